@@ -1,0 +1,41 @@
+"""Every error that rife raises on purpose, as one tree under `RifeError`.
+
+A message says what is wrong, what was expected, what was found, and what to do next. The command line
+prints it as it stands; nothing else in the package prints.
+"""
+
+from __future__ import annotations
+
+
+class RifeError(Exception):
+    """Root of every error that rife raises on purpose."""
+
+
+class ShapeError(RifeError, ValueError):
+    """A tensor or frame has a shape, channel count or kind that the network cannot take."""
+
+
+class CheckpointError(RifeError):
+    """A weights file cannot be fetched, read, recognised or trusted."""
+
+
+class MediaError(RifeError):
+    """A video cannot be read or written."""
+
+
+class TruncatedMediaError(MediaError):
+    """Decoding stopped before the end that the file itself announces."""
+
+
+class JobError(RifeError):
+    """What was asked for cannot be done with this input, output, model or setting."""
+
+
+class MissingExtraError(RifeError, ImportError):
+    """An optional library is needed; the message names the extra that installs it."""
+
+    def __init__(self, *, library: str, extra: str, purpose: str) -> None:
+        """Say which library is missing, what it is for, and which extra of rife brings it."""
+        super().__init__(
+            f'{purpose} needs {library}, which is not installed. Run: pip install "rife[{extra}]"'
+        )

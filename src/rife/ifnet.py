@@ -1,0 +1,470 @@
+"""The flow network of RIFE: one implementation, driven by a `NetworkSpec`.
+
+A coarse-to-fine stack of blocks estimates the flow from the new frame to both source frames, and a mask
+that weighs the two warped frames (RIFE, section 3.2). Where the network has them, context features and a
+residual network correct the merge (section 3.5), and a privileged teacher block, which sees the true
+frame, distils its flow into the student (section 3.3).
+
+Conventions: frames are (B, 3, H, W) in [0, 1]; flow is that of `rife.warp`, channels 0-1 reading img0 and
+2-3 reading img1; the mask is the weight of warped_img0. Height and width are multiples of
+`NetworkSpec.pad_multiple`, times 1 / flow_scale where that is below 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from rife.errors import ShapeError
+from rife.refine import Contextnet, Unet, conv
+from rife.specs import EncoderSpec, NetworkSpec
+from rife.warp import backward_warp, resize, resize_flow
+
+
+class FrameFeatures(NamedTuple):
+    """What a network computes from one frame alone, whatever the flow and the timestep.
+
+    encoded: (B, C, H, W) output of the encoder, or None.
+    context: four unwarped context maps, or an empty list when there is no refinement.
+    """
+
+    encoded: Tensor | None
+    context: list[Tensor]
+
+
+class Stage(NamedTuple):
+    """State of the estimate after one block.
+
+    flow: (B, 4, H, W) in pixels. mask: (B, 1, H, W) before its sigmoid. warped_img0, warped_img1: the
+    frames read through the flow.
+    """
+
+    flow: Tensor
+    mask: Tensor
+    warped_img0: Tensor
+    warped_img1: Tensor
+
+    def merged(self) -> Tensor:
+        """Blend the two warped frames by the mask: (B, 3, H, W)."""
+        weight = torch.sigmoid(self.mask)
+        return self.warped_img0 * weight + self.warped_img1 * (1 - weight)
+
+
+class Teaching(NamedTuple):
+    """What the privileged teacher adds in training (section 3.3).
+
+    flow: (B, 4, H, W) of the teacher. merged: (B, 3, H, W) of the teacher, unrefined.
+    distillation_loss: scalar; the distance of every block's flow from the teacher's, where the teacher's
+    merge is better by 0.01.
+    """
+
+    flow: Tensor
+    merged: Tensor
+    distillation_loss: Tensor
+
+
+class Estimate(NamedTuple):
+    """A new frame and how it came about.
+
+    merged: (B, 3, H, W), refined if that was asked for. flow: (B, 4, H, W). mask: (B, 1, H, W) after its
+    sigmoid. stages: one for each block, coarse to fine. teaching: with a ground truth only.
+    """
+
+    merged: Tensor
+    flow: Tensor
+    mask: Tensor
+    stages: list[Stage]
+    teaching: Teaching | None
+
+
+class ResConv(nn.Module):
+    """Convolution scaled by a learned factor for each channel, added to its input, LeakyReLU(0.2)."""
+
+    def __init__(self, width: int) -> None:
+        """Keep `width` channels."""
+        super().__init__()
+        self.conv = nn.Conv2d(width, width, 3, 1, 1)
+        self.beta = nn.Parameter(torch.ones(1, width, 1, 1))
+        self.relu = nn.LeakyReLU(0.2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, width, H, W) to the same shape."""
+        out: Tensor = self.relu(self.conv(x) * self.beta + x)
+        return out
+
+
+class FrameEncoder(nn.Module):
+    """Four convolutions that give a frame its own features at full size: the encoder of 4.13 and later."""
+
+    def __init__(self, spec: EncoderSpec) -> None:
+        """Work at half size with `spec.hidden` channels and return `spec.out`."""
+        super().__init__()
+        self.cnn0 = nn.Conv2d(3, spec.hidden, 3, 2, 1)
+        self.cnn1 = nn.Conv2d(spec.hidden, spec.hidden, 3, 1, 1)
+        self.cnn2 = nn.Conv2d(spec.hidden, spec.hidden, 3, 1, 1)
+        self.cnn3 = nn.ConvTranspose2d(spec.hidden, spec.out, 4, 2, 1)
+        self.relu = nn.LeakyReLU(0.2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, 3, H, W) to (B, spec.out, H, W)."""
+        x = x.clamp(0.0, 1.0)
+        for layer in (self.cnn0, self.cnn1, self.cnn2):
+            x = self.relu(layer(x))
+        out: Tensor = self.cnn3(x)
+        return out
+
+
+class IFBlock(nn.Module):
+    """One stage of the flow network: shrink, convolve, and return a change of flow and mask at full size."""
+
+    def __init__(self, spec: NetworkSpec, in_planes: int, width: int) -> None:
+        """Build the block that `spec` describes, for `in_planes` channels (flow included)."""
+        super().__init__()
+        self.spec = spec
+        self.conv0 = nn.Sequential(
+            _activated_conv(spec, in_planes, width // 2, stride=2), _activated_conv(spec, width // 2, width, stride=2)
+        )
+        if spec.body == "pairs":
+            for pair in range(4):
+                self.add_module(f"convblock{pair}", nn.Sequential(conv(width, width), conv(width, width)))
+        elif spec.body == "chain":
+            self.convblock = nn.Sequential(*(_activated_conv(spec, width, width) for _ in range(8)))
+        else:
+            self.convblock = nn.Sequential(*(ResConv(width) for _ in range(8)))
+        if spec.head == "split_double_deconv":
+            self.conv1 = _double_deconv(width, 4)
+            self.conv2 = _double_deconv(width, 1)
+        elif spec.head == "deconv":
+            self.lastconv: nn.Module = nn.ConvTranspose2d(width, spec.outputs, 4, 2, 1)
+        else:
+            self.lastconv = nn.Sequential(nn.ConvTranspose2d(width, 4 * spec.outputs, 4, 2, 1), nn.PixelShuffle(2))
+
+    def forward(self, x: Tensor, flow: Tensor | None, scale: float) -> Tensor:
+        """Estimate at 1/`scale` of the size.
+
+        Args:
+            x: (B, C, H, W) frames, features, timestep, mask.
+            flow: (B, 4, H, W) in pixels, or None for a first block that has none.
+            scale: how much smaller than the frame the block works.
+
+        Returns:
+            (B, spec.outputs, H, W): change of flow in pixels (4), mask before its sigmoid (1), the rest.
+        """
+        x = resize(x, 1 / scale)
+        if flow is not None:
+            x = torch.cat((x, resize_flow(flow, 1 / scale)), 1)
+        x = self._head(self._body(self.conv0(x)))
+        # A head of one transposed convolution leaves the picture at half of the block's size.
+        enlarge = scale * 2 if self.spec.head == "deconv" else scale
+        x = resize(x, enlarge)
+        return torch.cat((x[:, :4] * enlarge, x[:, 4:]), 1)
+
+    def _body(self, x: Tensor) -> Tensor:
+        if self.spec.body == "pairs":
+            for pair in range(4):
+                x = self.get_submodule(f"convblock{pair}")(x) + x
+            return x
+        out: Tensor = self.convblock(x)
+        return out + x if self.spec.body == "chain" else out
+
+    def _head(self, x: Tensor) -> Tensor:
+        if self.spec.head == "split_double_deconv":
+            return torch.cat((self.conv1(x), self.conv2(x)), 1)
+        out: Tensor = self.lastconv(x)
+        return out
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """The two source frames with what belongs to them: constant during an estimate."""
+
+    img0: Tensor
+    img1: Tensor
+    features0: FrameFeatures
+    features1: FrameFeatures
+    timestep: Tensor | None
+
+    def swapped(self) -> _Pair:
+        time = None if self.timestep is None else 1 - self.timestep
+        return _Pair(self.img1, self.img0, self.features1, self.features0, time)
+
+    def rows(self, keep: Tensor) -> _Pair:
+        """Select the samples of the batch that `keep` (B,) marks."""
+        return _Pair(
+            self.img0[keep],
+            self.img1[keep],
+            _feature_rows(self.features0, keep),
+            _feature_rows(self.features1, keep),
+            None if self.timestep is None else self.timestep[keep],
+        )
+
+
+@dataclass(frozen=True)
+class _State:
+    """What one block hands to the next."""
+
+    stage: Stage
+    carried: Tensor | None
+
+    def swapped(self) -> _State:
+        s = self.stage
+        stage = Stage(_swap_flow(s.flow), -s.mask, s.warped_img1, s.warped_img0)
+        return _State(stage, self.carried)
+
+
+class IFNet(nn.Module):
+    """Any RIFE network: estimates the frame between two frames."""
+
+    def __init__(self, spec: NetworkSpec, *, refine: bool = True, teacher: bool = False) -> None:
+        """Build the network with fresh weights.
+
+        Args:
+            spec: which network.
+            refine: build contextnet and unet, if the network has them.
+            teacher: build the teacher block too, for training.
+
+        Raises:
+            ValueError: a teacher is asked for and `spec` defines none.
+        """
+        super().__init__()
+        self.spec = spec
+        for index, width in enumerate(spec.widths):
+            self.add_module(f"block{index}", IFBlock(spec, spec.input_channels(index), width))
+        if spec.encoder is not None:
+            self.encode = FrameEncoder(spec.encoder)
+        self.refines = refine and spec.refines
+        if self.refines:
+            self.contextnet = Contextnet()
+            self.unet = Unet()
+        if teacher:
+            if spec.teacher_width is None:
+                raise ValueError(f"network {spec.name} has no teacher: train IFNet or IFNet_m, which do")
+            # The teacher takes what the last block takes, and the true frame.
+            self.block_tea = IFBlock(spec, spec.input_channels(len(spec.widths) - 1) + 3, spec.teacher_width)
+
+    def features(self, img: Tensor, *, refine: bool = True) -> FrameFeatures:
+        """Compute what depends on one frame alone; compute it once for all pairs and times of a frame.
+
+        Args:
+            img: (B, 3, H, W) in [0, 1].
+            refine: include the context maps, if the network has them.
+        """
+        encoded = self.encode(img) if self.spec.encoder is not None else None
+        return FrameFeatures(encoded, self.contextnet.features(img) if refine and self.refines else [])
+
+    def forward(
+        self,
+        img0: Tensor,
+        img1: Tensor,
+        timestep: float | Tensor = 0.5,
+        *,
+        features0: FrameFeatures | None = None,
+        features1: FrameFeatures | None = None,
+        refine: bool = True,
+        flow_scale: float = 1.0,
+        ensemble: bool = False,
+        ground_truth: Tensor | None = None,
+    ) -> Estimate:
+        """Estimate the frame at `timestep` between two frames.
+
+        Args:
+            img0: (B, 3, H, W) in [0, 1].
+            img1: (B, 3, H, W) in [0, 1].
+            timestep: in (0, 1), a number or one for each sample (B,); 0.5 for networks with a fixed time.
+            features0: `features(img0)`, if at hand; with context maps if `refine`.
+            features1: `features(img1)`, likewise.
+            refine: correct the merge, where the network has refinement.
+            flow_scale: below 1 estimates flow on smaller pictures (faster, larger motion), above 1 on larger.
+            ensemble: average the estimates of both frame orders.
+            ground_truth: (B, 3, H, W) true frame: asks for the teacher, in training.
+
+        Raises:
+            ShapeError: frames differ, or their size does not suit the network.
+            ValueError: a timestep, ensemble or teacher that this network does not have.
+        """
+        self._check(img0, img1, flow_scale)
+        refine = refine and self.refines
+        pair = _Pair(
+            img0,
+            img1,
+            features0 or self.features(img0, refine=refine),
+            features1 or self.features(img1, refine=refine),
+            self._time_plane(img0, timestep),
+        )
+        stages = self._estimate(pair, [s / flow_scale for s in self.spec.scales], self._averages(ensemble))
+        last = stages[-1]
+        merged = last.merged()
+        teaching = None if ground_truth is None else self._teach(pair, stages, ground_truth)
+        if refine:
+            merged = torch.clamp(merged + self._residual(pair, last) * 2 - 1, 0, 1)
+        return Estimate(merged, last.flow, torch.sigmoid(last.mask), stages, teaching)
+
+    def _estimate(
+        self, pair: _Pair, scales: list[float], average: bool, *, may_restart: bool = True
+    ) -> list[Stage]:
+        state: _State | None = None
+        stages: list[Stage] = []
+        for index, scale in enumerate(scales):
+            change = self._change(index, pair, state, scale, average)
+            if index == 1 and may_restart and self.spec.restart_flow_px is not None:
+                far = _moves_far(change, self.spec.restart_flow_px)
+                if bool(far.any()):
+                    return self._estimate_apart(pair, scales, average, far)
+            state = self._advance(pair, state, change)
+            stages.append(state.stage)
+        return stages
+
+    def _estimate_apart(self, pair: _Pair, scales: list[float], average: bool, far: Tensor) -> list[Stage]:
+        """Start again at doubled scales, but only for the samples that moved far: a batch equals a loop."""
+        doubled = [2 * s for s in scales]
+        if bool(far.all()):
+            return self._estimate(pair, doubled, average, may_restart=False)
+        restarted = self._estimate(pair.rows(far), doubled, average, may_restart=False)
+        kept = self._estimate(pair.rows(~far), scales, average, may_restart=False)
+        return [_join_rows(a, b, far) for a, b in zip(restarted, kept, strict=True)]
+
+    def _change(
+        self, index: int, pair: _Pair, state: _State | None, scale: float, average: bool
+    ) -> Tensor:
+        """Output of one block, averaged over both frame orders if asked for."""
+        block = self.get_submodule(f"block{index}")
+        change: Tensor = block(*self._block_input(pair, state), scale)
+        if not average:
+            return change
+        mirrored = block(*self._block_input(pair.swapped(), state.swapped() if state else None), scale)
+        swapped_back = torch.cat((_swap_flow(mirrored[:, :4]), -mirrored[:, 4:5], mirrored[:, 5:]), 1)
+        return (change + swapped_back) / 2
+
+    def _block_input(self, pair: _Pair, state: _State | None) -> tuple[Tensor, Tensor | None]:
+        """What a block takes: everything but the flow, concatenated, and the flow."""
+        time = [] if pair.timestep is None else [pair.timestep]
+        encoded0, encoded1 = pair.features0.encoded, pair.features1.encoded
+        if state is None and not self.spec.first_block_sees_flow:
+            encoded = [] if encoded0 is None or encoded1 is None else [encoded0, encoded1]
+            return torch.cat((pair.img0, pair.img1, *encoded, *time), 1), None
+        stage, carried = (state or _still(pair)).stage, state.carried if state else None
+        warped = [stage.warped_img0, stage.warped_img1]
+        if self.spec.later_blocks_see_sources:
+            return torch.cat((pair.img0, pair.img1, *time, *warped, stage.mask), 1), stage.flow
+        if encoded0 is not None and encoded1 is not None:
+            warped += [backward_warp(encoded0, stage.flow[:, :2]), backward_warp(encoded1, stage.flow[:, 2:])]
+        kept = [] if carried is None else [carried]
+        return torch.cat((*warped, *time, stage.mask, *kept), 1), stage.flow
+
+    def _advance(self, pair: _Pair, state: _State | None, change: Tensor) -> _State:
+        """Add a block's output to the estimate and warp both frames anew."""
+        flow, mask = change[:, :4], change[:, 4:5]
+        if state is not None:
+            flow = state.stage.flow + flow
+            mask = state.stage.mask + mask if self.spec.mask_accumulates else mask
+        stage = Stage(
+            flow, mask, backward_warp(pair.img0, flow[:, :2]), backward_warp(pair.img1, flow[:, 2:])
+        )
+        return _State(stage, change[:, 5:] if self.spec.carried else None)
+
+    def _residual(self, pair: _Pair, last: Stage) -> Tensor:
+        """The refinement's correction, in [0, 1] around 0.5 (section 3.5)."""
+        c0 = self.contextnet.warp(pair.features0.context, last.flow[:, :2])
+        c1 = self.contextnet.warp(pair.features1.context, last.flow[:, 2:])
+        out: Tensor = self.unet(
+            pair.img0, pair.img1, last.warped_img0, last.warped_img1, last.mask, last.flow, c0, c1
+        )
+        return out
+
+    def _teach(self, pair: _Pair, stages: list[Stage], ground_truth: Tensor) -> Teaching:
+        """Run the teacher on the last stage and measure every stage against it (section 3.3)."""
+        if not hasattr(self, "block_tea"):
+            raise ValueError("a ground truth needs the teacher: build the network with teacher=True")
+        state = _State(stages[-1], None)
+        x, flow = self._block_input(pair, state)
+        change = self.block_tea(torch.cat((x, ground_truth), 1), flow, 1)
+        teacher = self._advance(pair, state, change).stage
+        merged = teacher.merged()
+        teacher_error = (merged - ground_truth).abs().mean(1, True)
+        loss = merged.new_zeros(())
+        for stage in stages:
+            error = (stage.merged() - ground_truth).abs().mean(1, True)
+            worse = (error > teacher_error + 0.01).to(merged.dtype).detach()
+            distance = (teacher.flow.detach() - stage.flow).square().mean(1, True).sqrt()
+            loss = loss + (distance * worse).mean()
+        return Teaching(teacher.flow, merged, loss)
+
+    def _averages(self, ensemble: bool) -> bool:
+        if ensemble and self.spec.ensemble == "never":
+            raise ValueError(f"network {self.spec.name} does not support averaging both frame orders")
+        return ensemble or self.spec.ensemble == "always"
+
+    def _time_plane(self, img: Tensor, timestep: float | Tensor) -> Tensor | None:
+        """The timestep as a plane (B, 1, H, W); None for networks whose time is fixed."""
+        if not self.spec.any_time:
+            if isinstance(timestep, Tensor) or timestep != 0.5:
+                raise ValueError(f"network {self.spec.name} makes only the middle frame, t = 0.5; got {timestep}")
+            return None
+        batch, _, height, width = img.shape
+        if isinstance(timestep, Tensor):
+            return timestep.to(img).reshape(-1, 1, 1, 1).expand(batch, 1, height, width)
+        return img.new_full((batch, 1, height, width), timestep)
+
+    def _check(self, img0: Tensor, img1: Tensor, flow_scale: float) -> None:
+        if img0.dim() != 4 or img0.shape[1] != 3 or img0.shape != img1.shape:
+            raise ShapeError(
+                f"network {self.spec.name}: expected two frames of the same (B, 3, H, W), "
+                f"got {tuple(img0.shape)} and {tuple(img1.shape)}."
+            )
+        multiple = self.spec.pad_multiple_at(flow_scale)
+        height, width = img0.shape[2:]
+        if height % multiple or width % multiple:
+            raise ShapeError(
+                f"network {self.spec.name}: height and width must be multiples of {multiple}, "
+                f"got {height} x {width}. rife.Interpolator pads frames of any size."
+            )
+
+
+def _activated_conv(spec: NetworkSpec, in_planes: int, out_planes: int, stride: int = 1) -> nn.Sequential:
+    if spec.activation == "prelu":
+        return conv(in_planes, out_planes, 3, stride, 1)
+    return nn.Sequential(nn.Conv2d(in_planes, out_planes, 3, stride, 1), nn.LeakyReLU(0.2))
+
+
+def _double_deconv(width: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.ConvTranspose2d(width, width // 2, 4, 2, 1),
+        nn.PReLU(width // 2),
+        nn.ConvTranspose2d(width // 2, outputs, 4, 2, 1),
+    )
+
+
+def _swap_flow(flow: Tensor) -> Tensor:
+    """Exchange the flow to img0 and the flow to img1."""
+    return torch.cat((flow[:, 2:4], flow[:, :2]), 1)
+
+
+def _moves_far(change: Tensor, limit_px: float) -> Tensor:
+    """Mark the samples (B,) whose two flows both change by more than `limit_px` somewhere."""
+    largest = change[:, :4].abs().unflatten(1, (2, 2)).amax(dim=(2, 3, 4))
+    return (largest > limit_px).all(dim=1)
+
+
+def _still(pair: _Pair) -> _State:
+    """The state before the first block of a network that starts from zero flow and mask."""
+    batch, _, height, width = pair.img0.shape
+    zeros = pair.img0.new_zeros(batch, 5, height, width)
+    return _State(Stage(zeros[:, :4], zeros[:, 4:], pair.img0, pair.img1), None)
+
+
+def _feature_rows(features: FrameFeatures, keep: Tensor) -> FrameFeatures:
+    encoded = None if features.encoded is None else features.encoded[keep]
+    return FrameFeatures(encoded, [level[keep] for level in features.context])
+
+
+def _join_rows(marked: Stage, others: Stage, mark: Tensor) -> Stage:
+    """Put two parts of a batch back in order: rows of `marked` where `mark` (B,) is true."""
+    joined = []
+    for a, b in zip(marked, others, strict=True):
+        out = a.new_empty(mark.shape[0], *a.shape[1:])
+        out[mark], out[~mark] = a, b
+        joined.append(out)
+    return Stage(*joined)
