@@ -1,0 +1,48 @@
+"""rife: makes the frames in between. An independent implementation of RIFE (Huang et al., ECCV 2022).
+
+Names are resolved when they are first used, so that `import rife` does not import torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from rife.errors import CheckpointError, JobError, MediaError, RifeError, ShapeError, TruncatedMediaError
+
+if TYPE_CHECKING:
+    from rife.interpolator import Interpolator, interpolate, load
+    from rife.pipeline import Progress, VideoResult, interpolate_video
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "CheckpointError",
+    "Interpolator",
+    "JobError",
+    "MediaError",
+    "Progress",
+    "RifeError",
+    "ShapeError",
+    "TruncatedMediaError",
+    "VideoResult",
+    "__version__",
+    "interpolate",
+    "interpolate_video",
+    "load",
+]
+
+_HOMES = {
+    "Interpolator": "rife.interpolator",
+    "interpolate": "rife.interpolator",
+    "load": "rife.interpolator",
+    "Progress": "rife.pipeline",
+    "VideoResult": "rife.pipeline",
+    "interpolate_video": "rife.pipeline",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'rife' has no attribute {name!r}")

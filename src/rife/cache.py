@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,15 +25,16 @@ def appearing_whole(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`, and rename it to `path` when the block ends well.
 
     Two processes may do this for one path at the same moment: each writes its own file, and the last rename
-    wins with the same content. When the block raises, nothing is left behind.
+    wins. When the block raises, nothing is left behind.
 
     Args:
-        path: the file to appear; its folder is made.
+        path: the file to appear, in a folder that exists.
+
+    Raises:
+        OSError: the folder cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:12]}{path.suffix}")
+    temporary.touch(exist_ok=False)
     try:
         yield temporary
         temporary.replace(path)

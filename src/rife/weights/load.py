@@ -87,6 +87,7 @@ def fetch(name: str) -> Path:
     path = cache_folder() / "weights" / f"{name}-{entry.source.sha256[:12]}.safetensors"
     if path.exists() and _is_readable(path):
         return path
+    path.parent.mkdir(parents=True, exist_ok=True)
     with appearing_whole(path) as converted, tempfile.TemporaryDirectory(prefix="rife-") as folder:
         published = Path(folder) / Path(entry.source.member).name
         try:

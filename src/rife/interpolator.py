@@ -1,0 +1,257 @@
+"""Two frames and a time in, the frame between them out.
+
+Padding, the choice of refinement, what is computed once for each source frame, and how a network that only
+makes middle frames reaches other times: all of that is here, and none of it concerns files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from rife.errors import JobError, ShapeError
+from rife.frames import FrameT, from_network, to_network
+from rife.ifnet import FrameFeatures, IFNet
+from rife.timing import MAX_FACTOR, check_factor, timesteps
+from rife.weights.catalogue import DEFAULT_MODEL
+from rife.weights.load import load_network
+
+Refine = Literal["full", "off"]
+"""Correct warped frames with the refinement networks, or leave them out (faster)."""
+
+
+@dataclass(frozen=True)
+class PreparedFrame:
+    """A source frame, padded, with everything that is computed from it alone.
+
+    Attributes:
+        picture: (1, 3, padded H, padded W) on the network's device.
+        size: H and W before padding.
+        features: what the network computes once for a frame.
+    """
+
+    picture: Tensor
+    size: tuple[int, int]
+    features: FrameFeatures
+
+
+class Interpolator:
+    """Makes frames between two frames with one network. Call it, or `prepare` and `between` for streams."""
+
+    def __init__(self, network: IFNet, *, refine: Refine = "full", device: str = "auto") -> None:
+        """Put a network to work.
+
+        Args:
+            network: with its weights.
+            refine: `full` corrects the merged frames where the network can; `off` does not.
+            device: `auto`, `cpu`, `cuda`, ...; auto takes an NVIDIA GPU if PyTorch sees one.
+
+        Raises:
+            JobError: an unknown refinement mode or device.
+        """
+        if refine not in ("full", "off"):
+            raise JobError(f"refine: expected full or off, got {refine!r}.")
+        self.refine = refine == "full" and network.refines
+        self.device = _device(device)
+        self.network = network.to(self.device).eval()
+
+    @property
+    def any_time(self) -> bool:
+        """Whether the network makes a frame at any time, not only in the middle."""
+        return self.network.spec.any_time
+
+    def __call__(self, img0: FrameT, img1: FrameT, t: float | Fraction = 0.5) -> FrameT:
+        """Make the frame at time `t` between two frames.
+
+        Args:
+            img0: array (H, W, 3) or tensor (3, H, W), RGB; uint8, uint16 or float in [0, 1].
+            img1: a frame of the same size.
+            t: 0 < t < 1; for networks that make middle frames only, k / 2**n.
+
+        Returns:
+            A frame of the kind of `img0`.
+
+        Raises:
+            ShapeError: not frames, or frames of different sizes.
+            JobError: a time that is not between 0 and 1, or that this network cannot reach.
+        """
+        time = Fraction(t)
+        made = self.between(self.prepare(to_network(img0)), self.prepare(to_network(img1)), [time])
+        return from_network(next(made), img0)
+
+    def check_factor(self, factor: int) -> None:
+        """Refuse a factor that this network cannot make.
+
+        Raises:
+            JobError: names the factors that are possible.
+        """
+        check_factor(factor)
+        if not self.any_time and factor & (factor - 1):
+            possible = [2**n for n in range(1, MAX_FACTOR.bit_length())]
+            raise JobError(
+                f"factor {factor}: network {self.network.spec.name} makes middle frames only, so it reaches "
+                f"{', '.join(map(str, possible))}. Take one of these, or the model {DEFAULT_MODEL}, which takes any."
+            )
+
+    @torch.no_grad()
+    def prepare(self, picture: Tensor) -> PreparedFrame:
+        """Pad a frame and compute what depends on it alone.
+
+        Args:
+            picture: (1, 3, H, W) float32 in [0, 1], of any size.
+        """
+        height, width = picture.shape[-2:]
+        multiple = self.network.spec.pad_multiple
+        # Repeated edges give a flow that leaves the frame something plausible to read; black would bleed in.
+        padding = (0, -width % multiple, 0, -height % multiple)
+        padded = F.pad(picture.to(self.device, torch.float32), padding, mode="replicate")
+        return PreparedFrame(padded, (height, width), self.network.features(padded, refine=self.refine))
+
+    @torch.no_grad()
+    def between(
+        self, frame0: PreparedFrame, frame1: PreparedFrame, times: Sequence[Fraction]
+    ) -> Iterator[Tensor]:
+        """Make the frames at several times between two prepared frames.
+
+        Networks that take any time make each frame from the two source frames; the others halve the
+        interval until they reach it.
+
+        Args:
+            frame0: the earlier frame.
+            frame1: the later frame, of the same size.
+            times: each between 0 and 1, exclusive.
+
+        Yields:
+            (1, 3, H, W) float32 in [0, 1] for each time, in their order.
+
+        Raises:
+            ShapeError: the frames differ in size.
+            JobError: a time out of reach.
+        """
+        if frame0.size != frame1.size:
+            raise ShapeError(
+                f"frames: expected two of the same size, got {frame0.size[1]}x{frame0.size[0]} and "
+                f"{frame1.size[1]}x{frame1.size[0]}."
+            )
+        for time in times:
+            self._check_time(time)
+        height, width = frame0.size
+        made = (
+            (self._make(frame0, frame1, float(time)) for time in times)
+            if self.any_time
+            else self._by_halving(frame0, frame1, times)
+        )
+        for picture in made:
+            yield picture[..., :height, :width]
+
+    def _make(self, frame0: PreparedFrame, frame1: PreparedFrame, time: float) -> Tensor:
+        estimate = self.network(
+            frame0.picture,
+            frame1.picture,
+            time,
+            features0=frame0.features,
+            features1=frame1.features,
+            refine=self.refine,
+        )
+        merged: Tensor = estimate.merged
+        return merged
+
+    def _by_halving(
+        self, frame0: PreparedFrame, frame1: PreparedFrame, times: Sequence[Fraction]
+    ) -> Iterator[Tensor]:
+        known = {Fraction(0): frame0, Fraction(1): frame1}
+        for time in times:
+            low, high = Fraction(0), Fraction(1)
+            while time not in known:
+                middle = (low + high) / 2
+                if middle not in known:
+                    picture = self._make(known[low], known[high], 0.5)
+                    features = self.network.features(picture, refine=self.refine)
+                    known[middle] = PreparedFrame(picture, frame0.size, features)
+                low, high = (low, middle) if time < middle else (middle, high)
+            yield known[time].picture
+
+    def _check_time(self, time: Fraction) -> None:
+        if not 0 < time < 1:
+            raise JobError(f"time: expected a number between 0 and 1, exclusive, got {float(time)}.")
+        if not self.any_time and (time.denominator & (time.denominator - 1) or time.denominator > MAX_FACTOR):
+            raise JobError(
+                f"time {time}: network {self.network.spec.name} makes middle frames only, so it reaches k/2, k/4, "
+                f"... k/{MAX_FACTOR}. Take one of these times, or the model {DEFAULT_MODEL}, which takes any."
+            )
+
+
+def load(
+    model: str | Path = DEFAULT_MODEL, *, refine: Refine = "full", device: str = "auto"
+) -> Interpolator:
+    """Load a model, fetching published weights the first time.
+
+    Args:
+        model: a name of the catalogue, a path to weights, or `hf:owner/repo/file`.
+        refine: `full` corrects the merged frames where the network can; `off` does not.
+        device: `auto`, `cpu`, `cuda`, ...
+
+    Raises:
+        CheckpointError: the weights cannot be had, read, recognised or trusted.
+        JobError: an unknown refinement mode or device.
+    """
+    return Interpolator(load_network(model, refine=refine != "off"), refine=refine, device=device)
+
+
+def interpolate(
+    frames: Iterable[FrameT], *, factor: int = 2, interpolator: Interpolator | None = None
+) -> Iterator[FrameT]:
+    """Make a smoother stream of frames from a stream of frames, in memory.
+
+    n frames come out as n * factor at factor times the rate; source frames pass through untouched, and the
+    last one is repeated for its own interval, so that the length in seconds stays the same.
+
+    Args:
+        frames: arrays (H, W, 3) or tensors (3, H, W), RGB; uint8, uint16 or float in [0, 1]. A stacked
+            array or tensor of frames is fine.
+        factor: output frames for each source frame, 2 to 64.
+        interpolator: from `load`; the default model if not given.
+
+    Returns:
+        An iterator over frames of the kind that came in.
+
+    Raises:
+        JobError: a factor out of range, or one that the network cannot make.
+        ShapeError: not frames, or frames of different sizes.
+    """
+    check_factor(factor)
+    worker = interpolator or load()
+    worker.check_factor(factor)
+    return _interpolated(frames, factor, worker)
+
+
+def _interpolated(frames: Iterable[FrameT], factor: int, worker: Interpolator) -> Iterator[FrameT]:
+    times = timesteps(factor)
+    last: tuple[FrameT, PreparedFrame] | None = None
+    for frame in frames:
+        prepared = worker.prepare(to_network(frame))
+        if last is not None:
+            yield last[0]
+            for picture in worker.between(last[1], prepared, times):
+                yield from_network(picture, last[0])
+        last = (frame, prepared)
+    if last is not None:
+        yield from (last[0] for _ in range(factor))
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as err:
+        raise JobError(f"device {name!r}: PyTorch cannot use it here ({str(err).splitlines()[0]}). Try cpu.") from err
+    return device

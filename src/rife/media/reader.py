@@ -1,0 +1,196 @@
+"""Reading a video as a stream: pictures with their times, and the packets of the other tracks as they come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import cast
+
+import av
+from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Stream
+from av.video.stream import VideoStream
+
+from rife.errors import MediaError, TruncatedMediaError
+
+_DEFAULT_RATE = Fraction(25)
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What a file says of its picture track before it is decoded.
+
+    Attributes:
+        path: the file.
+        frame_rate: average frames per second.
+        time_base: seconds per tick of every `pts`.
+        frames: how many frames it announces, or None.
+        duration_seconds: how long it says it is, or None.
+    """
+
+    path: Path
+    width: int
+    height: int
+    frame_rate: Fraction
+    time_base: Fraction
+    frames: int | None
+    duration_seconds: Fraction | None
+
+
+@dataclass(frozen=True)
+class SourceFrame:
+    """A decoded picture.
+
+    Attributes:
+        picture: as the decoder gave it.
+        pts: its time in ticks.
+        duration: its length in ticks, at least 1.
+    """
+
+    picture: av.VideoFrame
+    pts: int
+    duration: int
+
+
+class VideoReader:
+    """An open video file. Iterate once for frames and the packets of other tracks, in the file's order."""
+
+    def __init__(self, path: Path) -> None:
+        """Open a file.
+
+        Raises:
+            MediaError: no such file, not a video, or one without a picture track.
+        """
+        self.path = path
+        self.container = _open(path)
+        stream = _picture_stream(self.container)
+        if stream is None:
+            self.container.close()
+            raise MediaError(f"{path}: expected a video, but the file has no picture track.")
+        self.stream: VideoStream = stream
+        self.stream.thread_type = "AUTO"  # type: ignore[assignment]  # PyAV takes the name; its stub wants the enum
+        self.info = _info(path, self.container, stream)
+
+    def __enter__(self) -> VideoReader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.container.close()
+
+    @property
+    def other_streams(self) -> list[Stream]:
+        """Tracks other than the picture."""
+        return [stream for stream in self.container.streams if stream.index != self.stream.index]
+
+    def __iter__(self) -> Iterator[SourceFrame | Packet[Stream]]:
+        """Yield every frame of the picture track and every packet of the others.
+
+        Raises:
+            TruncatedMediaError: the file ends, or cannot be decoded any further, before the end that it
+                announces; what was yielded before is good.
+        """
+        clock = _Clock(self.info)
+        reached_seconds = Fraction(0)
+        packets = self.container.demux()
+        while True:
+            try:
+                packet = next(packets, None)
+                if packet is None:
+                    break
+                if packet.stream is not self.stream:
+                    if packet.dts is not None:
+                        reached_seconds = max(reached_seconds, _end_seconds(packet))
+                        yield packet
+                    continue
+                pictures = cast("list[av.VideoFrame]", packet.decode())
+            except av.FFmpegError as err:
+                raise self._truncated(clock, str(err.strerror)) from err
+            for picture in pictures:
+                yield clock.timed(picture)
+            if packet.is_corrupt:
+                raise self._truncated(clock, "a packet is incomplete")
+        self._check_end(clock, max(reached_seconds, clock.end_seconds))
+
+    def _check_end(self, clock: _Clock, reached_seconds: Fraction) -> None:
+        """Compare where the file ended with where its header says that it does."""
+        announced = self.info.duration_seconds
+        if announced is None or clock.frames == 0:
+            return
+        # Containers round their length, and count it from another track's start: half a second is no loss.
+        start = Fraction(self.container.start_time or 0, av.time_base)
+        slack = max(Fraction(1, 2), 2 / self.info.frame_rate)
+        if reached_seconds - max(start, Fraction(0)) < announced - slack:
+            raise self._truncated(clock, "the file ends")
+
+    def _truncated(self, clock: _Clock, reason: str) -> MediaError:
+        announced = self.info.duration_seconds
+        of = f" of {float(announced):.2f} s" if announced is not None else ""
+        return TruncatedMediaError(
+            f"{self.path}: decoding stopped at {float(clock.end_seconds):.2f} s{of}, after {clock.frames} frames "
+            f"({reason}): the file is truncated or damaged."
+        )
+
+
+class _Clock:
+    """Gives every picture a time that grows, whatever the file left out."""
+
+    def __init__(self, info: VideoInfo) -> None:
+        self.time_base = info.time_base
+        self.frames = 0
+        self._usual = max(1, round(1 / (info.frame_rate * info.time_base)))
+        self._next = 0
+
+    @property
+    def end_seconds(self) -> Fraction:
+        return self._next * self.time_base
+
+    def timed(self, picture: av.VideoFrame) -> SourceFrame:
+        pts = picture.pts
+        if pts is None or (self.frames and pts <= self._last):
+            pts = self._next
+        duration = picture.duration or (pts - self._last if self.frames else self._usual)
+        self.frames += 1
+        self._last, self._next = pts, pts + duration
+        return SourceFrame(picture, pts, duration)
+
+
+def _open(path: Path) -> InputContainer:
+    if path.is_dir():
+        raise MediaError(f"{path}: expected a video file, got a folder.")
+    try:
+        return av.open(str(path), metadata_errors="replace")
+    except FileNotFoundError as err:
+        raise MediaError(f"{path}: no such file. Check the path.") from err
+    except PermissionError as err:
+        raise MediaError(f"{path}: no permission to read it.") from err
+    except (av.FFmpegError, OSError, ValueError) as err:
+        raise MediaError(
+            f"{path}: not a video that can be read ({getattr(err, 'strerror', None) or err}). If it should be one, "
+            "it is damaged or its download is incomplete."
+        ) from err
+
+
+def _picture_stream(container: InputContainer) -> VideoStream | None:
+    pictures = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
+    return pictures[0] if pictures else None
+
+
+def _info(path: Path, container: InputContainer, stream: VideoStream) -> VideoInfo:
+    rate = stream.average_rate or stream.guessed_rate or _DEFAULT_RATE
+    duration = None if container.duration is None else Fraction(container.duration, av.time_base)
+    frames = stream.frames or (round(duration * rate) if duration else None)
+    context = stream.codec_context
+    if context.width <= 0 or context.height <= 0 or stream.time_base is None:
+        raise MediaError(f"{path}: the picture track does not tell its size or time base; the file is damaged.")
+    return VideoInfo(path, context.width, context.height, rate, stream.time_base, frames, duration)
+
+
+def _end_seconds(packet: Packet[Stream]) -> Fraction:
+    ticks = (packet.pts if packet.pts is not None else packet.dts or 0) + (packet.duration or 0)
+    return ticks * packet.time_base
