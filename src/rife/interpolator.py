@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -19,13 +18,10 @@ from torch import Tensor
 from rife.errors import JobError, ShapeError
 from rife.frames import FrameT, from_network, to_network
 from rife.ifnet import FrameFeatures, IFNet
+from rife.options import Refine
 from rife.timing import MAX_FACTOR, check_factor, timesteps
 from rife.weights.catalogue import DEFAULT_MODEL
 from rife.weights.load import load_network
-
-Refine = Literal["full", "off"]
-"""Correct warped frames with the refinement networks, or leave them out (faster)."""
-
 
 @dataclass(frozen=True)
 class PreparedFrame:

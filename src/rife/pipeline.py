@@ -21,7 +21,8 @@ from rife.errors import JobError, MediaError, RifeError, TruncatedMediaError
 from rife.interpolator import Interpolator, PreparedFrame, load
 from rife.media.colour import from_rgb, to_rgb
 from rife.media.reader import SourceFrame, VideoReader
-from rife.media.writer import CONTAINERS, DEFAULT_CRF, VideoWriter, container_for
+from rife.media.writer import CONTAINERS, VideoWriter, container_for
+from rife.options import DEFAULT_CRF
 from rife.timing import check_factor, interval_times
 
 
@@ -105,9 +106,8 @@ def interpolate_video(
     check_factor(factor)
     source = Path(source)
     output = default_output(source, factor) if output is None else Path(output)
-    container_for(output)
+    check_job(source, output, overwrite=overwrite)
     with VideoReader(source) as reader:
-        _check_output(source, output, overwrite=overwrite)
         worker = interpolator or load()
         worker.check_factor(factor)
         try:
@@ -120,6 +120,25 @@ def interpolate_video(
                 return job.result(output)
         except OSError as err:
             raise MediaError(f"{output}: cannot be written ({err.strerror or err}).") from err
+
+
+def check_job(source: Path, output: Path, *, overwrite: bool) -> None:
+    """Refuse at once, before anything is loaded or fetched, what could not be written in the end.
+
+    Raises:
+        MediaError: no such input, or an output that cannot be written.
+        JobError: an output in the way.
+    """
+    if not source.exists():
+        raise MediaError(f"{source}: no such file. Check the path.")
+    container_for(output)
+    if output.exists() and output.samefile(source):
+        raise JobError(f"{output}: the output is the input. Name another file with -o.")
+    if output.is_dir():
+        raise JobError(f"{output}: expected a file name for the output, got a folder.")
+    if not output.parent.is_dir():
+        raise JobError(f"{output}: there is no folder {output.parent}. Make it first.")
+    _check_not_in_the_way(output, overwrite=overwrite)
 
 
 class _Job:
@@ -262,17 +281,6 @@ def _truncated(
     partial = output.with_name(f"{output.stem}.partial{output.suffix}")
     temporary.replace(partial)
     return TruncatedMediaError(f"{error} What could be made of it is kept as {partial}.")
-
-
-def _check_output(source: Path, output: Path, *, overwrite: bool) -> None:
-    """Refuse before any work what could not be written in the end."""
-    if output.exists() and output.samefile(source):
-        raise JobError(f"{output}: the output is the input. Name another file with -o.")
-    if output.is_dir():
-        raise JobError(f"{output}: expected a file name for the output, got a folder.")
-    if not output.parent.is_dir():
-        raise JobError(f"{output}: there is no folder {output.parent}. Make it first.")
-    _check_not_in_the_way(output, overwrite=overwrite)
 
 
 def _check_not_in_the_way(output: Path, *, overwrite: bool) -> None:

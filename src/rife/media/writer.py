@@ -16,10 +16,7 @@ from av.video.stream import VideoStream
 from rife.errors import MediaError
 from rife.media.colour import working_format
 from rife.media.reader import VideoReader
-
-DEFAULT_CRF = 16
-"""Constant rate factor: near the threshold of what can be seen, so that a second generation costs little."""
-
+from rife.options import DEFAULT_CRF
 
 @dataclass(frozen=True)
 class Container:

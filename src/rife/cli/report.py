@@ -1,0 +1,107 @@
+"""What commands say: a progress bar on a terminal, JSON lines on request, errors, and exit codes.
+
+Exit codes: 0 done, 1 failed, 2 bad usage, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import typer
+
+from rife.errors import RifeError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
+
+    from rife.pipeline import Progress
+
+EXIT_FAILED = 1
+EXIT_INTERRUPTED = 130
+_JSON_INTERVAL_SECONDS = 0.5
+
+
+class Reporter:
+    """Says what a command does, to a person or to a program."""
+
+    def __init__(self, *, json_lines: bool) -> None:
+        """Choose between JSON lines on standard output and words on standard error."""
+        self.json_lines = json_lines
+        self._interactive = not json_lines and sys.stderr.isatty()
+        self._bar: Bar | None = None
+        self._task: TaskID | None = None
+        self._last_event_seconds = 0.0
+
+    def event(self, name: str, **fields: object) -> None:
+        """Print one JSON line, if JSON was asked for."""
+        if self.json_lines:
+            print(json.dumps({"event": name, **fields}), flush=True)  # noqa: T201
+
+    def say(self, text: str) -> None:
+        """Tell a person at a terminal; silent otherwise."""
+        if self._interactive:
+            typer.echo(text, err=True)
+
+    def warn(self, text: str) -> None:
+        """Tell a person something that matters, at a terminal or in a log."""
+        self.event("warning", message=text)
+        if not self.json_lines:
+            typer.echo(f"warning: {text}", err=True)
+
+    @contextmanager
+    def errors(self) -> Iterator[None]:
+        """Turn errors and Ctrl-C into a message and an exit code."""
+        try:
+            yield
+        except RifeError as err:
+            self._fail("error", str(err))
+            raise typer.Exit(EXIT_FAILED) from err
+        except KeyboardInterrupt as err:
+            self._fail("interrupted", "Interrupted. Nothing was kept.")
+            raise typer.Exit(EXIT_INTERRUPTED) from err
+
+    @contextmanager
+    def progress(self) -> Iterator[None]:
+        """Show a progress bar while the block runs, on a terminal."""
+        if not self._interactive:
+            yield
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("frames"),
+            TextColumn("{task.fields[rate]:5.1f} fps"),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=Console(stderr=True), transient=True) as self._bar:
+            self._task = self._bar.add_task("", total=None, rate=0.0)
+            yield
+
+    def step(self, progress: Progress) -> None:
+        """Report how far a job is."""
+        rate = progress.frames_done / progress.seconds if progress.seconds else 0.0
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, completed=progress.frames_done, total=progress.frames_total, rate=rate)
+        now = time.monotonic()
+        if self.json_lines and now - self._last_event_seconds >= _JSON_INTERVAL_SECONDS:
+            self._last_event_seconds = now
+            self.event(
+                "progress",
+                frames_done=progress.frames_done,
+                frames_total=progress.frames_total,
+                frames_per_second=round(rate, 3),
+            )
+
+    def _fail(self, event: str, message: str) -> None:
+        self.event(event, message=message)
+        if not self.json_lines:
+            typer.echo(f"rife: {message}", err=True)

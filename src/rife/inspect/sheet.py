@@ -1,0 +1,141 @@
+"""A contact sheet that shows what interpolation added: the clip before and after, over the same moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from rife.errors import JobError, MissingExtraError
+from rife.media.reader import SourceFrame, VideoReader
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Picture = npt.NDArray[np.uint8]
+
+_COLUMN_WIDTH = 320
+_ZOOM = 3
+_INK, _PAPER, _MADE = (235, 235, 235), (24, 24, 27), (250, 160, 60)
+
+
+@dataclass(frozen=True)
+class _Moment:
+    """Frames over the same stretch of time: each (seconds, picture)."""
+
+    before: list[tuple[Fraction, Picture]]
+    after: list[tuple[Fraction, Picture]]
+
+
+def contact_sheet(before: Path, after: Path, sheet: Path, *, at_seconds: float | None = None) -> None:
+    """Draw both clips side by side over two source frames' time, with an enlarged part.
+
+    Args:
+        before: the source clip.
+        after: the interpolated clip.
+        sheet: PNG to write.
+        at_seconds: where to look; by default where the clip moves more than in nine tenths of its frames.
+
+    Raises:
+        MissingExtraError: Pillow is not installed.
+        MediaError: a clip cannot be read.
+        JobError: the clips are too short, or the time lies outside.
+    """
+    try:
+        from PIL import Image, ImageDraw
+    except ImportError as err:
+        raise MissingExtraError(library="Pillow", extra="inspect", purpose="a contact sheet") from err
+    start = _liveliest(before) if at_seconds is None else Fraction(at_seconds)
+    moment = _moment(before, after, start)
+    source_times = {when for when, _ in moment.before}
+    held = [max((b for b in moment.before if b[0] <= when), key=lambda b: b[0]) for when, _ in moment.after]
+    box = _busiest_box(moment.before[0][1], moment.before[1][1])
+    rows = [
+        ("before", [picture for _, picture in held]),
+        ("after", [picture for _, picture in moment.after]),
+        ("before, enlarged", [_crop(picture, box) for _, picture in held]),
+        ("after, enlarged", [_crop(picture, box) for _, picture in moment.after]),
+    ]
+    made = [when not in source_times for when, _ in moment.after]
+    cells = [[_cell(Image.fromarray(picture)) for picture in row] for _, row in rows]
+    heights = [row[0].height + 34 for row in cells]
+    canvas = Image.new("RGB", (8 + len(made) * (_COLUMN_WIDTH + 8), 8 + sum(heights)), _PAPER)
+    draw = ImageDraw.Draw(canvas)
+    top = 8
+    for (title, _), row, height in zip(rows, cells, heights, strict=True):
+        for column, cell in enumerate(row):
+            left = 8 + column * (_COLUMN_WIDTH + 8)
+            is_made = made[column] and title.startswith("after")
+            what = ("made" if is_made else "source") if title.startswith("after") else ("again" if made[column] else "source")
+            label = f"{title}: {float(moment.after[column][0]):.3f} s, {what}"
+            draw.text((left, top), label, fill=_MADE if is_made else _INK, font_size=15)
+            canvas.paste(cell, (left, top + 20))
+            if is_made:
+                draw.rectangle((left, top + 20, left + cell.width - 1, top + 19 + cell.height), outline=_MADE, width=3)
+        top += height
+    canvas.save(sheet, format="PNG", optimize=True)
+
+
+def _pictures(path: Path) -> Iterator[tuple[Fraction, Picture]]:
+    with VideoReader(path) as reader:
+        for item in reader:
+            if isinstance(item, SourceFrame):
+                yield item.pts * reader.info.time_base, item.picture.to_ndarray(format="rgb24")
+
+
+def _liveliest(path: Path) -> Fraction:
+    """Time of the frame after which the clip moves more than after nine tenths of its frames."""
+    last: Picture | None = None
+    changes: list[tuple[float, Fraction]] = []
+    last_time = Fraction(0)
+    for when, picture in _pictures(path):
+        small = picture[::4, ::4].astype(np.int16)
+        if last is not None:
+            changes.append((float(np.abs(small - last).mean()), last_time))
+        last, last_time = small, when
+    if len(changes) < 2:
+        raise JobError(f"{path}: a contact sheet needs at least three frames.")
+    # The last frames have no full stretch after them; a cut is rarer than one frame in ten.
+    ranked = sorted(changes[:-1])
+    return ranked[int(len(ranked) * 0.9)][1]
+
+
+def _moment(before: Path, after: Path, start: Fraction) -> _Moment:
+    sources = [item for _, item in zip(range(3), (p for p in _pictures(before) if p[0] >= start), strict=False)]
+    if len(sources) < 3:
+        raise JobError(f"{before}: fewer than three frames from {float(start):.2f} s on; name an earlier time.")
+    first, last = sources[0][0], sources[-1][0]
+    # Containers round times to a thousandth of a second at worst.
+    near = Fraction(1, 500)
+    frames = []
+    for when, picture in _pictures(after):
+        if first - near <= when <= last + near:
+            exact = next((s for s, _ in sources if abs(s - when) <= near), when)
+            frames.append((exact, picture))
+    if len(frames) < 3:
+        raise JobError(f"{after}: has no frames from {float(first):.2f} s to {float(last):.2f} s.")
+    return _Moment(sources, frames[:7])
+
+
+def _busiest_box(a: Picture, b: Picture) -> tuple[int, int, int, int]:
+    """Top, left, bottom, right of the part that changes most, 1/3 of the picture in each direction."""
+    height, width = a.shape[0] // _ZOOM, a.shape[1] // _ZOOM
+    change = np.abs(a.astype(np.int16) - b.astype(np.int16)).sum(2).astype(np.float64)
+    total = np.pad(change.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    sums = total[height:, width:] - total[:-height, width:] - total[height:, :-width] + total[:-height, :-width]
+    top, left = np.unravel_index(int(sums.argmax()), sums.shape)
+    return int(top), int(left), int(top) + height, int(left) + width
+
+
+def _crop(picture: Picture, box: tuple[int, int, int, int]) -> Picture:
+    top, left, bottom, right = box
+    return np.ascontiguousarray(picture[top:bottom, left:right])
+
+
+def _cell(image: Image) -> Image:
+    return image.resize((_COLUMN_WIDTH, round(image.height * _COLUMN_WIDTH / image.width)))
