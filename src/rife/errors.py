@@ -36,6 +36,4 @@ class MissingExtraError(RifeError, ImportError):
 
     def __init__(self, *, library: str, extra: str, purpose: str) -> None:
         """Say which library is missing, what it is for, and which extra of rife brings it."""
-        super().__init__(
-            f'{purpose} needs {library}, which is not installed. Run: pip install "rife[{extra}]"'
-        )
+        super().__init__(f'{purpose} needs {library}, which is not installed. Run: pip install "rife[{extra}]"')

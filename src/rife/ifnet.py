@@ -125,7 +125,8 @@ class IFBlock(nn.Module):
         super().__init__()
         self.spec = spec
         self.conv0 = nn.Sequential(
-            _activated_conv(spec, in_planes, width // 2, stride=2), _activated_conv(spec, width // 2, width, stride=2)
+            _activated_conv(spec, in_planes, width // 2, stride=2),
+            _activated_conv(spec, width // 2, width, stride=2),
         )
         if spec.body == "pairs":
             for pair in range(4):
@@ -326,9 +327,7 @@ class IFNet(nn.Module):
         kept = self._estimate(pair.rows(~far), scales, average, may_restart=False)
         return [_join_rows(a, b, far) for a, b in zip(restarted, kept, strict=True)]
 
-    def _change(
-        self, index: int, pair: _Pair, state: _State | None, scale: float, average: bool
-    ) -> Tensor:
+    def _change(self, index: int, pair: _Pair, state: _State | None, scale: float, average: bool) -> Tensor:
         """Output of one block, averaged over both frame orders if asked for."""
         block = self.get_submodule(f"block{index}")
         change: Tensor = block(*self._block_input(pair, state), scale)
@@ -360,9 +359,7 @@ class IFNet(nn.Module):
         if state is not None:
             flow = state.stage.flow + flow
             mask = state.stage.mask + mask if self.spec.mask_accumulates else mask
-        stage = Stage(
-            flow, mask, backward_warp(pair.img0, flow[:, :2]), backward_warp(pair.img1, flow[:, 2:])
-        )
+        stage = Stage(flow, mask, backward_warp(pair.img0, flow[:, :2]), backward_warp(pair.img1, flow[:, 2:]))
         return _State(stage, change[:, 5:] if self.spec.carried else None)
 
     def _residual(self, pair: _Pair, last: Stage) -> Tensor:
@@ -444,8 +441,9 @@ def _swap_flow(flow: Tensor) -> Tensor:
 
 def _moves_far(change: Tensor, limit_px: float) -> Tensor:
     """Mark the samples (B,) whose two flows both change by more than `limit_px` somewhere."""
-    largest = change[:, :4].abs().unflatten(1, (2, 2)).amax(dim=(2, 3, 4))
-    return (largest > limit_px).all(dim=1)
+    largest = change[:, :4].abs().amax(dim=(2, 3)).reshape(-1, 2, 2).amax(dim=2)
+    far: Tensor = (largest > limit_px).all(dim=1)
+    return far
 
 
 def _still(pair: _Pair) -> _State:

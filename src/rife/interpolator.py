@@ -23,6 +23,7 @@ from rife.timing import MAX_FACTOR, check_factor, timesteps
 from rife.weights.catalogue import DEFAULT_MODEL
 from rife.weights.load import load_network
 
+
 @dataclass(frozen=True)
 class PreparedFrame:
     """A source frame, padded, with everything that is computed from it alone.
@@ -93,7 +94,7 @@ class Interpolator:
             possible = [2**n for n in range(1, MAX_FACTOR.bit_length())]
             raise JobError(
                 f"factor {factor}: network {self.network.spec.name} makes middle frames only, so it reaches "
-                f"{', '.join(map(str, possible))}. Take one of these, or the model {DEFAULT_MODEL}, which takes any."
+                f"{', '.join(map(str, possible))}. Take one of these, or model {DEFAULT_MODEL}, which takes any."
             )
 
     @torch.no_grad()
@@ -111,9 +112,7 @@ class Interpolator:
         return PreparedFrame(padded, (height, width), self.network.features(padded, refine=self.refine))
 
     @torch.no_grad()
-    def between(
-        self, frame0: PreparedFrame, frame1: PreparedFrame, times: Sequence[Fraction]
-    ) -> Iterator[Tensor]:
+    def between(self, frame0: PreparedFrame, frame1: PreparedFrame, times: Sequence[Fraction]) -> Iterator[Tensor]:
         """Make the frames at several times between two prepared frames.
 
         Networks that take any time make each frame from the two source frames; the others halve the
@@ -184,9 +183,7 @@ class Interpolator:
             )
 
 
-def load(
-    model: str | Path = DEFAULT_MODEL, *, refine: Refine = "full", device: str = "auto"
-) -> Interpolator:
+def load(model: str | Path = DEFAULT_MODEL, *, refine: Refine = "full", device: str = "auto") -> Interpolator:
     """Load a model, fetching published weights the first time.
 
     Args:
@@ -249,5 +246,7 @@ def _device(name: str) -> torch.device:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as err:
-        raise JobError(f"device {name!r}: PyTorch cannot use it here ({str(err).splitlines()[0]}). Try cpu.") from err
+        raise JobError(
+            f"device {name!r}: PyTorch cannot use it here ({str(err).splitlines()[0]}). Try cpu."
+        ) from err
     return device

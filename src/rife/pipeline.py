@@ -191,9 +191,7 @@ class _Job:
         if self._writer is None or self._last is None:
             raise MediaError(f"{self._reader.path}: no frame could be decoded.")
         if self._source_frames == 1:
-            raise JobError(
-                f"{self._reader.path}: has one frame; making frames in between needs at least two."
-            )
+            raise JobError(f"{self._reader.path}: has one frame; making frames in between needs at least two.")
         frame = self._last[0]
         self._emit(frame.pts + frame.duration, None)
         self._writer.finish()
@@ -218,7 +216,8 @@ class _Job:
         if (frame.picture.width, frame.picture.height) != (self._writer.width, self._writer.height):
             raise MediaError(
                 f"{info.path}: the picture changes from {self._writer.width}x{self._writer.height} to "
-                f"{frame.picture.width}x{frame.picture.height} after {self._source_frames} frames; expected one size."
+                f"{frame.picture.width}x{frame.picture.height} after {self._source_frames} frames; "
+                "expected one size."
             )
         picture = frame.picture
         if picture.format.name != self._writer.pixel_format:
@@ -268,9 +267,7 @@ class _Job:
             self._on_progress(Progress(self._writer.frames_written, total, time.perf_counter() - self._started))
 
 
-def _truncated(
-    error: TruncatedMediaError, job: _Job, temporary: Path, output: Path, *, keep: bool
-) -> RifeError:
+def _truncated(error: TruncatedMediaError, job: _Job, temporary: Path, output: Path, *, keep: bool) -> RifeError:
     """Complete and keep what was made, if that was asked for, and say where it is."""
     if not keep:
         return TruncatedMediaError(f"{error} Nothing was kept; --keep-partial keeps what can be made.")

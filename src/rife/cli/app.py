@@ -29,7 +29,8 @@ Input = Annotated[str, typer.Argument(help="Video file, or sample:bikes for a cl
 Model = Annotated[
     str,
     typer.Option(
-        help=f"Model name ({', '.join(CATALOGUE)}), path of a checkpoint, or hf:owner/repo/file.", metavar="NAME|PATH"
+        help=f"Model name ({', '.join(CATALOGUE)}), path of a checkpoint, or hf:owner/repo/file.",
+        metavar="NAME|PATH",
     ),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, ...; auto takes an NVIDIA GPU if there is one.")]
@@ -65,7 +66,9 @@ def interpolate(
     refine: Annotated[
         Refine, typer.Option(help="full corrects warped frames with the refinement networks; off is faster.")
     ] = "full",
-    crf: Annotated[int, typer.Option(min=0, max=51, help="Encoder quality; lower is better and larger.")] = DEFAULT_CRF,
+    crf: Annotated[
+        int, typer.Option(min=0, max=51, help="Encoder quality; lower is better and larger.")
+    ] = DEFAULT_CRF,
     device: Device = "auto",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")] = False,
     keep_partial: Annotated[
@@ -87,7 +90,9 @@ def interpolate(
         path = resolve_input(source)
         # A sample lies in the cache; its result belongs where the user is.
         target = output or (
-            Path(default_output(path, factor).name) if source.startswith(SAMPLE_PREFIX) else default_output(path, factor)
+            Path(default_output(path, factor).name)
+            if source.startswith(SAMPLE_PREFIX)
+            else default_output(path, factor)
         )
         check_job(path, target, overwrite=overwrite)
         reporter.event("start", input=str(path), output=str(target), factor=factor, model=model, refine=refine)
@@ -167,7 +172,9 @@ def sheet(
 
 @app.command()
 def fetch(
-    models: Annotated[list[str] | None, typer.Argument(help="Models to fetch; all by default.", metavar="MODEL")] = None,
+    models: Annotated[
+        list[str] | None, typer.Argument(help="Models to fetch; all by default.", metavar="MODEL")
+    ] = None,
     samples: Annotated[bool, typer.Option("--samples", help="Fetch the sample clips too.")] = False,
 ) -> None:
     """Fetch published weights (and sample clips) into the cache, for work without a network."""

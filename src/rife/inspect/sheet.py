@@ -71,12 +71,18 @@ def contact_sheet(before: Path, after: Path, sheet: Path, *, at_seconds: float |
         for column, cell in enumerate(row):
             left = 8 + column * (_COLUMN_WIDTH + 8)
             is_made = made[column] and title.startswith("after")
-            what = ("made" if is_made else "source") if title.startswith("after") else ("again" if made[column] else "source")
+            what = (
+                ("made" if is_made else "source")
+                if title.startswith("after")
+                else ("again" if made[column] else "source")
+            )
             label = f"{title}: {float(moment.after[column][0]):.3f} s, {what}"
             draw.text((left, top), label, fill=_MADE if is_made else _INK, font_size=15)
             canvas.paste(cell, (left, top + 20))
             if is_made:
-                draw.rectangle((left, top + 20, left + cell.width - 1, top + 19 + cell.height), outline=_MADE, width=3)
+                draw.rectangle(
+                    (left, top + 20, left + cell.width - 1, top + 19 + cell.height), outline=_MADE, width=3
+                )
         top += height
     canvas.save(sheet, format="PNG", optimize=True)
 
@@ -85,12 +91,15 @@ def _pictures(path: Path) -> Iterator[tuple[Fraction, Picture]]:
     with VideoReader(path) as reader:
         for item in reader:
             if isinstance(item, SourceFrame):
-                yield item.pts * reader.info.time_base, item.picture.to_ndarray(format="rgb24")
+                yield (
+                    item.pts * reader.info.time_base,
+                    np.asarray(item.picture.to_ndarray(format="rgb24"), np.uint8),
+                )
 
 
 def _liveliest(path: Path) -> Fraction:
     """Time of the frame after which the clip moves more than after nine tenths of its frames."""
-    last: Picture | None = None
+    last: npt.NDArray[np.int16] | None = None
     changes: list[tuple[float, Fraction]] = []
     last_time = Fraction(0)
     for when, picture in _pictures(path):

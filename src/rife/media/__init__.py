@@ -1,0 +1,1 @@
+"""Video files: reading, writing, and the colours in between."""

@@ -12,9 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import av
 import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -22,7 +24,16 @@ from torch import Tensor
 from rife.errors import MediaError
 from rife.frames import quantise
 
-_LUMA_WEIGHTS = {1: (0.2126, 0.0722), 4: (0.30, 0.11), 5: (0.299, 0.114), 6: (0.299, 0.114), 7: (0.212, 0.087), 9: (0.2627, 0.0593)}  # fmt: skip
+_Samples: TypeAlias = npt.NDArray[Any]
+
+_LUMA_WEIGHTS = {
+    1: (0.2126, 0.0722),
+    4: (0.30, 0.11),
+    5: (0.299, 0.114),
+    6: (0.299, 0.114),
+    7: (0.212, 0.087),
+    9: (0.2627, 0.0593),
+}
 """Weights of red and blue in luma by the number that FFmpeg gives a matrix (ITU-T H.273, table 4)."""
 
 _UNSPECIFIED = 2
@@ -84,7 +95,9 @@ def working_format(source: str, encoder_formats: Sequence[str]) -> str:
     if source in usable:
         return source
     if not usable:
-        raise MediaError(f"the encoder takes only {', '.join(encoder_formats)}; expected one of {', '.join(LAYOUTS)}.")
+        raise MediaError(
+            f"the encoder takes only {', '.join(encoder_formats)}; expected one of {', '.join(LAYOUTS)}."
+        )
     try:
         wanted = av.VideoFormat(source)
     except ValueError as err:
@@ -159,12 +172,12 @@ def from_rgb(rgb: Tensor, like: av.VideoFrame) -> av.VideoFrame:
     return out
 
 
-def _plane(picture: av.VideoFrame, index: int, layout: PlaneLayout) -> np.ndarray:
+def _plane(picture: av.VideoFrame, index: int, layout: PlaneLayout) -> _Samples:
     """View one plane of a picture, without the padding at the end of its lines."""
     plane = picture.planes[index]
     dtype = np.dtype(np.uint8 if layout.bits == 8 else "<u2")
-    lines = np.frombuffer(plane, dtype).reshape(plane.height, plane.line_size // dtype.itemsize)
-    return lines[:, : plane.width]
+    lines: _Samples = np.frombuffer(memoryview(plane), dtype)
+    return lines.reshape(plane.height, plane.line_size // dtype.itemsize)[:, : plane.width]
 
 
 def _code_range(picture: av.VideoFrame, layout: PlaneLayout) -> tuple[float, float, float, float]:

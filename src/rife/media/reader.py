@@ -72,7 +72,7 @@ class VideoReader:
             self.container.close()
             raise MediaError(f"{path}: expected a video, but the file has no picture track.")
         self.stream: VideoStream = stream
-        self.stream.thread_type = "AUTO"  # type: ignore[assignment]  # PyAV takes the name; its stub wants the enum
+        self.stream.thread_type = "AUTO"
         self.info = _info(path, self.container, stream)
 
     def __enter__(self) -> VideoReader:
@@ -144,6 +144,7 @@ class _Clock:
         self.time_base = info.time_base
         self.frames = 0
         self._usual = max(1, round(1 / (info.frame_rate * info.time_base)))
+        self._last = 0
         self._next = 0
 
     @property

@@ -18,6 +18,7 @@ from rife.media.colour import working_format
 from rife.media.reader import VideoReader
 from rife.options import DEFAULT_CRF
 
+
 @dataclass(frozen=True)
 class Container:
     """How a kind of file is written: codec, and the options that belong to it."""
@@ -182,5 +183,6 @@ def container_for(path: Path) -> Container:
         return CONTAINERS[path.suffix.lower()]
     except KeyError:
         raise MediaError(
-            f"{path}: cannot write {path.suffix or 'a file without an ending'}; expected one of {', '.join(CONTAINERS)}."
+            f"{path}: cannot write {path.suffix or 'a file without an ending'}; "
+            f"expected one of {', '.join(CONTAINERS)}."
         ) from None

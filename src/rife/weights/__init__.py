@@ -1,0 +1,1 @@
+"""Published and local weights: named, fetched by hash, read safely, recognised."""

@@ -131,7 +131,9 @@ def _from_file(path: Path, *, origin: str) -> Weights:
 def _hub_file(name: str) -> Path:
     parts = name.removeprefix(HUB_PREFIX).split("/", 2)
     if len(parts) != 3 or not all(parts):
-        raise CheckpointError(f"{name}: expected {HUB_PREFIX}owner/repo/file, as in hf:someone/rife/flownet.safetensors.")
+        raise CheckpointError(
+            f"{name}: expected {HUB_PREFIX}owner/repo/file, as in hf:someone/rife/flownet.safetensors."
+        )
     try:
         from huggingface_hub import hf_hub_download
     except ImportError as err:
@@ -141,4 +143,6 @@ def _hub_file(name: str) -> Path:
         return Path(hf_hub_download(repo_id=f"{owner}/{repo}", filename=file))
     # The Hub's client raises its own errors, those of its HTTP library and OSError, by version.
     except Exception as err:
-        raise CheckpointError(f"{name}: the Hugging Face Hub did not give the file ({err}). Check the name.") from err
+        raise CheckpointError(
+            f"{name}: the Hugging Face Hub did not give the file ({err}). Check the name."
+        ) from err
