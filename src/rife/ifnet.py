@@ -303,9 +303,7 @@ class IFNet(nn.Module):
             merged = torch.clamp(merged + self._residual(pair, last) * 2 - 1, 0, 1)
         return Estimate(merged, last.flow, torch.sigmoid(last.mask), stages, teaching)
 
-    def _estimate(
-        self, pair: _Pair, scales: list[float], average: bool, *, may_restart: bool = True
-    ) -> list[Stage]:
+    def _estimate(self, pair: _Pair, scales: list[float], average: bool, *, may_restart: bool = True) -> list[Stage]:
         state: _State | None = None
         stages: list[Stage] = []
         for index, scale in enumerate(scales):
@@ -366,9 +364,7 @@ class IFNet(nn.Module):
         """The refinement's correction, in [0, 1] around 0.5 (section 3.5)."""
         c0 = self.contextnet.warp(pair.features0.context, last.flow[:, :2])
         c1 = self.contextnet.warp(pair.features1.context, last.flow[:, 2:])
-        out: Tensor = self.unet(
-            pair.img0, pair.img1, last.warped_img0, last.warped_img1, last.mask, last.flow, c0, c1
-        )
+        out: Tensor = self.unet(pair.img0, pair.img1, last.warped_img0, last.warped_img1, last.mask, last.flow, c0, c1)
         return out
 
     def _teach(self, pair: _Pair, stages: list[Stage], ground_truth: Tensor) -> Teaching:

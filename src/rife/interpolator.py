@@ -158,9 +158,7 @@ class Interpolator:
         merged: Tensor = estimate.merged
         return merged
 
-    def _by_halving(
-        self, frame0: PreparedFrame, frame1: PreparedFrame, times: Sequence[Fraction]
-    ) -> Iterator[Tensor]:
+    def _by_halving(self, frame0: PreparedFrame, frame1: PreparedFrame, times: Sequence[Fraction]) -> Iterator[Tensor]:
         known = {Fraction(0): frame0, Fraction(1): frame1}
         for time in times:
             low, high = Fraction(0), Fraction(1)
@@ -246,7 +244,5 @@ def _device(name: str) -> torch.device:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as err:
-        raise JobError(
-            f"device {name!r}: PyTorch cannot use it here ({str(err).splitlines()[0]}). Try cpu."
-        ) from err
+        raise JobError(f"device {name!r}: PyTorch cannot use it here ({str(err).splitlines()[0]}). Try cpu.") from err
     return device

@@ -94,7 +94,7 @@ def interpolate_video(
         overwrite: replace an existing output.
         keep_partial: when the source turns out truncated, keep what was made as NAME.partial.EXT (the call
             still raises).
-        crf: quality of the encoder, 0 (lossless in H.264) to 51.
+        crf: quality of the encoder, 0 (lossless) to 51.
         on_progress: called after every source frame.
 
     Raises:

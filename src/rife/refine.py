@@ -38,9 +38,7 @@ def conv(
     )
 
 
-def deconv(
-    in_planes: int, out_planes: int, kernel_size: int = 4, stride: int = 2, padding: int = 1
-) -> nn.Sequential:
+def deconv(in_planes: int, out_planes: int, kernel_size: int = 4, stride: int = 2, padding: int = 1) -> nn.Sequential:
     """Build a transposed convolution with bias, followed by a PReLU with one slope for each channel."""
     return nn.Sequential(
         nn.ConvTranspose2d(in_planes, out_planes, kernel_size, stride=stride, padding=padding),

@@ -41,9 +41,7 @@ def psnr_db(a: Tensor, b: Tensor) -> float:
     return math.inf if error == 0 else 10 * math.log10(255**2 / error)
 
 
-def score_held_out(
-    source: Path, interpolators: Mapping[str, Interpolator], *, frames: int = 60
-) -> list[HeldOutScore]:
+def score_held_out(source: Path, interpolators: Mapping[str, Interpolator], *, frames: int = 60) -> list[HeldOutScore]:
     """Score linear blending and each interpolator on the hidden frames of a clip.
 
     Args:

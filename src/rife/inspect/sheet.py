@@ -80,9 +80,7 @@ def contact_sheet(before: Path, after: Path, sheet: Path, *, at_seconds: float |
             draw.text((left, top), label, fill=_MADE if is_made else _INK, font_size=15)
             canvas.paste(cell, (left, top + 20))
             if is_made:
-                draw.rectangle(
-                    (left, top + 20, left + cell.width - 1, top + 19 + cell.height), outline=_MADE, width=3
-                )
+                draw.rectangle((left, top + 20, left + cell.width - 1, top + 19 + cell.height), outline=_MADE, width=3)
         top += height
     canvas.save(sheet, format="PNG", optimize=True)
 

@@ -18,7 +18,6 @@ import av
 import numpy as np
 import numpy.typing as npt
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from rife.errors import MediaError
@@ -95,17 +94,16 @@ def working_format(source: str, encoder_formats: Sequence[str]) -> str:
     if source in usable:
         return source
     if not usable:
-        raise MediaError(
-            f"the encoder takes only {', '.join(encoder_formats)}; expected one of {', '.join(LAYOUTS)}."
-        )
+        raise MediaError(f"the encoder takes only {', '.join(encoder_formats)}; expected one of {', '.join(LAYOUTS)}.")
     try:
         wanted = av.VideoFormat(source)
     except ValueError as err:
         raise MediaError(f"pixel format {source!r} is not known.") from err
     bits = max(component.bits for component in wanted.components)
     # RGB goes to 4:2:0, which every player shows; a YUV source keeps the resolution of its chroma.
-    fine_width = not wanted.is_rgb and wanted.chroma_width(64) > 32
-    fine_height = not wanted.is_rgb and wanted.chroma_height(64) > 32
+    has_chroma = len(wanted.components) >= 3 and not wanted.is_rgb
+    fine_width = has_chroma and wanted.chroma_width(64) > 32
+    fine_height = has_chroma and wanted.chroma_height(64) > 32
     full_range = source.startswith("yuvj")
 
     def cost(name: str) -> tuple[int, ...]:
@@ -212,10 +210,12 @@ def _chroma_down(plane: Tensor, layout: PlaneLayout) -> Tensor:
         plane = plane[:, ::2]
     if layout.half_height:
         if plane.shape[0] % 2:
-            plane = F.pad(plane[None], (0, 0, 0, 1), mode="replicate")[0]
-        even, odd = plane[::2], plane[1::2]
+            # The last chroma row has one luma row only: its other one is what the enlargement had dropped.
+            missing = 1.5 * plane[-1:] - 0.5 * plane[-2:-1] if plane.shape[0] > 1 else plane
+            plane = torch.cat((plane, missing), 0)
+        rows = torch.cat((plane[:1], plane, plane[-1:]), 0)
         # Inverts the bilinear enlargement: its response to one chroma row is 1 there and 0 at the neighbours.
-        plane = 0.75 * (even + odd) - 0.25 * (_shifted_rows(odd, -1) + _shifted_rows(even, 1))
+        plane = 0.75 * (rows[1:-2:2] + rows[2:-1:2]) - 0.25 * (rows[0:-3:2] + rows[3::2])
     return plane
 
 

@@ -129,6 +129,8 @@ class VideoReader:
             raise self._truncated(clock, "the file ends")
 
     def _truncated(self, clock: _Clock, reason: str) -> MediaError:
+        if clock.frames == 0:
+            return MediaError(f"{self.path}: no frame could be decoded ({reason}); the file is empty or damaged.")
         announced = self.info.duration_seconds
         of = f" of {float(announced):.2f} s" if announced is not None else ""
         return TruncatedMediaError(

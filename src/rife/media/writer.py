@@ -25,15 +25,23 @@ class Container:
 
     codec: str
     options: dict[str, str]
+    lossless: dict[str, str]
+
+    def options_at(self, crf: int) -> dict[str, str]:
+        """Encoder options for a quality; 0 is lossless whatever the codec and bit depth."""
+        return {**self.options, **(self.lossless if crf == 0 else {"crf": str(crf)})}
 
 
-_H264 = Container("libx264", {"preset": "medium"})
+# x264's crf 0 is lossless at 8 bit only; its qp 0 always is.
+_H264 = Container("libx264", {"preset": "medium"}, {"qp": "0"})
 CONTAINERS = {
     ".mp4": _H264,
     ".m4v": _H264,
     ".mov": _H264,
     ".mkv": _H264,
-    ".webm": Container("libvpx-vp9", {"b:v": "0", "deadline": "realtime", "cpu-used": "4", "row-mt": "1"}),
+    ".webm": Container(
+        "libvpx-vp9", {"b:v": "0", "deadline": "realtime", "cpu-used": "4", "row-mt": "1"}, {"lossless": "1"}
+    ),
 }
 """File endings that can be written."""
 
@@ -59,7 +67,7 @@ class VideoWriter:
             first: first picture: size, colour and rotation.
             frame_rate: average frames per second of the output.
             time_base: seconds per tick of the times given to `write`.
-            crf: 0 (lossless in H.264) to 51 (worst).
+            crf: 0 (lossless) to 51 (worst).
 
         Raises:
             MediaError: an ending that cannot be written, or an encoder that refuses.
@@ -76,9 +84,10 @@ class VideoWriter:
             raise MediaError(f"{path}: cannot be written ({err}).") from err
         try:
             self._video = self._add_video(settings, source, first, frame_rate, crf)
-            self._copies = self._add_copies(source.other_streams)
+            chapters = source.container.chapters()
+            self._copies = self._add_copies(source.other_streams, chapters=bool(chapters))
             self._file.metadata.update(source.container.metadata)
-            self._file.set_chapters(source.container.chapters())
+            self._file.set_chapters(chapters)
             self._file.start_encoding()
         except (av.FFmpegError, ValueError, OSError) as err:
             self._file.close()
@@ -139,8 +148,7 @@ class VideoWriter:
     def _add_video(
         self, settings: Container, source: VideoReader, first: av.VideoFrame, frame_rate: Fraction, crf: int
     ) -> VideoStream:
-        options = {**settings.options, "crf": str(crf)}
-        stream = self._file.add_stream(settings.codec, rate=frame_rate, options=options)
+        stream = self._file.add_stream(settings.codec, rate=frame_rate, options=settings.options_at(crf))
         if not isinstance(stream, VideoStream):
             raise MediaError(f"{settings.codec} is not a video encoder.")
         formats = [f.name for f in av.Codec(settings.codec, "w").video_formats or ()]
@@ -158,13 +166,18 @@ class VideoWriter:
         stream.metadata.update(source.stream.metadata)
         return stream
 
-    def _add_copies(self, streams: list[Stream]) -> dict[int, Stream]:
+    def _add_copies(self, streams: list[Stream], *, chapters: bool) -> dict[int, Stream]:
         copies: dict[int, Stream] = {}
         supported = self._file.supported_codecs
         for stream in streams:
             name = stream.codec_context.codec.canonical_name if stream.codec_context else stream.type
             label = f"{stream.type} track {stream.index} ({name})"
-            if stream.type not in ("audio", "subtitle") or name not in supported:
+            if stream.type == "data" and chapters:
+                continue  # MP4 keeps the titles of its chapters in such a track
+            if stream.type not in ("audio", "subtitle"):
+                self.dropped.append(f"{label} is not copied: only sound and subtitles are")
+                continue
+            if name not in supported:
                 self.dropped.append(f"{label} is not copied: {self.path.suffix} cannot hold it")
                 continue
             copy = self._file.add_stream_from_template(stream)

@@ -82,9 +82,7 @@ def recognise(state: Mapping[str, Tensor], *, origin: str) -> Recognised:
     nearest = min(signatures, key=lambda candidate: len(_differences(found, signatures[candidate])))
     differences = _differences(found, signatures[nearest])
     fitting = sum(found.get(key) == shape for key, shape in signatures[nearest].items())
-    remark = (
-        "" if fitting * 2 > len(found) else f" Only {fitting} of its tensors fit: it is hardly a RIFE checkpoint."
-    )
+    remark = "" if fitting * 2 > len(found) else f" Only {fitting} of its tensors fit: it is hardly a RIFE checkpoint."
     raise CheckpointError(
         f"{origin}: no RIFE network fits its {len(found)} tensors. Nearest is {nearest.label}: {differences[0]}"
         f"{f' (and {len(differences) - 1} more differences)' if len(differences) > 1 else ''}.{remark} "

@@ -93,9 +93,7 @@ def fetch(name: str) -> Path:
         try:
             fetch_member(entry.source, published)
         except FetchError as err:
-            raise CheckpointError(
-                f"model {name}: {err} If you have its weights, name the file: --model PATH."
-            ) from err
+            raise CheckpointError(f"model {name}: {err} If you have its weights, name the file: --model PATH.") from err
         _convert(entry, published, converted)
     return path
 
@@ -143,6 +141,4 @@ def _hub_file(name: str) -> Path:
         return Path(hf_hub_download(repo_id=f"{owner}/{repo}", filename=file))
     # The Hub's client raises its own errors, those of its HTTP library and OSError, by version.
     except Exception as err:
-        raise CheckpointError(
-            f"{name}: the Hugging Face Hub did not give the file ({err}). Check the name."
-        ) from err
+        raise CheckpointError(f"{name}: the Hugging Face Hub did not give the file ({err}). Check the name.") from err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -66,7 +67,10 @@ def _read_checkpoint(path: Path, size: int, start: bytes) -> object:
     if start.startswith(_ZIP_MAGIC):
         _check_archive(path, size)
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            # PyTorch warns of unusual files before it refuses them; the error below says it once.
+            warnings.simplefilter("ignore")
+            return torch.load(path, map_location="cpu", weights_only=True)
     # A hostile or damaged pickle can make the unpickler fail in any way; every way is the same answer.
     except Exception as err:
         refused = re.search(r"GLOBAL (\S+)", str(err))
@@ -101,8 +105,7 @@ def _checked(state: object, path: Path, size: int) -> dict[str, Tensor]:
                 break
     if not isinstance(state, Mapping) or not state:
         raise CheckpointError(
-            f"{path}: expected a dictionary of tensors, got {_describe(state)}. "
-            "Save model.state_dict(), not the model."
+            f"{path}: expected a dictionary of tensors, got {_describe(state)}. Save model.state_dict(), not the model."
         )
     out: dict[str, Tensor] = {}
     for key, value in state.items():

@@ -1,0 +1,38 @@
+"""`rife evaluate`: how good a model is on a clip."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from rife.cli.arguments import Device, Input, Json, Model
+from rife.cli.report import Reporter
+from rife.weights.catalogue import DEFAULT_MODEL
+
+
+def evaluate(
+    source: Input,
+    frames: Annotated[int, typer.Option(min=3, help="How many frames of the clip to use.")] = 60,
+    model: Model = DEFAULT_MODEL,
+    device: Device = "auto",
+    json_lines: Json = False,
+) -> None:
+    """Hide every second frame of INPUT, make it, and print how close it comes (PSNR).
+
+    Scores the model with and without its refinement, and linear blending.
+    """
+    reporter = Reporter(json_lines=json_lines)
+    with reporter.errors():
+        from rife.evaluate.heldout import score_held_out
+        from rife.interpolator import load
+        from rife.samples import resolve_input
+
+        path = resolve_input(source)
+        full = load(model, device=device)
+        workers = {f"{model}, refine off": load(model, refine="off", device=device)} if full.refine else {}
+        workers[f"{model}, refine full" if full.refine else model] = full
+        for score in score_held_out(path, workers, frames=frames):
+            reporter.event("score", method=score.method, psnr_db=round(score.psnr_db, 4), frames=score.frames)
+            if not json_lines:
+                typer.echo(f"{score.method:<24} {score.psnr_db:7.3f} dB   (mean of {score.frames} hidden frames)")

@@ -1,0 +1,26 @@
+"""`rife sheet`: a picture of before and after."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rife.cli.arguments import Input
+from rife.cli.report import Reporter
+
+
+def sheet(
+    before: Input,
+    after: Annotated[Path, typer.Argument(help="The interpolated video.", metavar="AFTER")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="PNG to write.")],
+    at: Annotated[float | None, typer.Option(help="Seconds from the start; by default a lively moment.")] = None,
+) -> None:
+    """Draw a contact sheet (PNG) of a video before and after, over the same moment."""
+    reporter = Reporter(json_lines=False)
+    with reporter.errors():
+        from rife.inspect.sheet import contact_sheet
+        from rife.samples import resolve_input
+
+        contact_sheet(resolve_input(before), after, output, at_seconds=at)

@@ -1,0 +1,163 @@
+"""The command line, as a program: exit codes, JSON, quiet, a bar on a terminal, and Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from safetensors.torch import save_file
+
+from conftest import blending_network
+from rife import __version__
+from rife.specs import SPECS
+from support.clips import Clip, decoded
+
+RIFE = [sys.executable, "-m", "rife"]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights that blend: the command line is tested here, not the picture."""
+    path = tmp_path_factory.mktemp("model") / "blend.safetensors"
+    save_file(blending_network(SPECS["4.6"]).state_dict(), path)
+    return path
+
+
+def run(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
+    command = [*RIFE, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)  # type: ignore[call-overload,no-any-return]
+
+
+def test_version_and_help() -> None:
+    assert run("--version").stdout == f"rife {__version__}\n"
+    shown = run("--help")
+    assert shown.returncode == 0
+    for command in ("interpolate", "evaluate", "sheet", "fetch"):
+        assert command in shown.stdout
+        assert run(command, "--help").returncode == 0
+
+
+def test_a_job_is_quiet_where_nobody_watches(tmp_path: Path, model: Path) -> None:
+    source = Clip().make(tmp_path)
+    done = run("interpolate", source, "--model", model, "--factor", "3")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert len(decoded(tmp_path / "clip_3x.mp4")) == 18
+
+
+def test_json_lines(tmp_path: Path, model: Path) -> None:
+    source = Clip().make(tmp_path)
+    done = run("interpolate", source, "-o", tmp_path / "o.mkv", "--model", model, "--json")
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [events[0]["event"], events[1]["event"], events[-1]["event"]] == ["start", "progress", "done"]
+    assert events[-1]["output_frames"] == 12
+    assert events[-1]["frame_rate"] == "50"
+    assert done.stderr == ""
+
+
+def test_json_errors_are_events_too(tmp_path: Path) -> None:
+    done = run("interpolate", tmp_path / "nothing.mp4", "--json")
+    assert done.returncode == 1
+    assert json.loads(done.stdout) == {
+        "event": "error",
+        "message": f"{tmp_path / 'nothing.mp4'}: no such file. Check the path.",
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["interpolate"], 2, "Missing argument"),
+        (["interpolate", "x.mp4", "--factor", "1"], 2, "factor"),
+        (["interpolate", "x.mp4", "--factor", "65"], 2, "factor"),
+        (["interpolate", "x.mp4", "--refine", "some"], 2, "refine"),
+        (["interpolate", "x.mp4", "--crf", "90"], 2, "crf"),
+        (["nonsense"], 2, "nonsense"),
+        (["interpolate", "x.mp4"], 1, "no such file"),
+        (["interpolate", "sample:nothing"], 1, "no such sample clip"),
+        (["fetch", "9.9"], 1, "no such model"),
+    ],
+)
+def test_exit_codes(arguments: list[str], code: int, says: str) -> None:
+    done = run(*arguments)
+    assert done.returncode == code
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_wrong_model_is_one_clear_line(tmp_path: Path) -> None:
+    source = Clip().make(tmp_path)
+    done = run("interpolate", source, "--model", tmp_path / "none.pkl")
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert "neither a known model nor a file" in done.stderr
+
+
+def test_existing_output_needs_overwrite(tmp_path: Path, model: Path) -> None:
+    source = Clip().make(tmp_path)
+    output = tmp_path / "o.mp4"
+    output.write_bytes(b"precious")
+    assert run("interpolate", source, "-o", output, "--model", model).returncode == 1
+    assert output.read_bytes() == b"precious"
+    assert run("interpolate", source, "-o", output, "--model", model, "--overwrite").returncode == 0
+
+
+def test_a_terminal_sees_a_bar_and_a_summary(tmp_path: Path, model: Path) -> None:
+    source = Clip(frames=10).make(tmp_path)
+    leader, follower = pty.openpty()
+    command = [*RIFE, "interpolate", str(source), "--model", str(model)]
+    with subprocess.Popen(command, stdout=follower, stderr=follower, env={**os.environ, "TERM": "xterm"}) as job:
+        os.close(follower)
+        shown = b""
+        while True:
+            try:
+                chunk = os.read(leader, 4096)
+            except OSError:  # the terminal closes with its last writer
+                break
+            shown += chunk
+    os.close(leader)
+    assert job.returncode == 0
+    text = shown.decode()
+    assert "20/20" in text
+    assert "fps" in text
+    assert "10 -> 20 frames, 50.00 fps, 0.40 s" in " ".join(text.split())
+
+
+def test_interrupting_leaves_nothing_and_says_so(tmp_path: Path, model: Path) -> None:
+    source = Clip(frames=400, width=640, height=360, lossless=False).make(tmp_path)
+    command = [*RIFE, "interpolate", str(source), "--model", str(model), "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as job:
+        assert job.stdout
+        for line in job.stdout:
+            if json.loads(line)["event"] == "progress":
+                break
+        job.send_signal(signal.SIGINT)
+        asked = time.monotonic()
+        rest = job.stdout.read()
+    assert time.monotonic() - asked < 20
+    assert job.returncode == 130
+    assert json.loads(rest.splitlines()[-1])["event"] == "interrupted"
+    assert sorted(p.name for p in tmp_path.iterdir()) == [source.name]
+
+
+def test_evaluate_and_sheet(tmp_path: Path, model: Path) -> None:
+    source = Clip(frames=9).make(tmp_path)
+    scores = run("evaluate", source, "--model", model, "--frames", "9", "--json")
+    found = {e["method"]: e for e in map(json.loads, scores.stdout.splitlines())}
+    assert found["linear blend"]["frames"] == 4
+    assert found[str(model)]["psnr_db"] == pytest.approx(found["linear blend"]["psnr_db"], abs=0.01)
+    assert run("evaluate", source, "--model", model).stdout.count("dB") == 2
+
+    run("interpolate", source, "--model", model)
+    drawn = run("sheet", source, tmp_path / "clip_2x.mp4", "-o", tmp_path / "sheet.png")
+    assert drawn.returncode == 0, drawn.stderr
+    assert (tmp_path / "sheet.png").read_bytes().startswith(b"\x89PNG")
+    late = run("sheet", source, tmp_path / "clip_2x.mp4", "-o", tmp_path / "s.png", "--at", "99")
+    assert late.returncode == 1
+    assert "name an earlier time" in late.stderr

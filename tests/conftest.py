@@ -1,0 +1,62 @@
+"""Fixtures shared by all tests, and the rule that an ERROR in the log fails a test."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from rife.ifnet import IFNet
+from rife.interpolator import Interpolator
+from rife.specs import SPECS, NetworkSpec
+
+
+@pytest.fixture(autouse=True)
+def _error_in_the_log_fails(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    yield
+    errors = [record.getMessage() for record in caplog.get_records("call") if record.levelno >= logging.ERROR]
+    assert not errors, errors
+
+
+@pytest.fixture(autouse=True)
+def _same_random_numbers() -> None:
+    torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def default_interpolator() -> Interpolator:
+    """The published default model, from the cache that `make test` fills."""
+    from rife import load
+
+    return load(device="cpu")
+
+
+def blending_network(spec: NetworkSpec) -> IFNet:
+    """A network whose flow and mask are zero: it blends both frames equally, fast."""
+    network = IFNet(spec, refine=False)
+    for parameter in network.parameters():
+        parameter.data.zero_()
+    return network
+
+
+@pytest.fixture(scope="session")
+def blender() -> Interpolator:
+    """Blends two frames: for tests of everything around the network. Takes any time."""
+    return Interpolator(blending_network(SPECS["4.6"]), device="cpu")
+
+
+@pytest.fixture(scope="session")
+def middle_blender() -> Interpolator:
+    """Blends two frames, and makes middle frames only."""
+    return Interpolator(blending_network(SPECS["3.8"]), device="cpu")
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache."""
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("RIFE_CACHE", str(folder))
+    return folder
