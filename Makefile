@@ -11,7 +11,7 @@ SOURCES := $(shell find src -name '*.py') pyproject.toml
 WHEEL_INSTALLED := $(VENV)/.wheel-installed
 DEPENDENCIES_INSTALLED := $(VENV)/.dependencies-installed
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint picture clean
 
 demo: demo/bikes_2x.png
 	@echo
@@ -23,7 +23,11 @@ demo/bikes_2x.mp4: $(WHEEL_INSTALLED)
 	$(BIN)/rife interpolate sample:bikes -o $@ --overwrite
 
 demo/bikes_2x.png: demo/bikes_2x.mp4
-	$(BIN)/rife sheet sample:bikes $< -o $@
+	$(BIN)/rife sheet sample:bikes $< -o $@ --overwrite
+
+# The picture in the README.
+picture: demo/bikes_2x.mp4
+	$(BIN)/rife sheet sample:bikes $< -o docs/bikes_2x.jpg --overwrite
 
 test: $(WHEEL_INSTALLED)
 	$(BIN)/rife fetch --samples

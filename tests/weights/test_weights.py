@@ -325,7 +325,7 @@ def test_fetched_once_then_offline(toy: Path, cache: Path) -> None:
 
 def test_another_file_under_the_published_name_is_refused(toy: Path, cache: Path) -> None:
     make_wheel(toy, b"something else")
-    with pytest.raises(CheckpointError, match="expected sha256 .* nothing was kept"):
+    with pytest.raises(CheckpointError, match=r"expected sha256 .* nothing was kept"):
         fetch("toy")
     assert cached_files(cache) == []
 
@@ -425,7 +425,7 @@ def test_a_hub_file_that_cannot_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
         raise OSError("no route")
 
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
-    with pytest.raises(CheckpointError, match="did not give the file .no route"):
+    with pytest.raises(CheckpointError, match=r"did not give the file .no route"):
         load_network("hf:someone/rife/flownet.safetensors")
     with pytest.raises(CheckpointError, match="expected hf:owner/repo/file"):
         load_network("hf:someone")

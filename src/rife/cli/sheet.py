@@ -14,13 +14,14 @@ from rife.cli.report import Reporter
 def sheet(
     before: Input,
     after: Annotated[Path, typer.Argument(help="The interpolated video.", metavar="AFTER")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="PNG to write.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="PNG or JPEG to write.")],
     at: Annotated[float | None, typer.Option(help="Seconds from the start; by default a lively moment.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing sheet.")] = False,
 ) -> None:
-    """Draw a contact sheet (PNG) of a video before and after, over the same moment."""
+    """Draw a contact sheet of a video before and after, over the same moment."""
     reporter = Reporter(json_lines=False)
     with reporter.errors():
         from rife.inspect.sheet import contact_sheet
         from rife.samples import resolve_input
 
-        contact_sheet(resolve_input(before), after, output, at_seconds=at)
+        contact_sheet(resolve_input(before), after, output, at_seconds=at, overwrite=overwrite)

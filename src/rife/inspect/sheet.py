@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from rife.cache import appearing_whole
 from rife.errors import JobError, MissingExtraError
 from rife.media.reader import SourceFrame, VideoReader
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
 Picture = npt.NDArray[np.uint8]
 
-_COLUMN_WIDTH = 320
+_ENDINGS = (".png", ".jpg")
+_COLUMN_WIDTH, _LABEL, _GAP = 320, 20, 10
 _ZOOM = 3
 _INK, _PAPER, _MADE = (235, 235, 235), (24, 24, 27), (250, 160, 60)
 
@@ -32,57 +34,75 @@ class _Moment:
     after: list[tuple[Fraction, Picture]]
 
 
-def contact_sheet(before: Path, after: Path, sheet: Path, *, at_seconds: float | None = None) -> None:
+def contact_sheet(
+    before: Path, after: Path, sheet: Path, *, at_seconds: float | None = None, overwrite: bool = False
+) -> None:
     """Draw both clips side by side over two source frames' time, with an enlarged part.
 
     Args:
         before: the source clip.
         after: the interpolated clip.
-        sheet: PNG to write.
+        sheet: PNG or JPEG to write.
         at_seconds: where to look; by default where the clip moves more than in nine tenths of its frames.
+        overwrite: replace an existing sheet.
 
     Raises:
         MissingExtraError: Pillow is not installed.
         MediaError: a clip cannot be read.
-        JobError: the clips are too short, or the time lies outside.
+        JobError: the clips are too short, the time lies outside, or the sheet cannot be written.
     """
+    if sheet.suffix.lower() not in _ENDINGS:
+        raise JobError(f"{sheet}: expected a name that ends in {' or '.join(_ENDINGS)}.")
+    if sheet.exists() and not overwrite:
+        raise JobError(f"{sheet}: exists already. Name another file with -o, or replace it with --overwrite.")
     try:
-        from PIL import Image, ImageDraw
+        import PIL  # noqa: F401
     except ImportError as err:
         raise MissingExtraError(library="Pillow", extra="inspect", purpose="a contact sheet") from err
     start = _liveliest(before) if at_seconds is None else Fraction(at_seconds)
-    moment = _moment(before, after, start)
+    picture = _drawn(_moment(before, after, start))
+    try:
+        with appearing_whole(sheet) as temporary:
+            picture.save(temporary, optimize=True, quality=88)
+    except OSError as err:
+        raise JobError(f"{sheet}: cannot be written ({err.strerror or err}).") from err
+
+
+def _drawn(moment: _Moment) -> Image:
+    """Lay out four rows over the same times: before, after, and both enlarged where most changes."""
+    from PIL import Image, ImageDraw
+
     source_times = {when for when, _ in moment.before}
-    held = [max((b for b in moment.before if b[0] <= when), key=lambda b: b[0]) for when, _ in moment.after]
+    made = [when not in source_times for when, _ in moment.after]
+    held = [max((b for b in moment.before if b[0] <= when), key=lambda b: b[0])[1] for when, _ in moment.after]
+    shown = [picture for _, picture in moment.after]
     box = _busiest_box(moment.before[0][1], moment.before[1][1])
     rows = [
-        ("before", [picture for _, picture in held]),
-        ("after", [picture for _, picture in moment.after]),
-        ("before, enlarged", [_crop(picture, box) for _, picture in held]),
-        ("after, enlarged", [_crop(picture, box) for _, picture in moment.after]),
+        ("before", held),
+        ("after", shown),
+        ("before, enlarged", [_crop(picture, box) for picture in held]),
+        ("after, enlarged", [_crop(picture, box) for picture in shown]),
     ]
-    made = [when not in source_times for when, _ in moment.after]
     cells = [[_cell(Image.fromarray(picture)) for picture in row] for _, row in rows]
-    heights = [row[0].height + 34 for row in cells]
-    canvas = Image.new("RGB", (8 + len(made) * (_COLUMN_WIDTH + 8), 8 + sum(heights)), _PAPER)
+    size = (_GAP + len(made) * (_COLUMN_WIDTH + _GAP), _GAP + sum(row[0].height + _LABEL + _GAP for row in cells))
+    canvas = Image.new("RGB", size, _PAPER)
     draw = ImageDraw.Draw(canvas)
-    top = 8
-    for (title, _), row, height in zip(rows, cells, heights, strict=True):
+    top = _GAP
+    for (title, _), row in zip(rows, cells, strict=True):
+        is_after = title.startswith("after")
         for column, cell in enumerate(row):
-            left = 8 + column * (_COLUMN_WIDTH + 8)
-            is_made = made[column] and title.startswith("after")
-            what = (
-                ("made" if is_made else "source")
-                if title.startswith("after")
-                else ("again" if made[column] else "source")
-            )
+            left = _GAP + column * (_COLUMN_WIDTH + _GAP)
+            new = made[column]
+            what = "source" if not new else "made" if is_after else "shown again"
+            ink = _MADE if new and is_after else _INK
             label = f"{title}: {float(moment.after[column][0]):.3f} s, {what}"
-            draw.text((left, top), label, fill=_MADE if is_made else _INK, font_size=15)
-            canvas.paste(cell, (left, top + 20))
-            if is_made:
-                draw.rectangle((left, top + 20, left + cell.width - 1, top + 19 + cell.height), outline=_MADE, width=3)
-        top += height
-    canvas.save(sheet, format="PNG", optimize=True)
+            draw.text((left, top), label, fill=ink, font_size=15)
+            canvas.paste(cell, (left, top + _LABEL))
+            if new and is_after:
+                corner = (left + cell.width - 1, top + _LABEL + cell.height - 1)
+                draw.rectangle((left, top + _LABEL, *corner), outline=_MADE, width=3)
+        top += row[0].height + _LABEL + _GAP
+    return canvas
 
 
 def _pictures(path: Path) -> Iterator[tuple[Fraction, Picture]]:
