@@ -10,17 +10,12 @@ from rife.samples import sample_path
 
 MEASURE = """
 import resource, sys
-from pathlib import Path
-import av
-from conftest import blending_network
-from rife.interpolator import Interpolator
-from rife.pipeline import interpolate_video
-from rife.specs import SPECS
+import rife
 
-interpolate_video(sys.argv[1], sys.argv[2], interpolator=Interpolator(blending_network(SPECS["4.6"]), device="cpu"))
+rife.interpolate_video(sys.argv[1], sys.argv[2], interpolator=rife.load(device="cpu"))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
-"""The network is one that blends: the pipeline holds the frames, and 150 real ones would take minutes."""
+"""The default model with its refinement, as `rife interpolate` runs it."""
 
 
 def shortened(source: Path, frames: int, target: Path) -> Path:
@@ -40,7 +35,7 @@ def shortened(source: Path, frames: int, target: Path) -> Path:
 
 def peak_bytes(source: Path, output: Path) -> int:
     command = [sys.executable, "-c", MEASURE, str(source), str(output)]
-    run = subprocess.run(command, check=True, capture_output=True, text=True, cwd=Path(__file__).parent)
+    run = subprocess.run(command, check=True, capture_output=True, text=True)
     return int(run.stdout) * 1024
 
 
