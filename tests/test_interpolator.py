@@ -127,7 +127,7 @@ def test_factors_and_times_that_halving_cannot_reach(middle_blender: Interpolato
     assert middle_blender(frame, frame, Fraction(3, 8)).shape == frame.shape
 
 
-@pytest.mark.parametrize("t", [0, 1, -0.1, 1.5])
+@pytest.mark.parametrize("t", [0, 1, -0.1, 1.5, float("nan"), float("inf")])
 def test_times_outside_the_interval_are_refused(t: float, blender: Interpolator) -> None:
     with pytest.raises(JobError, match="between 0 and 1"):
         blender(moving_square(0), moving_square(1), t)

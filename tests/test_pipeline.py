@@ -13,8 +13,11 @@ import numpy as np
 import pytest
 
 from rife.errors import JobError, MediaError, RifeError, TruncatedMediaError
+from rife.ifnet import IFNet
 from rife.interpolator import Interpolator
+from rife.media.colour import to_rgb
 from rife.pipeline import Progress, default_output, interpolate_video
+from rife.specs import SPECS
 from support.clips import Clip, decoded, planes
 
 
@@ -39,6 +42,7 @@ CLIPS = {
     "4:2:2": Clip(pixel_format="yuv422p"),
     "variable rate": Clip(times=(0, 40, 80, 200, 240, 500), suffix=".mp4"),
     "two frames": Clip(frames=2),
+    "fine clock": Clip(times=(0, 3003, 6100, 9009, 12012, 15100), tick=Fraction(1, 90000)),
 }
 
 
@@ -292,3 +296,145 @@ def test_an_elementary_stream_without_times(tmp_path: Path, blender: Interpolato
     result = interpolate_video(source, tmp_path / "out.mp4", interpolator=blender)
     assert result.output_frames == 10
     assert len(set(frame_times(tmp_path / "out.mp4"))) == 10
+
+
+def test_a_partial_result_replaces_nothing(tmp_path: Path, blender: Interpolator) -> None:
+    """--keep-partial once wrote over a source named NAME.partial.EXT, and over files of that name."""
+    whole = Clip(frames=60, faststart=True, lossless=False).make(tmp_path, "whole")
+    source = tmp_path / "film.partial.mp4"
+    source.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    error = refused(tmp_path, source, blender, output=tmp_path / "film.mp4", keep_partial=True)
+    assert "the output is the input" in str(error)
+    (tmp_path / "z.partial.mp4").write_bytes(b"precious")
+    error = refused(tmp_path, source, blender, output=tmp_path / "z.mp4", keep_partial=True)
+    assert "z.partial.mp4: exists already" in str(error)
+
+
+def test_an_average_rate_that_is_a_long_fraction(tmp_path: Path, blender: Interpolator) -> None:
+    """A phone's variable rate averages to a fraction whose double does not fit 32 bits: it once crashed."""
+    rng = np.random.default_rng(0)
+    times = tuple(int(i * 3_000_000 + rng.integers(0, 90_001)) for i in range(200))
+    source = Clip(frames=200, width=32, height=32, times=times, tick=Fraction(1, 90_000_000)).make(tmp_path)
+    result = interpolate_video(source, tmp_path / "out.mp4", factor=4, interpolator=blender)
+    assert result.output_frames == 800
+    with pytest.raises(JobError, match="too fine for factor 64"):
+        interpolate_video(source, tmp_path / "p.mp4", factor=64, interpolator=blender)
+
+
+def test_colours_beyond_white_do_not_flicker(tmp_path: Path) -> None:
+    """Refinement clamps to [0, 1]; camera footage goes beyond. Made frames once lost it, source frames kept it."""
+    network = IFNet(SPECS["4.0"])
+    for parameter in network.parameters():
+        parameter.data.zero_()
+    source = tmp_path / "bright.mp4"
+    with av.open(str(source), "w") as out:
+        stream = out.add_stream("libx264", rate=25, options={"qp": "0"})
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv444p"
+        for _ in range(3):
+            frame = av.VideoFrame(64, 64, "yuv444p")
+            for plane, code in zip(frame.planes, (250, 90, 200), strict=True):
+                np.frombuffer(memoryview(plane), np.uint8)[:] = code
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    output = tmp_path / "out.mp4"
+    interpolate_video(source, output, interpolator=Interpolator(network, device="cpu"), crf=0)
+    for frame in decoded(output):
+        assert [(p.min(), p.max()) for p in planes(frame)] == [(250, 250), (90, 90), (200, 200)]
+
+
+def test_odd_sizes_with_subsampled_chroma(tmp_path: Path, blender: Interpolator) -> None:
+    source = Clip(width=65, height=49, codec="ffv1", suffix=".mkv").make(tmp_path)
+    interpolate_video(source, tmp_path / "out.mp4", interpolator=blender)
+    (frame, *_) = decoded(tmp_path / "out.mp4")
+    assert (frame.width, frame.height) == (65, 49)
+
+
+@pytest.mark.parametrize("size", [(64, 48), (1280, 720)])
+@pytest.mark.parametrize("name", ["bgr0", "gbrp", "gray"])
+def test_colours_of_sources_that_are_not_yuv(
+    name: str, size: tuple[int, int], tmp_path: Path, blender: Interpolator
+) -> None:
+    """RGB once went out with one matrix and came back with another."""
+    codec = "libx264rgb" if name == "gbrp" else "ffv1"
+    red, green, blue = (133, 133, 133) if name == "gray" else (220, 40, 30)
+    source = tmp_path / "rgb.mkv"
+    with av.open(str(source), "w") as out:
+        stream = out.add_stream(codec, rate=25, options={"qp": "0"} if codec == "libx264rgb" else {})
+        stream.width, stream.height = size
+        stream.pix_fmt = "gbrp" if name == "gbrp" and codec == "ffv1" else {"gbrp": "rgb24"}.get(name, name)
+        rgb = np.full((size[1], size[0], 3), (red, green, blue), np.uint8)
+        for _ in range(2):
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(format=stream.pix_fmt)))
+        out.mux(stream.encode(None))
+    output = tmp_path / "out.mp4"
+    result = interpolate_video(source, output, interpolator=blender, crf=0)
+    for frame in decoded(output):
+        shown = to_rgb(frame)[0].mean(dim=(1, 2)) * 255
+        assert shown.tolist() == pytest.approx([red, green, blue], abs=2)
+        assert frame.colorspace != 0
+    assert bool(result.notes) == (name != "gray")
+
+
+def test_depth_is_kept_as_far_as_the_encoder_goes(tmp_path: Path, blender: Interpolator) -> None:
+    source = Clip(codec="ffv1", pixel_format="yuva444p12le", suffix=".mkv").make(tmp_path)
+    result = interpolate_video(source, tmp_path / "out.mp4", interpolator=blender)
+    assert {f.format.name for f in decoded(tmp_path / "out.mp4")} == {"yuv444p10le"}
+    assert any("transparency" in note for note in result.notes)
+    assert any("12 bits a sample" in note for note in result.notes)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_recording_that_starts_at_some_hour(suffix: str, tmp_path: Path, blender: Interpolator) -> None:
+    source = Clip(frames=25, suffix=".ts", start=40000 * 25).make(tmp_path)
+    output = tmp_path / f"out{suffix}"
+    interpolate_video(source, output, interpolator=blender)
+    with av.open(str(output)) as out:
+        assert out.duration == pytest.approx(1.0 * av.time_base, abs=0.1 * av.time_base)
+    assert float(frame_times(output)[0]) == pytest.approx(0, abs=0.1)
+
+
+def test_pcm_sound_does_not_cost_the_video(tmp_path: Path, blender: Interpolator) -> None:
+    """It once failed when the finished file was closed."""
+    source = tmp_path / "pcm.mkv"
+    with av.open(str(Clip().make(tmp_path))) as clip, av.open(str(source), "w") as out:
+        video = out.add_stream_from_template(clip.streams.video[0])
+        sound = out.add_stream("pcm_s16le", rate=48000)
+        for packet in clip.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = video
+                out.mux(packet)
+        tone = av.AudioFrame.from_ndarray(np.zeros((1, 4800), np.int16), format="s16", layout="mono")
+        tone.sample_rate = 48000
+        out.mux(sound.encode(tone))
+        out.mux(sound.encode(None))
+    result = interpolate_video(source, tmp_path / "out.mp4", interpolator=blender)
+    assert "pcm_s16le" in result.notes[0]
+    assert interpolate_video(source, tmp_path / "out.mkv", interpolator=blender).notes == ()
+
+
+def test_names_with_colons(tmp_path: Path, blender: Interpolator, monkeypatch: pytest.MonkeyPatch) -> None:
+    Clip(frames=2).make(tmp_path, "12:30")
+    monkeypatch.chdir(tmp_path)
+    assert interpolate_video("12:30.mp4", "9:out.mp4", interpolator=blender).output_frames == 4
+
+
+def test_mirroring_is_carried_over(tmp_path: Path, blender: Interpolator) -> None:
+    source = Clip(mirrored=True).make(tmp_path)
+    interpolate_video(source, tmp_path / "out.mp4", interpolator=blender)
+    matrices = [bytes(decoded(p)[0].side_data.get("DISPLAYMATRIX")) for p in (source, tmp_path / "out.mp4")]
+    assert matrices[0] == matrices[1]
+
+
+def test_pictures_that_the_decoder_holds_back_are_not_lost_at_a_truncation(
+    tmp_path: Path, blender: Interpolator
+) -> None:
+    whole = Clip(frames=12, b_frames=3, faststart=True, lossless=False).make(tmp_path, "whole")
+    data = bytearray(whole.read_bytes())
+    with av.open(str(whole)) as clip:
+        sizes = [(p.pos, p.size) for p in clip.demux(video=0) if p.dts is not None]
+    source = tmp_path / "cut.mp4"
+    source.write_bytes(data[: sizes[8][0] + sizes[8][1] // 2])
+    error = refused(tmp_path, source, blender)
+    found = re.search(r"after (\d+) frames", str(error))
+    assert found
+    assert int(found[1]) >= 8

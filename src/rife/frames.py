@@ -66,7 +66,7 @@ def from_network(picture: Tensor, like: FrameT) -> FrameT:
         maximum = _INTEGER_MAXIMUM[source.dtype]
         out = quantise(picture[0] * maximum, maximum)
     else:
-        out = picture[0].to(source.dtype)
+        out = picture[0].clamp(0, 1).to(source.dtype)
     if isinstance(like, np.ndarray):
         return np.ascontiguousarray(out.permute(1, 2, 0).cpu().numpy())
     return out.to(like.device)

@@ -12,8 +12,8 @@ Conventions: frames are (B, 3, H, W) in [0, 1]; flow is that of `rife.warp`, cha
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,8 @@ from rife.errors import ShapeError
 from rife.refine import Contextnet, Unet, conv
 from rife.specs import EncoderSpec, NetworkSpec
 from rife.warp import backward_warp, resize, resize_flow
+
+_RecordT = TypeVar("_RecordT")
 
 
 class FrameFeatures(NamedTuple):
@@ -38,19 +40,24 @@ class FrameFeatures(NamedTuple):
 class Stage(NamedTuple):
     """State of the estimate after one block.
 
-    flow: (B, 4, H, W) in pixels. mask: (B, 1, H, W) before its sigmoid. warped_img0, warped_img1: the
-    frames read through the flow.
+    flow: (B, 4, H, W) in pixels. mask: (B, 1, H, W) before its sigmoid. warped_img0, warped_img1: the frames
+    read through the flow. carried: features for the next block, where the network hands some on.
     """
 
     flow: Tensor
     mask: Tensor
     warped_img0: Tensor
     warped_img1: Tensor
+    carried: Tensor | None
 
     def merged(self) -> Tensor:
         """Blend the two warped frames by the mask: (B, 3, H, W)."""
         weight = torch.sigmoid(self.mask)
         return self.warped_img0 * weight + self.warped_img1 * (1 - weight)
+
+    def swapped(self) -> Stage:
+        """The same state with the frames in the other order."""
+        return Stage(_swap_flow(self.flow), -self.mask, self.warped_img1, self.warped_img0, self.carried)
 
 
 class Teaching(NamedTuple):
@@ -83,10 +90,10 @@ class Estimate(NamedTuple):
 class ResConv(nn.Module):
     """Convolution scaled by a learned factor for each channel, added to its input, LeakyReLU(0.2)."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, groups: int) -> None:
         """Keep `width` channels."""
         super().__init__()
-        self.conv = nn.Conv2d(width, width, 3, 1, 1)
+        self.conv = nn.Conv2d(width, width, 3, 1, 1, groups=groups)
         self.beta = nn.Parameter(torch.ones(1, width, 1, 1))
         self.relu = nn.LeakyReLU(0.2)
 
@@ -96,16 +103,13 @@ class ResConv(nn.Module):
         return out
 
 
-class FrameEncoder(nn.Module):
-    """Four convolutions that give a frame its own features at full size: the encoder of 4.13 and later."""
+class Head(nn.Module):
+    """Per-frame encoder of 4.13 and later: clamps a frame and gives it features of its own, at full size."""
 
     def __init__(self, spec: EncoderSpec) -> None:
         """Work at half size with `spec.hidden` channels and return `spec.out`."""
         super().__init__()
-        self.cnn0 = nn.Conv2d(3, spec.hidden, 3, 2, 1)
-        self.cnn1 = nn.Conv2d(spec.hidden, spec.hidden, 3, 1, 1)
-        self.cnn2 = nn.Conv2d(spec.hidden, spec.hidden, 3, 1, 1)
-        self.cnn3 = nn.ConvTranspose2d(spec.hidden, spec.out, 4, 2, 1)
+        self.cnn0, self.cnn1, self.cnn2, self.cnn3 = _encoder_layers(spec)
         self.relu = nn.LeakyReLU(0.2)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -124,20 +128,19 @@ class IFBlock(nn.Module):
         """Build the block that `spec` describes, for `in_planes` channels (flow included)."""
         super().__init__()
         self.spec = spec
+        first_stride = 1 if spec.half_downsampling else 2
         self.conv0 = nn.Sequential(
-            _activated_conv(spec, in_planes, width // 2, stride=2),
-            _activated_conv(spec, width // 2, width, stride=2),
+            _activated_conv(spec, in_planes, width // 2, first_stride), _activated_conv(spec, width // 2, width, 2)
         )
         if spec.body == "pairs":
             for pair in range(4):
                 self.add_module(f"convblock{pair}", nn.Sequential(conv(width, width), conv(width, width)))
-        elif spec.body == "chain":
-            self.convblock = nn.Sequential(*(_activated_conv(spec, width, width) for _ in range(8)))
+        elif spec.body == "resconv":
+            self.convblock = nn.Sequential(*(ResConv(width, spec.groups) for _ in range(8)))
         else:
-            self.convblock = nn.Sequential(*(ResConv(width) for _ in range(8)))
-        if spec.head == "split_double_deconv":
-            self.conv1 = _double_deconv(width, 4)
-            self.conv2 = _double_deconv(width, 1)
+            self.convblock = nn.Sequential(*(_activated_conv(spec, width, width, 1) for _ in range(8)))
+        if spec.head in ("deconvs", "double_deconvs"):
+            self.conv1, self.conv2 = (_split_head(spec, width, outputs) for outputs in (4, 1))
         elif spec.head == "deconv":
             self.lastconv: nn.Module = nn.ConvTranspose2d(width, spec.outputs, 4, 2, 1)
         else:
@@ -158,8 +161,9 @@ class IFBlock(nn.Module):
         if flow is not None:
             x = torch.cat((x, resize_flow(flow, 1 / scale)), 1)
         x = self._head(self._body(self.conv0(x)))
-        # A head of one transposed convolution leaves the picture at half of the block's size.
-        enlarge = scale * 2 if self.spec.head == "deconv" else scale
+        # One transposed convolution undoes one of the block's two halvings, where there are two.
+        ends_at_half = self.spec.head in ("deconv", "deconvs") and not self.spec.half_downsampling
+        enlarge = scale * 2 if ends_at_half else scale
         x = resize(x, enlarge)
         return torch.cat((x[:, :4] * enlarge, x[:, 4:]), 1)
 
@@ -169,17 +173,16 @@ class IFBlock(nn.Module):
                 x = self.get_submodule(f"convblock{pair}")(x) + x
             return x
         out: Tensor = self.convblock(x)
-        return out + x if self.spec.body == "chain" else out
+        return out + x if self.spec.body == "residual_chain" else out
 
     def _head(self, x: Tensor) -> Tensor:
-        if self.spec.head == "split_double_deconv":
+        if self.spec.head in ("deconvs", "double_deconvs"):
             return torch.cat((self.conv1(x), self.conv2(x)), 1)
         out: Tensor = self.lastconv(x)
         return out
 
 
-@dataclass(frozen=True)
-class _Pair:
+class _Pair(NamedTuple):
     """The two source frames with what belongs to them: constant during an estimate."""
 
     img0: Tensor
@@ -191,29 +194,6 @@ class _Pair:
     def swapped(self) -> _Pair:
         time = None if self.timestep is None else 1 - self.timestep
         return _Pair(self.img1, self.img0, self.features1, self.features0, time)
-
-    def rows(self, keep: Tensor) -> _Pair:
-        """Select the samples of the batch that `keep` (B,) marks."""
-        return _Pair(
-            self.img0[keep],
-            self.img1[keep],
-            _feature_rows(self.features0, keep),
-            _feature_rows(self.features1, keep),
-            None if self.timestep is None else self.timestep[keep],
-        )
-
-
-@dataclass(frozen=True)
-class _State:
-    """What one block hands to the next."""
-
-    stage: Stage
-    carried: Tensor | None
-
-    def swapped(self) -> _State:
-        s = self.stage
-        stage = Stage(_swap_flow(s.flow), -s.mask, s.warped_img1, s.warped_img0)
-        return _State(stage, self.carried)
 
 
 class IFNet(nn.Module):
@@ -235,11 +215,12 @@ class IFNet(nn.Module):
         for index, width in enumerate(spec.widths):
             self.add_module(f"block{index}", IFBlock(spec, spec.input_channels(index), width))
         if spec.encoder is not None:
-            self.encode = FrameEncoder(spec.encoder)
+            self.encode = _encoder(spec.encoder)
         self.refines = refine and spec.refines
         if self.refines:
-            self.contextnet = Contextnet()
-            self.unet = Unet()
+            finest_shrink = 1 if spec.half_downsampling else 2
+            self.contextnet = Contextnet(finest_shrink=finest_shrink)
+            self.unet = Unet(finest_shrink=finest_shrink)
         if teacher:
             if spec.teacher_width is None:
                 raise ValueError(f"network {spec.name} has no teacher: train IFNet or IFNet_m, which do")
@@ -303,62 +284,54 @@ class IFNet(nn.Module):
             merged = torch.clamp(merged + self._residual(pair, last) * 2 - 1, 0, 1)
         return Estimate(merged, last.flow, torch.sigmoid(last.mask), stages, teaching)
 
-    def _estimate(self, pair: _Pair, scales: list[float], average: bool, *, may_restart: bool = True) -> list[Stage]:
-        state: _State | None = None
+    def _estimate(self, pair: _Pair, scales: list[float], average: bool, *, restarted: bool = False) -> list[Stage]:
         stages: list[Stage] = []
+        limit_px = None if restarted or self.training else self.spec.restart_flow_px
         for index, scale in enumerate(scales):
-            change = self._change(index, pair, state, scale, average)
-            if index == 1 and may_restart and self.spec.restart_flow_px is not None:
-                far = _moves_far(change, self.spec.restart_flow_px)
-                if bool(far.any()):
-                    return self._estimate_apart(pair, scales, average, far)
-            state = self._advance(pair, state, change)
-            stages.append(state.stage)
+            stage = stages[-1] if stages else None
+            block = self.get_submodule(f"block{index}")
+            change = block(*self._block_input(pair, stage), scale)
+            if index == 1 and limit_px is not None and bool((far := _moves_far(change, limit_px)).any()):
+                return self._estimate_apart(pair, scales, average, far)
+            # As published, the first block of a restart is not averaged.
+            if average and not (restarted and index == 0):
+                mirrored = block(*self._block_input(pair.swapped(), stage and stage.swapped()), scale)
+                change = (change + torch.cat((_swap_flow(mirrored), -mirrored[:, 4:5], mirrored[:, 5:]), 1)) / 2
+            stages.append(self._advanced(pair, stage, change))
         return stages
 
     def _estimate_apart(self, pair: _Pair, scales: list[float], average: bool, far: Tensor) -> list[Stage]:
         """Start again at doubled scales, but only for the samples that moved far: a batch equals a loop."""
         doubled = [2 * s for s in scales]
         if bool(far.all()):
-            return self._estimate(pair, doubled, average, may_restart=False)
-        restarted = self._estimate(pair.rows(far), doubled, average, may_restart=False)
-        kept = self._estimate(pair.rows(~far), scales, average, may_restart=False)
-        return [_join_rows(a, b, far) for a, b in zip(restarted, kept, strict=True)]
+            return self._estimate(pair, doubled, average, restarted=True)
+        moved = self._estimate(_each(lambda x: x[far], pair), doubled, average, restarted=True)
+        stayed = self._estimate(_each(lambda x: x[~far], pair), scales, average)
+        return _each(lambda a, b: _joined(a, b, far), moved, stayed)
 
-    def _change(self, index: int, pair: _Pair, state: _State | None, scale: float, average: bool) -> Tensor:
-        """Output of one block, averaged over both frame orders if asked for."""
-        block = self.get_submodule(f"block{index}")
-        change: Tensor = block(*self._block_input(pair, state), scale)
-        if not average:
-            return change
-        mirrored = block(*self._block_input(pair.swapped(), state.swapped() if state else None), scale)
-        swapped_back = torch.cat((_swap_flow(mirrored[:, :4]), -mirrored[:, 4:5], mirrored[:, 5:]), 1)
-        return (change + swapped_back) / 2
-
-    def _block_input(self, pair: _Pair, state: _State | None) -> tuple[Tensor, Tensor | None]:
+    def _block_input(self, pair: _Pair, stage: Stage | None) -> tuple[Tensor, Tensor | None]:
         """What a block takes: everything but the flow, concatenated, and the flow."""
         time = [] if pair.timestep is None else [pair.timestep]
-        encoded0, encoded1 = pair.features0.encoded, pair.features1.encoded
-        if state is None and not self.spec.first_block_sees_flow:
-            encoded = [] if encoded0 is None or encoded1 is None else [encoded0, encoded1]
+        encoded = [e for e in (pair.features0.encoded, pair.features1.encoded) if e is not None]
+        if stage is None and not self.spec.first_block_sees_flow:
             return torch.cat((pair.img0, pair.img1, *encoded, *time), 1), None
-        stage, carried = (state or _still(pair)).stage, state.carried if state else None
-        warped = [stage.warped_img0, stage.warped_img1]
+        stage = stage or _still(pair)
+        warped = (stage.warped_img0, stage.warped_img1)
         if self.spec.later_blocks_see_sources:
             return torch.cat((pair.img0, pair.img1, *time, *warped, stage.mask), 1), stage.flow
-        if encoded0 is not None and encoded1 is not None:
-            warped += [backward_warp(encoded0, stage.flow[:, :2]), backward_warp(encoded1, stage.flow[:, 2:])]
-        kept = [] if carried is None else [carried]
-        return torch.cat((*warped, *time, stage.mask, *kept), 1), stage.flow
+        flows = (stage.flow[:, :2], stage.flow[:, 2:])
+        encoded = [backward_warp(e, flow) for e, flow in zip(encoded, flows, strict=False)]
+        carried = [] if stage.carried is None else [stage.carried]
+        return torch.cat((*warped, *encoded, *time, stage.mask, *carried), 1), stage.flow
 
-    def _advance(self, pair: _Pair, state: _State | None, change: Tensor) -> _State:
+    def _advanced(self, pair: _Pair, stage: Stage | None, change: Tensor) -> Stage:
         """Add a block's output to the estimate and warp both frames anew."""
         flow, mask = change[:, :4], change[:, 4:5]
-        if state is not None:
-            flow = state.stage.flow + flow
-            mask = state.stage.mask + mask if self.spec.mask_accumulates else mask
-        stage = Stage(flow, mask, backward_warp(pair.img0, flow[:, :2]), backward_warp(pair.img1, flow[:, 2:]))
-        return _State(stage, change[:, 5:] if self.spec.carried else None)
+        if stage is not None:
+            flow = stage.flow + flow
+            mask = stage.mask + mask if self.spec.mask_accumulates else mask
+        warped = backward_warp(pair.img0, flow[:, :2]), backward_warp(pair.img1, flow[:, 2:])
+        return Stage(flow, mask, *warped, change[:, 5:] if self.spec.carried else None)
 
     def _residual(self, pair: _Pair, last: Stage) -> Tensor:
         """The refinement's correction, in [0, 1] around 0.5 (section 3.5)."""
@@ -371,10 +344,8 @@ class IFNet(nn.Module):
         """Run the teacher on the last stage and measure every stage against it (section 3.3)."""
         if not hasattr(self, "block_tea"):
             raise ValueError("a ground truth needs the teacher: build the network with teacher=True")
-        state = _State(stages[-1], None)
-        x, flow = self._block_input(pair, state)
-        change = self.block_tea(torch.cat((x, ground_truth), 1), flow, 1)
-        teacher = self._advance(pair, state, change).stage
+        x, flow = self._block_input(pair, stages[-1])
+        teacher = self._advanced(pair, stages[-1], self.block_tea(torch.cat((x, ground_truth), 1), flow, 1))
         merged = teacher.merged()
         teacher_error = (merged - ground_truth).abs().mean(1, True)
         loss = merged.new_zeros(())
@@ -416,18 +387,33 @@ class IFNet(nn.Module):
             )
 
 
-def _activated_conv(spec: NetworkSpec, in_planes: int, out_planes: int, stride: int = 1) -> nn.Sequential:
+def _activated_conv(spec: NetworkSpec, in_planes: int, out_planes: int, stride: int) -> nn.Sequential:
     if spec.activation == "prelu":
         return conv(in_planes, out_planes, 3, stride, 1)
     return nn.Sequential(nn.Conv2d(in_planes, out_planes, 3, stride, 1), nn.LeakyReLU(0.2))
 
 
-def _double_deconv(width: int, outputs: int) -> nn.Sequential:
+def _split_head(spec: NetworkSpec, width: int, outputs: int) -> nn.Module:
+    if spec.head == "deconvs":
+        return nn.ConvTranspose2d(width, outputs, 4, 2, 1)
+    half = width // 2
     return nn.Sequential(
-        nn.ConvTranspose2d(width, width // 2, 4, 2, 1),
-        nn.PReLU(width // 2),
-        nn.ConvTranspose2d(width // 2, outputs, 4, 2, 1),
+        nn.ConvTranspose2d(width, half, 4, 2, 1), nn.PReLU(half), nn.ConvTranspose2d(half, outputs, 4, 2, 1)
     )
+
+
+def _encoder_layers(spec: EncoderSpec) -> list[nn.Module]:
+    inner = [] if spec.kind == "pair" else [nn.Conv2d(spec.hidden, spec.hidden, 3, 1, 1) for _ in range(2)]
+    return [nn.Conv2d(3, spec.hidden, 3, 2, 1), *inner, nn.ConvTranspose2d(spec.hidden, spec.out, 4, 2, 1)]
+
+
+def _encoder(spec: EncoderSpec) -> nn.Module:
+    if spec.kind == "head":
+        return Head(spec)
+    layers = _encoder_layers(spec)
+    if spec.kind == "chain":
+        layers = [part for layer in layers for part in (layer, nn.LeakyReLU(0.2))][:-1]
+    return nn.Sequential(*layers)
 
 
 def _swap_flow(flow: Tensor) -> Tensor:
@@ -442,23 +428,29 @@ def _moves_far(change: Tensor, limit_px: float) -> Tensor:
     return far
 
 
-def _still(pair: _Pair) -> _State:
+def _still(pair: _Pair) -> Stage:
     """The state before the first block of a network that starts from zero flow and mask."""
-    batch, _, height, width = pair.img0.shape
-    zeros = pair.img0.new_zeros(batch, 5, height, width)
-    return _State(Stage(zeros[:, :4], zeros[:, 4:], pair.img0, pair.img1), None)
+    flow = torch.zeros_like(pair.img0[:, :1]).expand(-1, 4, -1, -1)
+    return Stage(flow, flow[:, :1], pair.img0, pair.img1, None)
 
 
-def _feature_rows(features: FrameFeatures, keep: Tensor) -> FrameFeatures:
-    encoded = None if features.encoded is None else features.encoded[keep]
-    return FrameFeatures(encoded, [level[keep] for level in features.context])
+def _each(function: Callable[..., Tensor], *records: _RecordT) -> _RecordT:
+    """Apply a function to every tensor of records of one form: tuples, lists, tensors, None."""
+
+    def walk(*parts: object) -> object:
+        first = parts[0]
+        if isinstance(first, Tensor):
+            return function(*parts)
+        if isinstance(first, (tuple, list)):
+            out = [walk(*fields) for fields in zip(*cast("tuple[list[object], ...]", parts), strict=True)]
+            return cast("Callable[..., object]", type(first))(*out) if isinstance(first, tuple) else out
+        return first
+
+    return cast("_RecordT", walk(*records))
 
 
-def _join_rows(marked: Stage, others: Stage, mark: Tensor) -> Stage:
+def _joined(marked: Tensor, others: Tensor, mark: Tensor) -> Tensor:
     """Put two parts of a batch back in order: rows of `marked` where `mark` (B,) is true."""
-    joined = []
-    for a, b in zip(marked, others, strict=True):
-        out = a.new_empty(mark.shape[0], *a.shape[1:])
-        out[mark], out[~mark] = a, b
-        joined.append(out)
-    return Stage(*joined)
+    out = marked.new_empty(mark.shape[0], *marked.shape[1:])
+    out[mark], out[~mark] = marked, others
+    return out

@@ -6,6 +6,7 @@ makes middle frames reaches other times: all of that is here, and none of it con
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -20,6 +21,7 @@ from rife.frames import FrameT, from_network, to_network
 from rife.ifnet import FrameFeatures, IFNet
 from rife.options import Refine
 from rife.timing import MAX_FACTOR, check_factor, timesteps
+from rife.warp import backward_warp
 from rife.weights.catalogue import DEFAULT_MODEL
 from rife.weights.load import load_network
 
@@ -29,12 +31,15 @@ class PreparedFrame:
     """A source frame, padded, with everything that is computed from it alone.
 
     Attributes:
-        picture: (1, 3, padded H, padded W) on the network's device.
+        picture: (1, 3, padded H, padded W) in [0, 1] on the network's device.
+        excess: what of the picture lies outside of [0, 1], or None: video has colours beyond black, white and
+            pure red, and networks were not trained on them.
         size: H and W before padding.
         features: what the network computes once for a frame.
     """
 
     picture: Tensor
+    excess: Tensor | None
     size: tuple[int, int]
     features: FrameFeatures
 
@@ -79,6 +84,8 @@ class Interpolator:
             ShapeError: not frames, or frames of different sizes.
             JobError: a time that is not between 0 and 1, or that this network cannot reach.
         """
+        if not math.isfinite(t):
+            raise JobError(f"time: expected a number between 0 and 1, exclusive, got {t}.")
         time = Fraction(t)
         made = self.between(self.prepare(to_network(img0)), self.prepare(to_network(img1)), [time])
         return from_network(next(made), img0)
@@ -102,14 +109,16 @@ class Interpolator:
         """Pad a frame and compute what depends on it alone.
 
         Args:
-            picture: (1, 3, H, W) float32 in [0, 1], of any size.
+            picture: (1, 3, H, W) float32 of any size, in [0, 1] or a little beyond.
         """
         height, width = picture.shape[-2:]
         multiple = self.network.spec.pad_multiple
         # Repeated edges give a flow that leaves the frame something plausible to read; black would bleed in.
         padding = (0, -width % multiple, 0, -height % multiple)
         padded = F.pad(picture.to(self.device, torch.float32), padding, mode="replicate")
-        return PreparedFrame(padded, (height, width), self.network.features(padded, refine=self.refine))
+        inside = padded.clamp(0, 1)
+        excess = None if torch.equal(inside, padded) else padded - inside
+        return PreparedFrame(inside, excess, (height, width), self.network.features(inside, refine=self.refine))
 
     @torch.no_grad()
     def between(self, frame0: PreparedFrame, frame1: PreparedFrame, times: Sequence[Fraction]) -> Iterator[Tensor]:
@@ -124,7 +133,7 @@ class Interpolator:
             times: each between 0 and 1, exclusive.
 
         Yields:
-            (1, 3, H, W) float32 in [0, 1] for each time, in their order.
+            (1, 3, H, W) float32 for each time, in their order.
 
         Raises:
             ShapeError: the frames differ in size.
@@ -156,7 +165,14 @@ class Interpolator:
             refine=self.refine,
         )
         merged: Tensor = estimate.merged
-        return merged
+        if frame0.excess is None and frame1.excess is None:
+            return merged
+        # What lay outside goes the same way as the picture, past the network: no clipping on made frames alone.
+        excess0, excess1 = (torch.zeros_like(merged) if f.excess is None else f.excess for f in (frame0, frame1))
+        warped0 = backward_warp(excess0, estimate.flow[:, :2])
+        warped1 = backward_warp(excess1, estimate.flow[:, 2:])
+        mask: Tensor = estimate.mask
+        return merged + warped0 * mask + warped1 * (1 - mask)
 
     def _by_halving(self, frame0: PreparedFrame, frame1: PreparedFrame, times: Sequence[Fraction]) -> Iterator[Tensor]:
         known = {Fraction(0): frame0, Fraction(1): frame1}
@@ -166,10 +182,12 @@ class Interpolator:
                 middle = (low + high) / 2
                 if middle not in known:
                     picture = self._make(known[low], known[high], 0.5)
-                    features = self.network.features(picture, refine=self.refine)
-                    known[middle] = PreparedFrame(picture, frame0.size, features)
+                    inside = picture.clamp(0, 1)
+                    features = self.network.features(inside, refine=self.refine)
+                    known[middle] = PreparedFrame(inside, picture - inside, frame0.size, features)
                 low, high = (low, middle) if time < middle else (middle, high)
-            yield known[time].picture
+            made = known[time]
+            yield made.picture if made.excess is None else made.picture + made.excess
 
     def _check_time(self, time: Fraction) -> None:
         if not 0 < time < 1:
@@ -242,7 +260,7 @@ def _device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as err:
+        torch.zeros(1, device=device).cpu()
+    except (RuntimeError, AssertionError, NotImplementedError) as err:
         raise JobError(f"device {name!r}: PyTorch cannot use it here ({str(err).splitlines()[0]}). Try cpu.") from err
     return device

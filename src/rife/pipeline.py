@@ -19,11 +19,14 @@ from av.stream import Stream
 from rife.cache import appearing_whole
 from rife.errors import JobError, MediaError, RifeError, TruncatedMediaError
 from rife.interpolator import Interpolator, PreparedFrame, load
-from rife.media.colour import from_rgb, to_rgb
+from rife.media.colour import adapted, from_rgb, to_rgb
 from rife.media.reader import SourceFrame, VideoReader
 from rife.media.writer import CONTAINERS, VideoWriter, container_for
 from rife.options import DEFAULT_CRF
 from rife.timing import check_factor, interval_times
+
+_MAX_TICKS = 2**31 - 1
+"""Most ticks a second that containers can count."""
 
 
 @dataclass(frozen=True)
@@ -106,23 +109,30 @@ def interpolate_video(
     check_factor(factor)
     source = Path(source)
     output = default_output(source, factor) if output is None else Path(output)
-    check_job(source, output, overwrite=overwrite)
+    check_job(source, output, overwrite=overwrite, keep_partial=keep_partial)
     with VideoReader(source) as reader:
         worker = interpolator or load()
         worker.check_factor(factor)
         try:
-            with appearing_whole(output) as temporary, _Job(reader, worker, factor, crf, on_progress) as job:
+            with appearing_whole(output) as temporary, _Job(reader, output, worker, factor, crf, on_progress) as job:
                 try:
                     job.run(temporary)
                 except TruncatedMediaError as err:
                     raise _truncated(err, job, temporary, output, keep=keep_partial) from err
                 _check_not_in_the_way(output, overwrite=overwrite)
                 return job.result(output)
+        except BrokenPipeError:  # the caller's own, from its on_progress
+            raise
         except OSError as err:
             raise MediaError(f"{output}: cannot be written ({err.strerror or err}).") from err
 
 
-def check_job(source: Path, output: Path, *, overwrite: bool) -> None:
+def partial_name(output: Path) -> Path:
+    """Name under which an incomplete output is kept."""
+    return output.with_name(f"{output.stem}.partial{output.suffix}")
+
+
+def check_job(source: Path, output: Path, *, overwrite: bool, keep_partial: bool = False) -> None:
     """Refuse at once, before anything is loaded or fetched, what could not be written in the end.
 
     Raises:
@@ -139,6 +149,8 @@ def check_job(source: Path, output: Path, *, overwrite: bool) -> None:
     if not output.parent.is_dir():
         raise JobError(f"{output}: there is no folder {output.parent}. Make it first.")
     _check_not_in_the_way(output, overwrite=overwrite)
+    if keep_partial:
+        check_job(source, partial_name(output), overwrite=overwrite)
 
 
 class _Job:
@@ -147,11 +159,13 @@ class _Job:
     def __init__(
         self,
         reader: VideoReader,
+        output: Path,
         worker: Interpolator,
         factor: int,
         crf: int,
         on_progress: Callable[[Progress], None] | None,
     ) -> None:
+        self._output = output
         self._reader, self._worker, self._factor, self._crf = reader, worker, factor, crf
         self._on_progress = on_progress
         self._writer: VideoWriter | None = None
@@ -206,7 +220,7 @@ class _Job:
             frame_rate=info.frame_rate * self._factor,
             duration_seconds=self._duration_ticks * info.time_base,
             seconds=time.perf_counter() - self._started,
-            notes=tuple(writer.dropped) if writer else (),
+            notes=tuple(writer.notes) if writer else (),
         )
 
     def _take(self, frame: SourceFrame, path: Path) -> None:
@@ -219,9 +233,7 @@ class _Job:
                 f"{frame.picture.width}x{frame.picture.height} after {self._source_frames} frames; "
                 "expected one size."
             )
-        picture = frame.picture
-        if picture.format.name != self._writer.pixel_format:
-            picture = picture.reformat(format=self._writer.pixel_format)
+        picture = adapted(frame.picture, self._writer.pixel_format)
         prepared = self._worker.prepare(to_rgb(picture))
         if self._last is not None:
             self._emit(frame.pts, prepared)
@@ -230,12 +242,19 @@ class _Job:
 
     def _open_writer(self, frame: SourceFrame, path: Path) -> VideoWriter:
         info = self._reader.info
+        time_base = info.time_base / self._factor
+        if time_base.denominator > _MAX_TICKS:
+            raise JobError(
+                f"{info.path}: its clock of {1 / info.time_base} ticks a second is too fine for factor {self._factor}; "
+                f"the output can count {_MAX_TICKS} ticks a second. Take a smaller factor."
+            )
         writer = VideoWriter(
             path,
+            name=self._output,
             source=self._reader,
             first=frame.picture,
             frame_rate=info.frame_rate * self._factor,
-            time_base=info.time_base / self._factor,
+            time_base=time_base,
             crf=self._crf,
         )
         for packet in self._early_packets:
@@ -275,7 +294,7 @@ def _truncated(error: TruncatedMediaError, job: _Job, temporary: Path, output: P
         job.finish()
     except RifeError as err:
         return TruncatedMediaError(f"{error} Nothing could be kept: {err}")
-    partial = output.with_name(f"{output.stem}.partial{output.suffix}")
+    partial = partial_name(output)
     temporary.replace(partial)
     return TruncatedMediaError(f"{error} What could be made of it is kept as {partial}.")
 

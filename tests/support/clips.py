@@ -15,6 +15,7 @@ class Clip:
     """What a made clip contains.
 
     times: the pts of every frame in units of `tick`, or None for a constant rate.
+    start: pts of the first frame, in the same units.
     """
 
     frames: int = 6
@@ -30,6 +31,8 @@ class Clip:
     b_frames: int = 0
     audio: bool = False
     rotation: int = 0
+    mirrored: bool = False
+    start: int = 0
     faststart: bool = False
     chapters: bool = False
 
@@ -46,12 +49,17 @@ class Clip:
         path = folder / f"{name}{self.suffix}"
         options = {"movflags": "faststart"} if self.faststart else {}
         with av.open(str(path), "w", options=options) as out:
-            codec_options = {"crf": "0" if self.lossless else "20", "preset": "veryfast", "bf": str(self.b_frames)}
+            x264_options = {
+                "crf": "0" if self.lossless else "20",
+                "preset": "veryfast",
+                "bf": str(self.b_frames),
+            }
+            codec_options = x264_options if self.codec == "libx264" else {}
             stream = out.add_stream(self.codec, rate=self.rate, options=codec_options)
             stream.width, stream.height, stream.pix_fmt = self.width, self.height, self.pixel_format
             stream.codec_context.time_base = 1 / self.rate if self.times is None else self.tick
-            if self.rotation:
-                stream.set_display_rotation(self.rotation)
+            if self.rotation or self.mirrored:
+                stream.set_display_rotation(self.rotation, hflip=self.mirrored)
             sound = out.add_stream("aac", rate=48000) if self.audio else None
             if self.chapters:
                 second = Fraction(1, 1000)
@@ -61,7 +69,7 @@ class Clip:
             for index in range(self.frames):
                 picture = av.VideoFrame.from_ndarray(self.picture(index), format="rgb24")
                 picture = picture.reformat(format=self.pixel_format)
-                picture.pts = index if self.times is None else self.times[index]
+                picture.pts = self.start + (index if self.times is None else self.times[index])
                 picture.time_base = stream.codec_context.time_base
                 out.mux(stream.encode(picture))
             out.mux(stream.encode(None))

@@ -5,6 +5,7 @@ Nothing heavy is imported before a command runs, so that help is instant.
 
 from __future__ import annotations
 
+import signal
 from typing import Annotated
 
 import typer
@@ -45,5 +46,6 @@ for _command in (interpolate, evaluate, sheet, fetch):
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line; asked to terminate, it cleans up as it does when interrupted."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     app()

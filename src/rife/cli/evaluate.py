@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
 import typer
@@ -33,6 +34,8 @@ def evaluate(
         workers = {f"{model}, refine off": load(model, refine="off", device=device)} if full.refine else {}
         workers[f"{model}, refine full" if full.refine else model] = full
         for score in score_held_out(path, workers, frames=frames):
-            reporter.event("score", method=score.method, psnr_db=round(score.psnr_db, 4), frames=score.frames)
+            # JSON has no infinity: equal frames score null.
+            finite = round(score.psnr_db, 4) if math.isfinite(score.psnr_db) else None
+            reporter.event("score", method=score.method, psnr_db=finite, frames=score.frames)
             if not json_lines:
                 typer.echo(f"{score.method:<24} {score.psnr_db:7.3f} dB   (mean of {score.frames} hidden frames)")

@@ -53,7 +53,7 @@ def interpolate(
 
         path = resolve_input(source)
         target = output or _default_target(source, path, factor)
-        check_job(path, target, overwrite=overwrite)
+        check_job(path, target, overwrite=overwrite, keep_partial=keep_partial)
         reporter.event("start", input=str(path), output=str(target), factor=factor, model=model, refine=refine)
         worker = load(model, refine=refine, device=device)
         with reporter.progress():

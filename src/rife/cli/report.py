@@ -62,6 +62,8 @@ class Reporter:
         except RifeError as err:
             self._fail("error", str(err))
             raise typer.Exit(EXIT_FAILED) from err
+        except BrokenPipeError as err:  # nobody reads what is printed
+            raise typer.Exit(EXIT_FAILED) from err
         except KeyboardInterrupt as err:
             self._fail("interrupted", "Interrupted. Nothing was kept.")
             raise typer.Exit(EXIT_INTERRUPTED) from err

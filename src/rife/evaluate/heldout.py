@@ -15,7 +15,7 @@ from torch import Tensor
 from rife.errors import JobError
 from rife.frames import quantise
 from rife.interpolator import Interpolator
-from rife.media.colour import LAYOUTS, to_rgb, working_format
+from rife.media.colour import LAYOUTS, adapted, to_rgb, working_format
 from rife.media.reader import SourceFrame, VideoReader
 
 
@@ -69,7 +69,8 @@ def _triples(source: Path, frames: int) -> Iterator[tuple[Tensor, Tensor, Tensor
     with VideoReader(source) as reader, torch.no_grad():
         pictures = (item.picture for item in reader if isinstance(item, SourceFrame))
         for picture in islice(pictures, frames):
-            window.append(to_rgb(picture.reformat(format=working_format(picture.format.name, list(LAYOUTS)))))
+            target = working_format(picture.format.name, list(LAYOUTS), size=(0, 0))
+            window.append(to_rgb(adapted(picture, target)))
             if len(window) == 3:
                 yield window[0], window[1], window[2]
                 del window[:2]

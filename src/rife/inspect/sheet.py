@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -55,6 +56,8 @@ def contact_sheet(
         raise JobError(f"{sheet}: expected a name that ends in {' or '.join(_ENDINGS)}.")
     if sheet.exists() and not overwrite:
         raise JobError(f"{sheet}: exists already. Name another file with -o, or replace it with --overwrite.")
+    if at_seconds is not None and not math.isfinite(at_seconds):
+        raise JobError(f"at: expected a number of seconds, got {at_seconds}.")
     try:
         import PIL  # noqa: F401
     except ImportError as err:

@@ -35,8 +35,7 @@ _LUMA_WEIGHTS = {
 }
 """Weights of red and blue in luma by the number that FFmpeg gives a matrix (ITU-T H.273, table 4)."""
 
-_UNSPECIFIED = 2
-_FULL_RANGE = 2
+_LIMITED_RANGE, _FULL_RANGE = 1, 2
 _HD_HEIGHT = 720
 
 
@@ -80,39 +79,103 @@ LAYOUTS = _layouts()
 """Pixel formats that frames can be read from and made in without loss beyond one rounding."""
 
 
-def working_format(source: str, encoder_formats: Sequence[str]) -> str:
+def working_format(source: str, encoder_formats: Sequence[str], *, size: tuple[int, int]) -> str:
     """Choose the pixel format of the output: the source's own where possible, else the nearest.
 
     Args:
         source: FFmpeg name of the source's pixel format.
         encoder_formats: formats that the encoder takes.
+        size: width and height that the encoder must be able to halve for subsampled chroma; (0, 0) if it need not.
 
     Raises:
         MediaError: the encoder takes none that frames can be made in.
     """
-    usable = [name for name in encoder_formats if name in LAYOUTS]
+    width, height = size
+    usable = [
+        name
+        for name in encoder_formats
+        if name in LAYOUTS
+        and not (LAYOUTS[name].half_width and width % 2)
+        and not (LAYOUTS[name].half_height and height % 2)
+    ]
     if source in usable:
         return source
     if not usable:
         raise MediaError(f"the encoder takes only {', '.join(encoder_formats)}; expected one of {', '.join(LAYOUTS)}.")
-    try:
-        wanted = av.VideoFormat(source)
-    except ValueError as err:
-        raise MediaError(f"pixel format {source!r} is not known.") from err
+    wanted = _format(source)
     bits = max(component.bits for component in wanted.components)
-    # RGB goes to 4:2:0, which every player shows; a YUV source keeps the resolution of its chroma.
     has_chroma = len(wanted.components) >= 3 and not wanted.is_rgb
+    # RGB goes to 4:2:0, which every player shows; a YUV source keeps the resolution of its chroma.
     fine_width = has_chroma and wanted.chroma_width(64) > 32
     fine_height = has_chroma and wanted.chroma_height(64) > 32
     full_range = source.startswith("yuvj")
 
     def cost(name: str) -> tuple[int, ...]:
         layout = LAYOUTS[name]
-        loses = (layout.bits < bits) + (layout.half_width and fine_width) + (layout.half_height and fine_height)
-        wastes = (not layout.half_width and not fine_width) + (not layout.half_height and not fine_height)
-        return (int(layout.grey), loses, int(layout.full_range != full_range), layout.bits, wastes, int(layout.rgb))
+        lost_chroma = (layout.half_width and fine_width) + (layout.half_height and fine_height)
+        wasted = (not layout.half_width and not fine_width) + (not layout.half_height and not fine_height)
+        lost_bits = max(0, bits - layout.bits)
+        return (layout.grey, lost_bits, lost_chroma, layout.full_range != full_range, layout.bits, wasted, layout.rgb)
 
     return min(usable, key=cost)
+
+
+def losses(source: str, target: str) -> list[str]:
+    """Name what a picture loses on its way from one pixel format to another."""
+    before, after = _format(source), LAYOUTS[target]
+    bits = max(component.bits for component in before.components)
+    out = []
+    if any(component.is_alpha for component in before.components):
+        out.append(f"transparency ({source}) is not kept: the output is {target}")
+    if bits > after.bits:
+        out.append(f"{bits} bits a sample ({source}) become {after.bits}: the encoder takes {target}")
+    if before.is_rgb and not after.rgb:
+        out.append(f"RGB ({source}) becomes {target}")
+    return out
+
+
+def adapted(picture: av.VideoFrame, target: str) -> av.VideoFrame:
+    """Convert a decoded picture to a pixel format of `LAYOUTS`; the picture itself if it has that format.
+
+    A picture that changes from RGB or grey to YUV gets the matrix that players assume for its size, limited
+    range, and the tags that say so.
+    """
+    if picture.format.name == target:
+        return picture
+    source = _format(picture.format.name)
+    has_matrix = len(source.components) >= 3 and not source.is_rgb and not source.has_palette
+    if has_matrix and not LAYOUTS[target].rgb:
+        out = picture.reformat(format=target)
+        _tag(out, picture)
+        return out
+    near = [name for name, layout in LAYOUTS.items() if layout.rgb or (layout.grey and len(source.components) <= 2)]
+    if source.has_palette:
+        near = ["gbrp"]
+    family = picture.reformat(format=working_format(source.name, near, size=(0, 0)))
+    like = av.VideoFrame(picture.width, picture.height, target)
+    _tag(like, picture)
+    like.colorspace = 1 if picture.height >= _HD_HEIGHT else 6
+    like.color_range = _LIMITED_RANGE
+    return from_rgb(to_rgb(family), like)
+
+
+def range_tag(picture: av.VideoFrame) -> int:
+    """FFmpeg's number for the range of codes: what the picture says; full for grey that says nothing."""
+    unnamed = picture.color_range not in (_LIMITED_RANGE, _FULL_RANGE)
+    # Grey without a word about its range comes from photographs and graphics, which use all codes.
+    return _FULL_RANGE if unnamed and len(picture.format.components) <= 2 else picture.color_range
+
+
+def _format(name: str) -> av.VideoFormat:
+    try:
+        return av.VideoFormat(name)
+    except ValueError as err:
+        raise MediaError(f"pixel format {name!r} is not known.") from err
+
+
+def _tag(picture: av.VideoFrame, like: av.VideoFrame) -> None:
+    picture.colorspace, picture.color_range = like.colorspace, like.color_range
+    picture.color_primaries, picture.color_trc = like.color_primaries, like.color_trc
 
 
 def to_rgb(picture: av.VideoFrame) -> Tensor:
@@ -152,8 +215,7 @@ def from_rgb(rgb: Tensor, like: av.VideoFrame) -> av.VideoFrame:
     maximum = 2**layout.bits - 1
     red, green, blue = rgb[0].to("cpu", torch.float32)
     out = av.VideoFrame(like.width, like.height, like.format.name)
-    out.colorspace, out.color_range = like.colorspace, like.color_range
-    out.color_primaries, out.color_trc = like.color_primaries, like.color_trc
+    _tag(out, like)
     if layout.rgb:
         coded = [plane * maximum for plane in (green, blue, red)]
     else:
@@ -181,7 +243,7 @@ def _plane(picture: av.VideoFrame, index: int, layout: PlaneLayout) -> _Samples:
 def _code_range(picture: av.VideoFrame, layout: PlaneLayout) -> tuple[float, float, float, float]:
     """Code of black, codes from black to white, code of no colour, codes from -0.5 to 0.5 of chroma."""
     unit = 2 ** (layout.bits - 8)
-    if layout.full_range or picture.color_range == _FULL_RANGE:
+    if layout.full_range or range_tag(picture) == _FULL_RANGE:
         span = float(2**layout.bits - 1)
         return 0.0, span, 128.0 * unit, span
     return 16.0 * unit, 219.0 * unit, 128.0 * unit, 224.0 * unit

@@ -18,6 +18,7 @@ from av.video.stream import VideoStream
 from rife.errors import MediaError, TruncatedMediaError
 
 _DEFAULT_RATE = Fraction(25)
+_PRIMING_SECONDS = Fraction(-1, 10)
 
 
 @dataclass(frozen=True)
@@ -67,13 +68,15 @@ class VideoReader:
         """
         self.path = path
         self.container = _open(path)
-        stream = _picture_stream(self.container)
-        if stream is None:
+        try:
+            self.stream = _picture_stream(path, self.container)
+            self.info = _info(path, self.container, self.stream)
+        except MediaError:
             self.container.close()
-            raise MediaError(f"{path}: expected a video, but the file has no picture track.")
-        self.stream: VideoStream = stream
-        self.stream.thread_type = "AUTO"
-        self.info = _info(path, self.container, stream)
+            raise
+        # Frame threads decode ahead, and lose what they hold when a packet is damaged; decoding is not what takes time.
+        self.stream.thread_type = "SLICE"
+        self._start_seconds = Fraction(self.container.start_time or 0, av.time_base)
 
     def __enter__(self) -> VideoReader:
         return self
@@ -97,25 +100,50 @@ class VideoReader:
         """
         clock = _Clock(self.info)
         reached_seconds = Fraction(0)
+        failure: av.FFmpegError | None = None
+        last_is_corrupt = False
         packets = self.container.demux()
         while True:
             try:
                 packet = next(packets, None)
                 if packet is None:
                     break
+                self._shift(packet)
                 if packet.stream is not self.stream:
-                    if packet.dts is not None:
+                    if packet.dts is not None and not _is_cut_off(packet):
                         reached_seconds = max(reached_seconds, _end_seconds(packet))
                         yield packet
                     continue
+                if packet.dts is not None:  # the end of the file comes as an empty packet
+                    last_is_corrupt = packet.is_corrupt
                 pictures = cast("list[av.VideoFrame]", packet.decode())
             except av.FFmpegError as err:
-                raise self._truncated(clock, str(err.strerror)) from err
+                failure = err
+                break
             for picture in pictures:
                 yield clock.timed(picture)
-            if packet.is_corrupt:
-                raise self._truncated(clock, "a packet is incomplete")
+        if failure is not None:
+            for picture in self._held_back():
+                yield clock.timed(picture)
+            raise self._truncated(clock, str(failure.strerror)) from failure
+        if last_is_corrupt:
+            raise self._truncated(clock, "the last packet is incomplete")
         self._check_end(clock, max(reached_seconds, clock.end_seconds))
+
+    def _shift(self, packet: Packet[Stream]) -> None:
+        """Count time from the file's own start: a recording may begin at any hour."""
+        if self._start_seconds <= 0 or packet.time_base is None:
+            return
+        ticks = round(self._start_seconds / packet.time_base)
+        packet.pts = None if packet.pts is None else packet.pts - ticks
+        packet.dts = None if packet.dts is None else packet.dts - ticks
+
+    def _held_back(self) -> list[av.VideoFrame]:
+        """Pictures that the decoder had finished but not given out when it failed."""
+        try:
+            return self.stream.decode(None)
+        except av.FFmpegError:
+            return []
 
     def _check_end(self, clock: _Clock, reached_seconds: Fraction) -> None:
         """Compare where the file ended with where its header says that it does."""
@@ -123,9 +151,8 @@ class VideoReader:
         if announced is None or clock.frames == 0:
             return
         # Containers round their length, and count it from another track's start: half a second is no loss.
-        start = Fraction(self.container.start_time or 0, av.time_base)
         slack = max(Fraction(1, 2), 2 / self.info.frame_rate)
-        if reached_seconds - max(start, Fraction(0)) < announced - slack:
+        if reached_seconds < announced - slack:
             raise self._truncated(clock, "the file ends")
 
     def _truncated(self, clock: _Clock, reason: str) -> MediaError:
@@ -167,7 +194,8 @@ def _open(path: Path) -> InputContainer:
     if path.is_dir():
         raise MediaError(f"{path}: expected a video file, got a folder.")
     try:
-        return av.open(str(path), metadata_errors="replace")
+        # An absolute path cannot be taken for a protocol, whatever colons are in it.
+        return av.open(str(path.absolute()), metadata_errors="replace")
     except FileNotFoundError as err:
         raise MediaError(f"{path}: no such file. Check the path.") from err
     except PermissionError as err:
@@ -179,9 +207,11 @@ def _open(path: Path) -> InputContainer:
         ) from err
 
 
-def _picture_stream(container: InputContainer) -> VideoStream | None:
-    pictures = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
-    return pictures[0] if pictures else None
+def _picture_stream(path: Path, container: InputContainer) -> VideoStream:
+    for stream in container.streams.video:
+        if not stream.disposition & av.stream.Disposition.attached_pic:
+            return stream
+    raise MediaError(f"{path}: expected a video, but the file has no picture track.")
 
 
 def _info(path: Path, container: InputContainer, stream: VideoStream) -> VideoInfo:
@@ -192,6 +222,11 @@ def _info(path: Path, container: InputContainer, stream: VideoStream) -> VideoIn
     if context.width <= 0 or context.height <= 0 or stream.time_base is None:
         raise MediaError(f"{path}: the picture track does not tell its size or time base; the file is damaged.")
     return VideoInfo(path, context.width, context.height, rate, stream.time_base, frames, duration)
+
+
+def _is_cut_off(packet: Packet[Stream]) -> bool:
+    """Whether an edit list hides the packet for good; what primes a sound decoder just before zero is needed."""
+    return packet.is_discard and _end_seconds(packet) < _PRIMING_SECONDS
 
 
 def _end_seconds(packet: Packet[Stream]) -> Fraction:

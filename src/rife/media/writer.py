@@ -2,30 +2,45 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
+from typing import cast
 
 import av
+import numpy as np
+from av.container import OutputContainer
 from av.packet import Packet
+from av.sidedata.sidedata import SideDataContainer
 from av.stream import Stream
 from av.video.stream import VideoStream
 
 from rife.errors import MediaError
-from rife.media.colour import working_format
+from rife.media.colour import adapted, losses, range_tag, working_format
 from rife.media.reader import VideoReader
 from rife.options import DEFAULT_CRF
 
 
 @dataclass(frozen=True)
 class Container:
-    """How a kind of file is written: codec, and the options that belong to it."""
+    """How a kind of file is written.
+
+    Attributes:
+        codec: FFmpeg name of the encoder.
+        options: its options at any quality.
+        lossless: its options for quality 0.
+        even_sizes: it refuses odd sizes where chroma is subsampled.
+        cannot_hold: prefixes of codecs that the container is said to hold, but that it or most players do not.
+    """
 
     codec: str
     options: dict[str, str]
     lossless: dict[str, str]
+    even_sizes: bool = False
+    cannot_hold: tuple[str, ...] = ()
 
     def options_at(self, crf: int) -> dict[str, str]:
         """Encoder options for a quality; 0 is lossless whatever the codec and bit depth."""
@@ -33,10 +48,11 @@ class Container:
 
 
 # x264's crf 0 is lossless at 8 bit only; its qp 0 always is.
-_H264 = Container("libx264", {"preset": "medium"}, {"qp": "0"})
+_H264 = Container("libx264", {"preset": "medium"}, {"qp": "0"}, even_sizes=True)
+_MP4 = replace(_H264, cannot_hold=("pcm_",))
 CONTAINERS = {
-    ".mp4": _H264,
-    ".m4v": _H264,
+    ".mp4": _MP4,
+    ".m4v": _MP4,
     ".mov": _H264,
     ".mkv": _H264,
     ".webm": Container(
@@ -53,6 +69,7 @@ class VideoWriter:
         self,
         path: Path,
         *,
+        name: Path,
         source: VideoReader,
         first: av.VideoFrame,
         frame_rate: Fraction,
@@ -63,8 +80,9 @@ class VideoWriter:
 
         Args:
             path: file to write; its ending chooses container and codec.
+            name: what the user calls it, for messages.
             source: where tracks, metadata and chapters come from.
-            first: first picture: size, colour and rotation.
+            first: first picture as decoded: size, colour and rotation.
             frame_rate: average frames per second of the output.
             time_base: seconds per tick of the times given to `write`.
             crf: 0 (lossless) to 51 (worst).
@@ -73,25 +91,24 @@ class VideoWriter:
             MediaError: an ending that cannot be written, or an encoder that refuses.
         """
         settings = container_for(path)
-        self.path = path
-        self.dropped: list[str] = []
+        self.name = name
         self.frames_written = 0
         self.width, self.height = first.width, first.height
+        self.pixel_format = _pixel_format(settings, first)
+        self.notes = losses(first.format.name, self.pixel_format)
         self._time_base = time_base
-        try:
-            self._file = av.open(str(path), "w")
-        except (av.FFmpegError, OSError) as err:
-            raise MediaError(f"{path}: cannot be written ({err}).") from err
+        self._copies: dict[int, Stream] = {}
+        self._file = _create(path, name)
         try:
             self._video = self._add_video(settings, source, first, frame_rate, crf)
             chapters = source.container.chapters()
-            self._copies = self._add_copies(source.other_streams, chapters=bool(chapters))
+            self._add_copies(settings, source.other_streams, chapters=bool(chapters))
             self._file.metadata.update(source.container.metadata)
             self._file.set_chapters(chapters)
             self._file.start_encoding()
-        except (av.FFmpegError, ValueError, OSError) as err:
+        except (av.FFmpegError, ValueError, OverflowError, OSError) as err:
             self._file.close()
-            raise MediaError(f"{path}: the encoder {settings.codec} refused the video ({err}).") from err
+            raise MediaError(f"{name}: the encoder {settings.codec} refused the video ({err}).") from err
 
     def __enter__(self) -> VideoWriter:
         return self
@@ -100,11 +117,6 @@ class VideoWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._file.close()
-
-    @property
-    def pixel_format(self) -> str:
-        """Pixel format that every picture must have."""
-        return str(self._video.pix_fmt)
 
     def write(self, picture: av.VideoFrame, pts: int) -> None:
         """Encode a picture at a time.
@@ -136,38 +148,41 @@ class VideoWriter:
         try:
             self._file.close()
         except (av.FFmpegError, OSError) as err:
-            raise MediaError(f"{self.path}: the end of the file could not be written ({err}).") from err
+            raise MediaError(f"{self.name}: the end of the file could not be written ({err}).") from err
 
     def _mux(self, packets: Iterable[Packet[Stream]]) -> None:
         try:
             for packet in packets:
                 self._file.mux(packet)
         except (av.FFmpegError, OSError) as err:
-            raise MediaError(f"{self.path}: writing failed ({err}). Is the disk full?") from err
+            hint = " The disk is full." if getattr(err, "errno", None) == errno.ENOSPC else ""
+            raise MediaError(f"{self.name}: writing failed ({err}).{hint}") from err
 
     def _add_video(
         self, settings: Container, source: VideoReader, first: av.VideoFrame, frame_rate: Fraction, crf: int
     ) -> VideoStream:
-        stream = self._file.add_stream(settings.codec, rate=frame_rate, options=settings.options_at(crf))
+        # The rate is a hint beside the exact times of the frames; a long fraction does not fit its field.
+        rate = frame_rate.limit_denominator(10_000)
+        stream = self._file.add_stream(settings.codec, rate=rate, options=settings.options_at(crf))
         if not isinstance(stream, VideoStream):
             raise MediaError(f"{settings.codec} is not a video encoder.")
-        formats = [f.name for f in av.Codec(settings.codec, "w").video_formats or ()]
         context = stream.codec_context
-        context.width, context.height = first.width, first.height
-        context.pix_fmt = working_format(first.format.name, formats)
+        context.width, context.height, context.pix_fmt = first.width, first.height, self.pixel_format
         context.time_base = self._time_base
         stream.time_base = self._time_base
-        context.colorspace, context.color_range = first.colorspace, first.color_range
-        context.color_primaries, context.color_trc = first.color_primaries, first.color_trc
+        tags = adapted(first, self.pixel_format)
+        context.colorspace, context.color_range = tags.colorspace, range_tag(tags)
+        context.color_primaries, context.color_trc = tags.color_primaries, tags.color_trc
         if source.stream.sample_aspect_ratio:
             context.sample_aspect_ratio = source.stream.sample_aspect_ratio
-        if first.rotation:
-            stream.set_display_rotation(first.rotation)
+        # Rotation and mirroring as they are; the attribute's stub knows one kind of side data only.
+        matrix = cast("SideDataContainer", first.side_data).get("DISPLAYMATRIX")
+        if matrix is not None:
+            stream.set_display_matrix(np.frombuffer(bytes(matrix), "=i4").tolist())
         stream.metadata.update(source.stream.metadata)
         return stream
 
-    def _add_copies(self, streams: list[Stream], *, chapters: bool) -> dict[int, Stream]:
-        copies: dict[int, Stream] = {}
+    def _add_copies(self, settings: Container, streams: list[Stream], *, chapters: bool) -> None:
         supported = self._file.supported_codecs
         for stream in streams:
             name = stream.codec_context.codec.canonical_name if stream.codec_context else stream.type
@@ -175,15 +190,28 @@ class VideoWriter:
             if stream.type == "data" and chapters:
                 continue  # MP4 keeps the titles of its chapters in such a track
             if stream.type not in ("audio", "subtitle"):
-                self.dropped.append(f"{label} is not copied: only sound and subtitles are")
+                self.notes.append(f"{label} is not copied: only sound and subtitles are")
                 continue
-            if name not in supported:
-                self.dropped.append(f"{label} is not copied: {self.path.suffix} cannot hold it")
+            if name not in supported or name.startswith(settings.cannot_hold):
+                self.notes.append(f"{label} is not copied: {self.name.suffix} cannot hold it; .mkv can")
                 continue
             copy = self._file.add_stream_from_template(stream)
             copy.metadata.update(stream.metadata)
-            copies[stream.index] = copy
-        return copies
+            copy.disposition = stream.disposition
+            self._copies[stream.index] = copy
+
+
+def _create(path: Path, name: Path) -> OutputContainer:
+    try:
+        return av.open(str(path.absolute()), "w")
+    except (av.FFmpegError, OSError) as err:
+        raise MediaError(f"{name}: cannot be written ({err}).") from err
+
+
+def _pixel_format(settings: Container, first: av.VideoFrame) -> str:
+    formats = [f.name for f in av.Codec(settings.codec, "w").video_formats or ()]
+    size = (first.width, first.height) if settings.even_sizes else (0, 0)
+    return working_format(first.format.name, formats, size=size)
 
 
 def container_for(path: Path) -> Container:

@@ -93,7 +93,7 @@ def recognise(state: Mapping[str, Tensor], *, origin: str) -> Recognised:
 @cache
 def _signatures() -> dict[Recognised, Signature]:
     signatures: dict[Recognised, Signature] = {}
-    for spec in SPECS.values():
+    for spec in (row for row in SPECS.values() if not row.named_only):
         for refine in (True, False) if spec.refines else (False,):
             with torch.device("meta"):
                 network = IFNet(spec, refine=refine)

@@ -9,7 +9,7 @@ from pathlib import Path
 from safetensors.torch import save_file
 from torch import Tensor
 
-from rife.cache import appearing_whole, cache_folder
+from rife.cache import CACHE_VARIABLE, appearing_whole, cache_folder
 from rife.errors import CheckpointError, MissingExtraError
 from rife.ifnet import IFNet
 from rife.weights.catalogue import CATALOGUE, DEFAULT_MODEL, CatalogueEntry
@@ -85,16 +85,21 @@ def fetch(name: str) -> Path:
         raise CheckpointError(f"{name}: no such model. Known models are {', '.join(CATALOGUE)}.")
     entry = CATALOGUE[name]
     path = cache_folder() / "weights" / f"{name}-{entry.source.sha256[:12]}.safetensors"
-    if path.exists() and _is_readable(path):
-        return path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with appearing_whole(path) as converted, tempfile.TemporaryDirectory(prefix="rife-") as folder:
-        published = Path(folder) / Path(entry.source.member).name
-        try:
+    try:
+        if path.exists() and _is_readable(path):
+            return path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with appearing_whole(path) as converted, tempfile.TemporaryDirectory(prefix="rife-") as folder:
+            published = Path(folder) / Path(entry.source.member).name
             fetch_member(entry.source, published)
-        except FetchError as err:
-            raise CheckpointError(f"model {name}: {err} If you have its weights, name the file: --model PATH.") from err
-        _convert(entry, published, converted)
+            _convert(entry, published, converted)
+    except FetchError as err:
+        raise CheckpointError(f"model {name}: {err} If you have its weights, name the file: --model PATH.") from err
+    except OSError as err:
+        raise CheckpointError(
+            f"model {name}: the cache {path.parent} cannot be used ({err.strerror or err}). "
+            f"Set {CACHE_VARIABLE} to a folder that can be written."
+        ) from err
     return path
 
 

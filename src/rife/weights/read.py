@@ -38,11 +38,14 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     """
     if not path.is_file():
         raise CheckpointError(f"{path}: expected a weights file, and there is none. Check the path.")
-    size = path.stat().st_size
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            start = file.read(9)
+    except OSError as err:
+        raise CheckpointError(f"{path}: cannot be read ({err.strerror or err}).") from err
     if size == 0:
         raise CheckpointError(f"{path}: the file is empty (0 bytes). Fetch it again.")
-    with path.open("rb") as file:
-        start = file.read(9)
     if path.suffix == ".safetensors" or start[8:9] == b"{":
         state = _read_safetensors(path, size, start)
     else:
@@ -107,20 +110,20 @@ def _checked(state: object, path: Path, size: int) -> dict[str, Tensor]:
         raise CheckpointError(
             f"{path}: expected a dictionary of tensors, got {_describe(state)}. Save model.state_dict(), not the model."
         )
-    out: dict[str, Tensor] = {}
     for key, value in state.items():
         if not isinstance(key, str) or not isinstance(value, Tensor):
             raise CheckpointError(
                 f"{path}: expected a dictionary of tensors, got {type(value).__name__} under {key!r}. "
                 "Save model.state_dict() alone."
             )
-        if value.layout != torch.strided or value.is_quantized:
-            raise CheckpointError(f"{path}: {key} is a sparse or quantised tensor; expected a plain one.")
-        # A view can claim any size over a few stored bytes; making it contiguous would fill the memory.
-        if value.numel() * value.element_size() > size * _MAX_EXPANSION:
-            raise CheckpointError(f"{path}: {key} claims {tuple(value.shape)} in a file of {size} bytes.")
-        out[key] = value.contiguous()
-    return out
+        plain = value.layout == torch.strided and value.device.type == "cpu" and not value.is_quantized
+        if not plain or value.is_complex():
+            raise CheckpointError(f"{path}: {key} is {value.dtype} {value.layout}; expected plain real numbers.")
+    # A view can claim any size over a few stored bytes; making it contiguous would fill the memory.
+    claimed = sum(value.numel() * value.element_size() for value in state.values())
+    if claimed > size * _MAX_EXPANSION:
+        raise CheckpointError(f"{path}: its tensors claim {claimed} bytes in a file of {size}. Nothing was unpacked.")
+    return {key: value.contiguous() for key, value in state.items()}
 
 
 def _describe(state: object) -> str:
