@@ -12,7 +12,7 @@ from rife.specs import SPECS, spec_named
 from rife.warp import backward_warp
 from support.golden import IMG0, IMG1, golden, tolerance, with_closed_form_weights, worst
 
-INFERENCE = [("3.8", "hdv3"), ("4.0", "v4_0"), ("4.6", "v4_6"), ("4.15", "v4_15"), ("4.26", "v4_26")]
+INFERENCE = [("3.5", "v3_5"), ("3.8", "hdv3"), ("4.0", "v4_0"), ("4.6", "v4_6"), ("4.15", "v4_15"), ("4.26", "v4_26")]
 
 
 def built(name: str, *, refine: bool = False, teacher: bool = False) -> IFNet:
@@ -21,7 +21,7 @@ def built(name: str, *, refine: bool = False, teacher: bool = False) -> IFNet:
     return network
 
 
-@pytest.mark.parametrize("name", ["IFNet", "IFNet_m"])
+@pytest.mark.parametrize("name", ["IFNet", "IFNet_m", "IFNet_2R"])
 def test_training_form_matches_the_reference(name: str) -> None:
     reference = golden(name.lower())
     network = built(name, refine=True, teacher=True)
@@ -69,7 +69,7 @@ def test_published_weights_match_the_reference(t: float, default_interpolator: I
 def test_every_reference_array_is_checked() -> None:
     from support.golden import FOLDER
 
-    checked = {"inputs", "warp", "contextnet", "unet", "ifnet", "ifnet_m", "v4_0_pretrained"}
+    checked = {"inputs", "warp", "contextnet", "unet", "ifnet", "ifnet_m", "ifnet_2r", "v4_0_pretrained"}
     assert {path.stem for path in FOLDER.glob("*.npz")} == checked | {file for _, file in INFERENCE}
 
 

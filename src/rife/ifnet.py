@@ -395,7 +395,9 @@ def _activated_conv(spec: NetworkSpec, in_planes: int, out_planes: int, stride: 
 
 def _split_head(spec: NetworkSpec, width: int, outputs: int) -> nn.Module:
     if spec.head == "deconvs":
-        return nn.ConvTranspose2d(width, outputs, 4, 2, 1)
+        layer = nn.ConvTranspose2d(width, outputs, 4, 2, 1)
+        # In the published weights, the flow's layer is a sequence of one and the mask's stands alone.
+        return nn.Sequential(layer) if outputs == 4 else layer
     half = width // 2
     return nn.Sequential(
         nn.ConvTranspose2d(width, half, 4, 2, 1), nn.PReLU(half), nn.ConvTranspose2d(half, outputs, 4, 2, 1)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import get_args
 
 import torch
 import torch.nn.functional as F
@@ -19,11 +20,18 @@ from torch import Tensor
 from rife.errors import JobError, ShapeError
 from rife.frames import FrameT, from_network, to_network
 from rife.ifnet import FrameFeatures, IFNet
-from rife.options import Refine
+from rife.options import FlowScale, Refine
+from rife.specs import SPECS
 from rife.timing import MAX_FACTOR, check_factor, timesteps
-from rife.warp import backward_warp
+from rife.warp import backward_warp, resize
 from rife.weights.catalogue import DEFAULT_MODEL
 from rife.weights.load import load_network
+
+_REACH_PER_SCALE_PX = 12.0
+"""Motion that a network follows for each unit of its coarsest scale, before a smaller flow scale does better."""
+
+_AUTO_MIN_SIDE_PX = 400
+"""On smaller frames `auto` keeps the full size: too little is left of the picture at half of it."""
 
 
 @dataclass(frozen=True)
@@ -47,19 +55,37 @@ class PreparedFrame:
 class Interpolator:
     """Makes frames between two frames with one network. Call it, or `prepare` and `between` for streams."""
 
-    def __init__(self, network: IFNet, *, refine: Refine = "full", device: str = "auto") -> None:
+    def __init__(
+        self,
+        network: IFNet,
+        *,
+        refine: Refine = "full",
+        scale: FlowScale = "1",
+        ensemble: bool = False,
+        device: str = "auto",
+    ) -> None:
         """Put a network to work.
 
         Args:
             network: with its weights.
             refine: `full` corrects the merged frames where the network can; `off` does not.
+            scale: flow is estimated on pictures of this relative size: below 1 reaches larger motion and is
+                faster, above 1 sees finer motion; `auto` decides for each pair (docs/flow-scale.md).
+            ensemble: average both frame orders: symmetric, twice the work for flow.
             device: `auto`, `cpu`, `cuda`, ...; auto takes an NVIDIA GPU if PyTorch sees one.
 
         Raises:
-            JobError: an unknown refinement mode or device.
+            JobError: an unknown refinement mode, scale or device, or an ensemble that the network does not have.
         """
-        if refine not in ("full", "off"):
-            raise JobError(f"refine: expected full or off, got {refine!r}.")
+        if refine not in get_args(Refine):
+            raise JobError(f"refine: expected {' or '.join(get_args(Refine))}, got {refine!r}.")
+        if scale not in get_args(FlowScale):
+            raise JobError(f"scale: expected one of {', '.join(get_args(FlowScale))}, got {scale!r}.")
+        if ensemble and network.spec.ensemble == "never":
+            able = ", ".join(row.name for row in SPECS.values() if row.ensemble == "optional")
+            raise JobError(f"ensemble: network {network.spec.name} does not have it. These do: {able}.")
+        self.ensemble = ensemble
+        self._scales = _auto_scales(network) if scale == "auto" else (float(scale),)
         self.refine = refine == "full" and network.refines
         self.device = _device(device)
         self.network = network.to(self.device).eval()
@@ -112,7 +138,7 @@ class Interpolator:
             picture: (1, 3, H, W) float32 of any size, in [0, 1] or a little beyond.
         """
         height, width = picture.shape[-2:]
-        multiple = self.network.spec.pad_multiple
+        multiple = self.network.spec.pad_multiple_at(min(self._scales))
         # Repeated edges give a flow that leaves the frame something plausible to read; black would bleed in.
         padding = (0, -width % multiple, 0, -height % multiple)
         padded = F.pad(picture.to(self.device, torch.float32), padding, mode="replicate")
@@ -147,15 +173,36 @@ class Interpolator:
         for time in times:
             self._check_time(time)
         height, width = frame0.size
+        scale = self.flow_scale(frame0, frame1) if times else 1.0
         made = (
-            (self._make(frame0, frame1, float(time)) for time in times)
+            (self._make(frame0, frame1, float(time), scale) for time in times)
             if self.any_time
-            else self._by_halving(frame0, frame1, times)
+            else self._by_halving(frame0, frame1, times, scale)
         )
         for picture in made:
             yield picture[..., :height, :width]
 
-    def _make(self, frame0: PreparedFrame, frame1: PreparedFrame, time: float) -> Tensor:
+    @torch.no_grad()
+    def flow_scale(self, frame0: PreparedFrame, frame1: PreparedFrame) -> float:
+        """Choose the flow scale for a pair of frames, from its size and its measured motion."""
+        spec = self.network.spec
+        if len(self._scales) == 1 or min(frame0.size) < _AUTO_MIN_SIDE_PX:
+            return self._scales[0]
+        # Half the size is enough to measure, and reaches twice as far.
+        multiple = spec.pad_multiple
+        halves = [resize(f.picture, 0.5) for f in (frame0, frame1)]
+        height, width = halves[0].shape[-2:]
+        padding = (0, -width % multiple, 0, -height % multiple)
+        halves = [F.pad(half, padding, mode="replicate") for half in halves]
+        flow = self.network(*halves, 0.5, refine=False).flow[..., :height:4, :width:4]
+        # Flow leads from the middle to one frame: twice that, and twice again for the halved size. The median is
+        # the camera's motion; one fast object on a slow background would lose more there than it gains.
+        motion_px = 4 * float(flow[:, :2].norm(dim=1).median())
+        reach_px = _REACH_PER_SCALE_PX * max(spec.scales) * (2 if spec.restart_flow_px else 1)
+        steps = (motion_px > reach_px) + (motion_px > 2 * reach_px)
+        return self._scales[min(steps, len(self._scales) - 1)]
+
+    def _make(self, frame0: PreparedFrame, frame1: PreparedFrame, time: float, scale: float) -> Tensor:
         estimate = self.network(
             frame0.picture,
             frame1.picture,
@@ -163,6 +210,8 @@ class Interpolator:
             features0=frame0.features,
             features1=frame1.features,
             refine=self.refine,
+            flow_scale=scale,
+            ensemble=self.ensemble,
         )
         merged: Tensor = estimate.merged
         if frame0.excess is None and frame1.excess is None:
@@ -174,14 +223,16 @@ class Interpolator:
         mask: Tensor = estimate.mask
         return merged + warped0 * mask + warped1 * (1 - mask)
 
-    def _by_halving(self, frame0: PreparedFrame, frame1: PreparedFrame, times: Sequence[Fraction]) -> Iterator[Tensor]:
+    def _by_halving(
+        self, frame0: PreparedFrame, frame1: PreparedFrame, times: Sequence[Fraction], scale: float
+    ) -> Iterator[Tensor]:
         known = {Fraction(0): frame0, Fraction(1): frame1}
         for time in times:
             low, high = Fraction(0), Fraction(1)
             while time not in known:
                 middle = (low + high) / 2
                 if middle not in known:
-                    picture = self._make(known[low], known[high], 0.5)
+                    picture = self._make(known[low], known[high], 0.5, scale)
                     inside = picture.clamp(0, 1)
                     features = self.network.features(inside, refine=self.refine)
                     known[middle] = PreparedFrame(inside, picture - inside, frame0.size, features)
@@ -199,19 +250,31 @@ class Interpolator:
             )
 
 
-def load(model: str | Path = DEFAULT_MODEL, *, refine: Refine = "full", device: str = "auto") -> Interpolator:
+def load(
+    model: str | Path = DEFAULT_MODEL,
+    *,
+    refine: Refine = "full",
+    scale: FlowScale = "1",
+    ensemble: bool = False,
+    network: str | None = None,
+    device: str = "auto",
+) -> Interpolator:
     """Load a model, fetching published weights the first time.
 
     Args:
         model: a name of the catalogue, a path to weights, or `hf:owner/repo/file`.
         refine: `full` corrects the merged frames where the network can; `off` does not.
+        scale: relative size of the pictures on which flow is estimated, or `auto`.
+        ensemble: average both frame orders.
+        network: the network that the weights are for, where their tensors do not tell (IFNet_2R).
         device: `auto`, `cpu`, `cuda`, ...
 
     Raises:
         CheckpointError: the weights cannot be had, read, recognised or trusted.
-        JobError: an unknown refinement mode or device.
+        JobError: an unknown choice or device, or an ensemble that the network does not have.
     """
-    return Interpolator(load_network(model, refine=refine != "off"), refine=refine, device=device)
+    built = load_network(model, refine=refine != "off", network=network)
+    return Interpolator(built, refine=refine, scale=scale, ensemble=ensemble, device=device)
 
 
 def interpolate(
@@ -253,6 +316,11 @@ def _interpolated(frames: Iterable[FrameT], factor: int, worker: Interpolator) -
         last = (frame, prepared)
     if last is not None:
         yield from (last[0] for _ in range(factor))
+
+
+def _auto_scales(network: IFNet) -> tuple[float, ...]:
+    """Scales that `auto` chooses from, by growing motion; a network that restarts halves its scale by itself."""
+    return (1.0, 0.5) if network.spec.restart_flow_px else (1.0, 0.5, 0.25)
 
 
 def _device(name: str) -> torch.device:

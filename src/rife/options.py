@@ -7,5 +7,8 @@ from typing import Literal
 Refine = Literal["full", "off"]
 """Correct warped frames with the refinement networks, or leave them out (faster)."""
 
+FlowScale = Literal["1", "0.5", "0.25", "2", "auto"]
+"""Size of the pictures on which flow is estimated, relative to the frame; auto decides for each pair of frames."""
+
 DEFAULT_CRF = 16
 """Constant rate factor: near the threshold of what can be seen, so that a second generation costs little."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import pty
@@ -12,10 +13,13 @@ import time
 from pathlib import Path
 
 import pytest
-from safetensors.torch import save_file
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from conftest import blending_network
 from rife import __version__
+from rife.ifnet import IFNet
 from rife.specs import SPECS
 from support.clips import Clip, decoded
 
@@ -39,7 +43,7 @@ def test_version_and_help() -> None:
     assert run("--version").stdout == f"rife {__version__}\n"
     shown = run("--help")
     assert shown.returncode == 0
-    for command in ("interpolate", "evaluate", "sheet", "fetch"):
+    for command in ("interpolate", "evaluate", "sheet", "fetch", "models", "convert"):
         assert command in shown.stdout
         assert run(command, "--help").returncode == 0
 
@@ -161,3 +165,43 @@ def test_evaluate_and_sheet(tmp_path: Path, model: Path) -> None:
     late = run("sheet", source, tmp_path / "clip_2x.mp4", "-o", tmp_path / "s.png", "--at", "99")
     assert late.returncode == 1
     assert "name an earlier time" in late.stderr
+
+
+def test_models_lists_what_is_known() -> None:
+    listed = run("models")
+    assert listed.returncode == 0
+    for word in ("4.0", "3.8", "3.5", "IFNet_2R", "4.26.heavy", "optional"):
+        assert word in listed.stdout
+    events = [json.loads(line) for line in run("models", "--json").stdout.splitlines()]
+    networks = {event["name"]: event for event in events if event["event"] == "network"}
+    assert set(networks) == set(SPECS)
+    assert networks["4.0"]["giga_multiply_adds"] > networks["4.6"]["giga_multiply_adds"]
+
+
+def test_models_show_tells_what_a_file_is(model: Path, tmp_path: Path) -> None:
+    shown = run("models", "show", model)
+    assert shown.returncode == 0
+    assert f"{model}: 4.6" in shown.stdout
+    assert json.loads(run("models", "show", model, "--json").stdout)["recognised"] == "4.6"
+    (tmp_path / "no.pkl").write_bytes(b"nothing")
+    assert run("models", "show", tmp_path / "no.pkl").returncode == 1
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_convert(half: bool, model: Path, tmp_path: Path) -> None:
+    pickled, output = tmp_path / "in.pkl", tmp_path / "out.safetensors"
+    state = IFNet(SPECS["4.6"]).state_dict()
+    torch.save({f"module.{key}": tensor for key, tensor in state.items()}, pickled)
+    done = run("convert", pickled, output, *(["--half"] if half else []))
+    assert (done.returncode, done.stdout) == (0, f"{output}: 4.6\n")
+    with safe_open(output, "pt") as file:
+        metadata = file.metadata()
+    sha256 = hashlib.sha256(pickled.read_bytes()).hexdigest()
+    assert metadata == {"network": "4.6", "source_sha256": sha256, "licence": "unknown"}
+    for key, tensor in load_file(output).items():
+        assert tensor.dtype == (torch.float16 if half else torch.float32)
+        torch.testing.assert_close(tensor.float(), state[key], atol=1e-3, rtol=1e-3)
+    assert run("models", "show", output).returncode == 0
+    assert run("convert", pickled, output).returncode == 1
+    assert run("convert", pickled, output, "--overwrite").returncode == 0
+    assert run("convert", pickled, tmp_path / "out.pkl").returncode == 1

@@ -37,3 +37,11 @@ def test_refinement_is_worth_it_on_a_real_clip(default_interpolator: Interpolato
     assert scores["full"].frames == 29
     assert scores["full"].psnr_db - scores["off"].psnr_db >= 0.4
     assert scores["full"].psnr_db - scores["linear blend"].psnr_db >= 6
+
+
+@pytest.mark.parametrize("model", ["3.8", "3.5"])
+def test_older_models_are_better_than_blending(model: str) -> None:
+    """At least 3 dB above linear blending on the sample clip."""
+    worker = rife.load(model, device="cpu")
+    scores = {s.method: s for s in score_held_out(sample_path("bikes"), {model: worker}, frames=60)}
+    assert scores[model].psnr_db - scores["linear blend"].psnr_db >= 3

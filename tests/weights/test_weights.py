@@ -46,14 +46,6 @@ def small_state() -> State:
 # --- recognition ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("refine", [True, False])
-@pytest.mark.parametrize("name", [name for name, row in SPECS.items() if not row.named_only])
-def test_every_network_is_recognised_as_itself(name: str, refine: bool) -> None:
-    found = recognise(state_of(name, refine=refine), origin="x")
-    assert found.spec.name == name
-    assert found.refine == (refine and SPECS[name].refines)
-
-
 def test_keys_are_canonicalised(small_state: State) -> None:
     wrapped = {f"module.{key}": tensor for key, tensor in small_state.items()}
     wrapped["module.caltime.0.weight"] = torch.zeros(1)
@@ -66,26 +58,6 @@ def test_a_key_with_and_without_prefix_is_refused(small_state: State) -> None:
     twice = {**small_state, "module.block0.conv0.0.0.bias": torch.zeros(45)}
     with pytest.raises(CheckpointError, match=r"block0\.conv0\.0\.0\.bias twice"):
         canonical(twice, origin="x")
-
-
-@pytest.mark.parametrize("change", ["drop", "rename", "reshape", "add"])
-def test_one_changed_tensor_is_refused_by_name(change: str) -> None:
-    state = state_of("4.0")
-    key = "unet.down1.conv1.0.weight"
-    if change == "drop":
-        del state[key]
-    elif change == "rename":
-        state["unet.down1.conv1.weight"] = state.pop(key)
-    elif change == "reshape":
-        state[key] = torch.zeros(64, 64, 1, 1)
-    else:
-        key = "unet.down9.bias"
-        state[key] = torch.zeros(3)
-    with pytest.raises(
-        CheckpointError, match=r"best\.pkl: no RIFE network fits its \d+ tensors\. Nearest is 4\.0: "
-    ) as e:
-        recognise(state, origin="best.pkl")
-    assert key in str(e.value)
 
 
 # --- hostile and broken files --------------------------------------------------------------------------
@@ -250,7 +222,7 @@ def test_the_hostile_pickle_would_run(tmp_path: Path) -> None:
 
 
 def test_no_such_file(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"neither a known model nor a file\. Known models are 4\.0, 3\.8"):
+    with pytest.raises(CheckpointError, match=r"neither a known model nor a file\. Known models are 4\.0, 3\.8, 3\.5"):
         load_network(tmp_path / "nothing.pkl")
     with pytest.raises(CheckpointError, match="there is none"):
         read_state_dict(tmp_path)

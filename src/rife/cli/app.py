@@ -11,6 +11,8 @@ from typing import Annotated
 import typer
 
 from rife import __version__
+from rife.cli import models
+from rife.cli.convert import convert
 from rife.cli.evaluate import evaluate
 from rife.cli.fetch import fetch
 from rife.cli.interpolate import interpolate
@@ -41,8 +43,9 @@ def _main(
     pass
 
 
-for _command in (interpolate, evaluate, sheet, fetch):
+for _command in (interpolate, evaluate, sheet, fetch, convert):
     app.command()(_command)
+app.add_typer(models.app, name="models")
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from rife.options import FlowScale
 from rife.weights.catalogue import CATALOGUE
 
 Input = Annotated[str, typer.Argument(help="Video file, or sample:bikes for a clip to try.", metavar="INPUT")]
@@ -16,5 +17,13 @@ Model = Annotated[
         metavar="NAME|PATH",
     ),
 ]
+Network = Annotated[
+    str | None,
+    typer.Option(help="Network that the weights are for, where their tensors do not tell (IFNet_2R).", metavar="NAME"),
+]
+Scale = Annotated[
+    FlowScale, typer.Option(help="Size at which flow is estimated; auto decides by size and motion of each pair.")
+]
+Ensemble = Annotated[bool, typer.Option("--ensemble", help="Average both frame orders, where the network has it.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, ...; auto takes an NVIDIA GPU if there is one.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON line for each event.")]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rife.cli.arguments import Device, Input, Json, Model
+from rife.cli.arguments import Device, Ensemble, Input, Json, Model, Network, Scale
 from rife.cli.report import Reporter
 from rife.weights.catalogue import DEFAULT_MODEL
 
@@ -16,6 +16,9 @@ def evaluate(
     source: Input,
     frames: Annotated[int, typer.Option(min=3, help="How many frames of the clip to use.")] = 60,
     model: Model = DEFAULT_MODEL,
+    scale: Scale = "1",
+    ensemble: Ensemble = False,
+    network: Network = None,
     device: Device = "auto",
     json_lines: Json = False,
 ) -> None:
@@ -26,12 +29,13 @@ def evaluate(
     reporter = Reporter(json_lines=json_lines)
     with reporter.errors():
         from rife.evaluate.heldout import score_held_out
-        from rife.interpolator import load
+        from rife.interpolator import Interpolator, load
         from rife.samples import resolve_input
 
         path = resolve_input(source)
-        full = load(model, device=device)
-        workers = {f"{model}, refine off": load(model, refine="off", device=device)} if full.refine else {}
+        full = load(model, scale=scale, ensemble=ensemble, network=network, device=device)
+        plain = Interpolator(full.network, refine="off", scale=scale, ensemble=ensemble, device=device)
+        workers = {f"{model}, refine off": plain} if full.refine else {}
         workers[f"{model}, refine full" if full.refine else model] = full
         for score in score_held_out(path, workers, frames=frames):
             # JSON has no infinity: equal frames score null.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rife.cli.arguments import Device, Input, Json, Model
+from rife.cli.arguments import Device, Ensemble, Input, Json, Model, Network, Scale
 from rife.cli.report import Reporter
 from rife.options import DEFAULT_CRF, Refine
 from rife.timing import MAX_FACTOR, MIN_FACTOR
@@ -30,6 +30,9 @@ def interpolate(
     refine: Annotated[
         Refine, typer.Option(help="full corrects warped frames with the refinement networks; off is faster.")
     ] = "full",
+    scale: Scale = "1",
+    ensemble: Ensemble = False,
+    network: Network = None,
     crf: Annotated[
         int, typer.Option(min=0, max=51, help="Encoder quality; lower is better and larger, 0 is lossless.")
     ] = DEFAULT_CRF,
@@ -55,7 +58,7 @@ def interpolate(
         target = output or _default_target(source, path, factor)
         check_job(path, target, overwrite=overwrite, keep_partial=keep_partial)
         reporter.event("start", input=str(path), output=str(target), factor=factor, model=model, refine=refine)
-        worker = load(model, refine=refine, device=device)
+        worker = load(model, refine=refine, scale=scale, ensemble=ensemble, network=network, device=device)
         with reporter.progress():
             result = interpolate_video(
                 path,

