@@ -18,8 +18,8 @@ REPOSITORY = Path(__file__).parent.parent
 # Lower layers first; a module imports from its own layer or below. A package's modules share its layer.
 LAYERS = (
     ("errors", "options"),
-    ("cache", "wheels", "specs", "timing", "frames", "warp"),
-    ("samples", "refine"),
+    ("cache", "wheels", "specs", "timing", "frames", "warp", "records"),
+    ("samples", "refine", "encoder"),
     ("ifnet",),
     ("weights",),
     ("media",),
@@ -99,7 +99,7 @@ def test_help_starts_without_the_heavy_libraries() -> None:
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_files_and_functions_stay_small(path: Path) -> None:
     text = path.read_text()
-    assert len(text.splitlines()) <= 480
+    assert len(text.splitlines()) <= 400
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef):
             body = node.body[1:] if ast.get_docstring(node) else node.body

@@ -31,7 +31,7 @@ def still() -> Tensor:
 
 def pan(still: Tensor, pixels: int) -> tuple[Tensor, Tensor, Tensor]:
     """Source, truth and source of a camera that moves by `pixels` from frame to frame."""
-    views = [still[..., 100:612, 40 + shift : 940 + shift] for shift in (0, pixels // 2, pixels)]
+    views = [still[..., 100:612, 40 + shift : 936 + shift] for shift in (0, pixels // 2, pixels)]
     return views[0], views[1], views[2]
 
 

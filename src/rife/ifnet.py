@@ -12,29 +12,17 @@ Conventions: frames are (B, 3, H, W) in [0, 1]; flow is that of `rife.warp`, cha
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple, TypeVar, cast
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from rife.encoder import FrameFeatures, build_encoder
 from rife.errors import ShapeError
+from rife.records import joined, rows
 from rife.refine import Contextnet, Unet, conv
-from rife.specs import EncoderSpec, NetworkSpec
+from rife.specs import NetworkSpec
 from rife.warp import backward_warp, resize, resize_flow
-
-_RecordT = TypeVar("_RecordT")
-
-
-class FrameFeatures(NamedTuple):
-    """What a network computes from one frame alone, whatever the flow and the timestep.
-
-    encoded: (B, C, H, W) output of the encoder, or None.
-    context: four unwarped context maps, or an empty list when there is no refinement.
-    """
-
-    encoded: Tensor | None
-    context: list[Tensor]
 
 
 class Stage(NamedTuple):
@@ -100,24 +88,6 @@ class ResConv(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, width, H, W) to the same shape."""
         out: Tensor = self.relu(self.conv(x) * self.beta + x)
-        return out
-
-
-class Head(nn.Module):
-    """Per-frame encoder of 4.13 and later: clamps a frame and gives it features of its own, at full size."""
-
-    def __init__(self, spec: EncoderSpec) -> None:
-        """Work at half size with `spec.hidden` channels and return `spec.out`."""
-        super().__init__()
-        self.cnn0, self.cnn1, self.cnn2, self.cnn3 = _encoder_layers(spec)
-        self.relu = nn.LeakyReLU(0.2)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (B, 3, H, W) to (B, spec.out, H, W)."""
-        x = x.clamp(0.0, 1.0)
-        for layer in (self.cnn0, self.cnn1, self.cnn2):
-            x = self.relu(layer(x))
-        out: Tensor = self.cnn3(x)
         return out
 
 
@@ -215,7 +185,7 @@ class IFNet(nn.Module):
         for index, width in enumerate(spec.widths):
             self.add_module(f"block{index}", IFBlock(spec, spec.input_channels(index), width))
         if spec.encoder is not None:
-            self.encode = _encoder(spec.encoder)
+            self.encode = build_encoder(spec.encoder)
         self.refines = refine and spec.refines
         if self.refines:
             finest_shrink = 1 if spec.half_downsampling else 2
@@ -305,9 +275,9 @@ class IFNet(nn.Module):
         doubled = [2 * s for s in scales]
         if bool(far.all()):
             return self._estimate(pair, doubled, average, restarted=True)
-        moved = self._estimate(_each(lambda x: x[far], pair), doubled, average, restarted=True)
-        stayed = self._estimate(_each(lambda x: x[~far], pair), scales, average)
-        return _each(lambda a, b: _joined(a, b, far), moved, stayed)
+        moved = self._estimate(rows(pair, far), doubled, average, restarted=True)
+        stayed = self._estimate(rows(pair, ~far), scales, average)
+        return joined(moved, stayed, far)
 
     def _block_input(self, pair: _Pair, stage: Stage | None) -> tuple[Tensor, Tensor | None]:
         """What a block takes: everything but the flow, concatenated, and the flow."""
@@ -404,20 +374,6 @@ def _split_head(spec: NetworkSpec, width: int, outputs: int) -> nn.Module:
     )
 
 
-def _encoder_layers(spec: EncoderSpec) -> list[nn.Module]:
-    inner = [] if spec.kind == "pair" else [nn.Conv2d(spec.hidden, spec.hidden, 3, 1, 1) for _ in range(2)]
-    return [nn.Conv2d(3, spec.hidden, 3, 2, 1), *inner, nn.ConvTranspose2d(spec.hidden, spec.out, 4, 2, 1)]
-
-
-def _encoder(spec: EncoderSpec) -> nn.Module:
-    if spec.kind == "head":
-        return Head(spec)
-    layers = _encoder_layers(spec)
-    if spec.kind == "chain":
-        layers = [part for layer in layers for part in (layer, nn.LeakyReLU(0.2))][:-1]
-    return nn.Sequential(*layers)
-
-
 def _swap_flow(flow: Tensor) -> Tensor:
     """Exchange the flow to img0 and the flow to img1."""
     return torch.cat((flow[:, 2:4], flow[:, :2]), 1)
@@ -434,25 +390,3 @@ def _still(pair: _Pair) -> Stage:
     """The state before the first block of a network that starts from zero flow and mask."""
     flow = torch.zeros_like(pair.img0[:, :1]).expand(-1, 4, -1, -1)
     return Stage(flow, flow[:, :1], pair.img0, pair.img1, None)
-
-
-def _each(function: Callable[..., Tensor], *records: _RecordT) -> _RecordT:
-    """Apply a function to every tensor of records of one form: tuples, lists, tensors, None."""
-
-    def walk(*parts: object) -> object:
-        first = parts[0]
-        if isinstance(first, Tensor):
-            return function(*parts)
-        if isinstance(first, (tuple, list)):
-            out = [walk(*fields) for fields in zip(*cast("tuple[list[object], ...]", parts), strict=True)]
-            return cast("Callable[..., object]", type(first))(*out) if isinstance(first, tuple) else out
-        return first
-
-    return cast("_RecordT", walk(*records))
-
-
-def _joined(marked: Tensor, others: Tensor, mark: Tensor) -> Tensor:
-    """Put two parts of a batch back in order: rows of `marked` where `mark` (B,) is true."""
-    out = marked.new_empty(mark.shape[0], *marked.shape[1:])
-    out[mark], out[~mark] = marked, others
-    return out

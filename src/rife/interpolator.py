@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import get_args
@@ -17,9 +17,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from rife.encoder import FrameFeatures
 from rife.errors import JobError, ShapeError
 from rife.frames import FrameT, from_network, to_network
-from rife.ifnet import FrameFeatures, IFNet
+from rife.ifnet import IFNet
 from rife.options import FlowScale, Refine
 from rife.specs import SPECS
 from rife.timing import MAX_FACTOR, check_factor, timesteps
@@ -36,20 +37,23 @@ _AUTO_MIN_SIDE_PX = 400
 
 @dataclass(frozen=True)
 class PreparedFrame:
-    """A source frame, padded, with everything that is computed from it alone.
+    """A source frame on the network's device, with what was computed from it alone.
 
     Attributes:
-        picture: (1, 3, padded H, padded W) in [0, 1] on the network's device.
-        excess: what of the picture lies outside of [0, 1], or None: video has colours beyond black, white and
+        picture: (1, 3, H, W) in [0, 1].
+        excess: what of the picture lay outside of [0, 1], or None: video has colours beyond black, white and
             pure red, and networks were not trained on them.
-        size: H and W before padding.
-        features: what the network computes once for a frame.
+        computed: the padded picture and its features, by pad multiple; filled when they are first needed.
     """
 
     picture: Tensor
     excess: Tensor | None
-    size: tuple[int, int]
-    features: FrameFeatures
+    computed: dict[int, tuple[Tensor, FrameFeatures]] = field(default_factory=dict)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.picture.shape[-2], self.picture.shape[-1]
 
 
 class Interpolator:
@@ -132,19 +136,14 @@ class Interpolator:
 
     @torch.no_grad()
     def prepare(self, picture: Tensor) -> PreparedFrame:
-        """Pad a frame and compute what depends on it alone.
+        """Take a frame in; what is computed from it alone is computed once, however many frames it helps to make.
 
         Args:
             picture: (1, 3, H, W) float32 of any size, in [0, 1] or a little beyond.
         """
-        height, width = picture.shape[-2:]
-        multiple = self.network.spec.pad_multiple_at(min(self._scales))
-        # Repeated edges give a flow that leaves the frame something plausible to read; black would bleed in.
-        padding = (0, -width % multiple, 0, -height % multiple)
-        padded = F.pad(picture.to(self.device, torch.float32), padding, mode="replicate")
-        inside = padded.clamp(0, 1)
-        excess = None if torch.equal(inside, padded) else padded - inside
-        return PreparedFrame(inside, excess, (height, width), self.network.features(inside, refine=self.refine))
+        picture = picture.to(self.device, torch.float32)
+        inside = picture.clamp(0, 1)
+        return PreparedFrame(inside, None if torch.equal(inside, picture) else picture - inside)
 
     @torch.no_grad()
     def between(self, frame0: PreparedFrame, frame1: PreparedFrame, times: Sequence[Fraction]) -> Iterator[Tensor]:
@@ -172,15 +171,11 @@ class Interpolator:
             )
         for time in times:
             self._check_time(time)
-        height, width = frame0.size
         scale = self.flow_scale(frame0, frame1) if times else 1.0
-        made = (
-            (self._make(frame0, frame1, float(time), scale) for time in times)
-            if self.any_time
-            else self._by_halving(frame0, frame1, times, scale)
-        )
-        for picture in made:
-            yield picture[..., :height, :width]
+        if self.any_time:
+            yield from (self._make(frame0, frame1, float(time), scale) for time in times)
+        else:
+            yield from self._by_halving(frame0, frame1, times, scale)
 
     @torch.no_grad()
     def flow_scale(self, frame0: PreparedFrame, frame1: PreparedFrame) -> float:
@@ -189,12 +184,10 @@ class Interpolator:
         if len(self._scales) == 1 or min(frame0.size) < _AUTO_MIN_SIDE_PX:
             return self._scales[0]
         # Half the size is enough to measure, and reaches twice as far.
-        multiple = spec.pad_multiple
-        halves = [resize(f.picture, 0.5) for f in (frame0, frame1)]
+        halves = [resize(frame.picture, 0.5) for frame in (frame0, frame1)]
         height, width = halves[0].shape[-2:]
-        padding = (0, -width % multiple, 0, -height % multiple)
-        halves = [F.pad(half, padding, mode="replicate") for half in halves]
-        flow = self.network(*halves, 0.5, refine=False).flow[..., :height:4, :width:4]
+        padded = [_padded(half, spec.pad_multiple) for half in halves]
+        flow = self.network(padded[0], padded[1], 0.5, refine=False).flow[..., :height:4, :width:4]
         # Flow leads from the middle to one frame: twice that, and twice again for the halved size. The median is
         # the camera's motion; one fast object on a slow background would lose more there than it gains.
         motion_px = 4 * float(flow[:, :2].norm(dim=1).median())
@@ -203,25 +196,33 @@ class Interpolator:
         return self._scales[min(steps, len(self._scales) - 1)]
 
     def _make(self, frame0: PreparedFrame, frame1: PreparedFrame, time: float, scale: float) -> Tensor:
+        (padded0, features0), (padded1, features1) = (self._computed(frame, scale) for frame in (frame0, frame1))
         estimate = self.network(
-            frame0.picture,
-            frame1.picture,
+            padded0,
+            padded1,
             time,
-            features0=frame0.features,
-            features1=frame1.features,
+            features0=features0,
+            features1=features1,
             refine=self.refine,
             flow_scale=scale,
             ensemble=self.ensemble,
         )
-        merged: Tensor = estimate.merged
+        height, width = frame0.size
+        merged: Tensor = estimate.merged[..., :height, :width]
         if frame0.excess is None and frame1.excess is None:
             return merged
         # What lay outside goes the same way as the picture, past the network: no clipping on made frames alone.
         excess0, excess1 = (torch.zeros_like(merged) if f.excess is None else f.excess for f in (frame0, frame1))
-        warped0 = backward_warp(excess0, estimate.flow[:, :2])
-        warped1 = backward_warp(excess1, estimate.flow[:, 2:])
-        mask: Tensor = estimate.mask
-        return merged + warped0 * mask + warped1 * (1 - mask)
+        flow, mask = (x[..., :height, :width] for x in (estimate.flow, estimate.mask))
+        merged += backward_warp(excess0, flow[:, :2]) * mask + backward_warp(excess1, flow[:, 2:]) * (1 - mask)
+        return merged
+
+    def _computed(self, frame: PreparedFrame, scale: float) -> tuple[Tensor, FrameFeatures]:
+        multiple = self.network.spec.pad_multiple_at(scale)
+        if multiple not in frame.computed:
+            padded = _padded(frame.picture, multiple)
+            frame.computed[multiple] = padded, self.network.features(padded, refine=self.refine)
+        return frame.computed[multiple]
 
     def _by_halving(
         self, frame0: PreparedFrame, frame1: PreparedFrame, times: Sequence[Fraction], scale: float
@@ -232,10 +233,7 @@ class Interpolator:
             while time not in known:
                 middle = (low + high) / 2
                 if middle not in known:
-                    picture = self._make(known[low], known[high], 0.5, scale)
-                    inside = picture.clamp(0, 1)
-                    features = self.network.features(inside, refine=self.refine)
-                    known[middle] = PreparedFrame(inside, picture - inside, frame0.size, features)
+                    known[middle] = self.prepare(self._make(known[low], known[high], 0.5, scale))
                 low, high = (low, middle) if time < middle else (middle, high)
             made = known[time]
             yield made.picture if made.excess is None else made.picture + made.excess
@@ -316,6 +314,13 @@ def _interpolated(frames: Iterable[FrameT], factor: int, worker: Interpolator) -
         last = (frame, prepared)
     if last is not None:
         yield from (last[0] for _ in range(factor))
+
+
+def _padded(picture: Tensor, multiple: int) -> Tensor:
+    """Extend a picture at its right and bottom edge to multiples of `multiple`."""
+    height, width = picture.shape[-2:]
+    # Repeated edges give a flow that leaves the frame something plausible to read; black would bleed in.
+    return F.pad(picture, (0, -width % multiple, 0, -height % multiple), mode="replicate")
 
 
 def _auto_scales(network: IFNet) -> tuple[float, ...]:
