@@ -6,12 +6,17 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import torch
 
 from rife.ifnet import IFNet
 from rife.interpolator import Interpolator
 from rife.specs import SPECS, NetworkSpec
+
+# Machines are shared and of any speed: no test is judged by its time.
+hypothesis.settings.register_profile("any_speed", deadline=None)
+hypothesis.settings.load_profile("any_speed")
 
 
 @pytest.fixture(autouse=True)

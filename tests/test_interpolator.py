@@ -109,6 +109,13 @@ def test_each_new_frame_is_made_at_its_own_time_from_the_source_frames() -> None
     assert network.encoded == 4, "features are computed once for each source frame"
 
 
+def test_measuring_motion_computes_features_once_for_each_frame_too() -> None:
+    network = CountingNetwork("4.15")
+    frames = [np.full((400, 416, 3), value, np.uint8) for value in (0, 100, 200)]
+    list(interpolate(frames, factor=3, interpolator=Interpolator(network, scale="auto", device="cpu")))
+    assert network.encoded == 2 * 3, "full size and half size, once for each of three frames"
+
+
 def test_a_network_with_a_fixed_time_halves_the_interval() -> None:
     network = CountingNetwork("3.8")
     worker = Interpolator(network, device="cpu")

@@ -139,8 +139,9 @@ def test_progress_counts_to_the_end(tmp_path: Path, blender: Interpolator) -> No
 
 
 def test_names_of_outputs() -> None:
-    assert default_output(Path("a/film.mp4"), 2) == Path("a/film_2x.mp4")
-    assert default_output(Path("a/film.avi"), 3) == Path("a/film_3x.mkv")
+    assert default_output(Path("a/film.mp4")) == Path("a/film_2x.mp4")
+    assert default_output(Path("a/film.mp4"), frame_rate="60000/1001") == Path("a/film_59.9401fps.mp4")
+    assert default_output(Path("a/film.avi"), factor=3) == Path("a/film_3x.mkv")
 
 
 # --- refusals: each leaves nothing behind ----------------------------------------------------------------
@@ -313,11 +314,11 @@ def test_a_partial_result_replaces_nothing(tmp_path: Path, blender: Interpolator
 def test_an_average_rate_that_is_a_long_fraction(tmp_path: Path, blender: Interpolator) -> None:
     """A phone's variable rate averages to a fraction whose double does not fit 32 bits: it once crashed."""
     rng = np.random.default_rng(0)
-    times = tuple(int(i * 3_000_000 + rng.integers(0, 90_001)) for i in range(200))
-    source = Clip(frames=200, width=32, height=32, times=times, tick=Fraction(1, 90_000_000)).make(tmp_path)
-    result = interpolate_video(source, tmp_path / "out.mp4", factor=4, interpolator=blender)
-    assert result.output_frames == 800
-    with pytest.raises(JobError, match="too fine for factor 64"):
+    times = tuple(int(i * 3_000_000 + rng.integers(0, 90_001)) for i in range(120))
+    source = Clip(frames=120, width=32, height=32, times=times, tick=Fraction(1, 90_000_000)).make(tmp_path)
+    result = interpolate_video(source, tmp_path / "out.mp4", factor=2, interpolator=blender)
+    assert result.output_frames == 240
+    with pytest.raises(JobError, match="would need a clock of 5760000000 ticks a second"):
         interpolate_video(source, tmp_path / "p.mp4", factor=64, interpolator=blender)
 
 
@@ -438,3 +439,41 @@ def test_pictures_that_the_decoder_holds_back_are_not_lost_at_a_truncation(
     found = re.search(r"after (\d+) frames", str(error))
     assert found
     assert int(found[1]) >= 8
+
+
+@pytest.mark.parametrize(
+    ("source_rate", "rate"),
+    [
+        (Fraction(24000, 1001), Fraction(60)),
+        (Fraction(24000, 1001), Fraction(60000, 1001)),
+        (Fraction(30), Fraction(24)),
+        (Fraction(25), Fraction(25)),
+    ],
+)
+def test_a_constant_rate(source_rate: Fraction, rate: Fraction, tmp_path: Path, blender: Interpolator) -> None:
+    source = Clip(rate=source_rate, frames=20, pixel_format="yuv444p").make(tmp_path)
+    output = tmp_path / "out.mp4"
+    result = interpolate_video(source, output, frame_rate=rate, interpolator=blender, crf=0)
+    times = frame_times(output)
+    assert times == [k / rate for k in range(len(times))]
+    assert 0 <= len(times) / rate - 20 / source_rate < 1 / rate
+    assert result.output_frames == len(times)
+    frames, made = decoded(source), decoded(output)
+    for k, frame in enumerate(made):
+        place = k / rate * source_rate
+        before, t = int(place), float(place % 1)
+        after = min(before + 1, len(frames) - 1)
+        for a, b, c in zip(planes(frames[before]), planes(frames[after]), planes(frame), strict=True):
+            # The blending network weighs both frames equally at any time but 0.
+            expected = a if t == 0 or after == before else (a.astype(float) + b) / 2
+            assert np.abs(expected - c).max() <= 0.51
+
+
+def test_a_constant_rate_needs_a_network_that_takes_any_time(
+    tmp_path: Path, middle_blender: Interpolator, blender: Interpolator
+) -> None:
+    source = Clip(frames=3).make(tmp_path)
+    with pytest.raises(JobError, match=r"frame rate 60: network 3\.8 makes middle frames only"):
+        interpolate_video(source, tmp_path / "o.mp4", frame_rate="60", interpolator=middle_blender)
+    with pytest.raises(JobError, match="got both"):
+        interpolate_video(source, tmp_path / "o.mp4", factor=2, frame_rate="60", interpolator=blender)

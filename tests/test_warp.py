@@ -30,7 +30,7 @@ def test_zero_flow_is_identity(dtype: torch.dtype) -> None:
     torch.testing.assert_close(out, image, atol=1e-5, rtol=1e-2 if dtype.itemsize == 2 else 1e-5)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(-6, 6), st.integers(-6, 6), st.integers(8, 20), st.integers(8, 20))
 def test_whole_pixel_shift_is_a_slice_with_repeated_borders(dx: int, dy: int, height: int, width: int) -> None:
     image = torch.rand(1, 2, height, width)

@@ -230,7 +230,8 @@ class IFNet(nn.Module):
             features1: `features(img1)`, likewise.
             refine: correct the merge, where the network has refinement.
             flow_scale: below 1 estimates flow on smaller pictures (faster, larger motion), above 1 on larger.
-            ensemble: average the estimates of both frame orders.
+            ensemble: average both frame orders, so that swapping the frames and t -> 1 - t gives the same picture.
+                Where a network restarts on large motion, that is so up to the published restart, which is not averaged.
             ground_truth: (B, 3, H, W) true frame: asks for the teacher, in training.
 
         Raises:
@@ -246,12 +247,16 @@ class IFNet(nn.Module):
             features1 or self.features(img1, refine=refine),
             self._time_plane(img0, timestep),
         )
-        stages = self._estimate(pair, [s / flow_scale for s in self.spec.scales], self._averages(ensemble))
+        average = self._averages(ensemble)
+        stages = self._estimate(pair, [s / flow_scale for s in self.spec.scales], average)
         last = stages[-1]
         merged = last.merged()
         teaching = None if ground_truth is None else self._teach(pair, stages, ground_truth)
         if refine:
-            merged = torch.clamp(merged + self._residual(pair, last) * 2 - 1, 0, 1)
+            residual = self._residual(pair, last)
+            if average:
+                residual = (residual + self._residual(pair.swapped(), last.swapped())) / 2
+            merged = torch.clamp(merged + residual * 2 - 1, 0, 1)
         return Estimate(merged, last.flow, torch.sigmoid(last.mask), stages, teaching)
 
     def _estimate(self, pair: _Pair, scales: list[float], average: bool, *, restarted: bool = False) -> list[Stage]:

@@ -23,7 +23,7 @@ from rife.frames import FrameT, from_network, to_network
 from rife.ifnet import IFNet
 from rife.options import FlowScale, Refine
 from rife.specs import SPECS
-from rife.timing import MAX_FACTOR, check_factor, timesteps
+from rife.timing import MAX_FACTOR, Clock, FactorClock, check_factor, timesteps
 from rife.warp import backward_warp, resize
 from rife.weights.catalogue import DEFAULT_MODEL
 from rife.weights.load import load_network
@@ -43,12 +43,12 @@ class PreparedFrame:
         picture: (1, 3, H, W) in [0, 1].
         excess: what of the picture lay outside of [0, 1], or None: video has colours beyond black, white and
             pure red, and networks were not trained on them.
-        computed: the padded picture and its features, by pad multiple; filled when they are first needed.
+        computed: the padded picture and its features, by relative size and pad multiple; filled when first needed.
     """
 
     picture: Tensor
     excess: Tensor | None
-    computed: dict[int, tuple[Tensor, FrameFeatures]] = field(default_factory=dict)
+    computed: dict[tuple[float, int], tuple[Tensor, FrameFeatures]] = field(default_factory=dict)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -75,7 +75,8 @@ class Interpolator:
             refine: `full` corrects the merged frames where the network can; `off` does not.
             scale: flow is estimated on pictures of this relative size: below 1 reaches larger motion and is
                 faster, above 1 sees finer motion; `auto` decides for each pair (docs/flow-scale.md).
-            ensemble: average both frame orders: symmetric, twice the work for flow.
+            ensemble: average both frame orders: symmetric (but where 4.0 restarts on large motion, as published),
+                twice the work.
             device: `auto`, `cpu`, `cuda`, ...; auto takes an NVIDIA GPU if PyTorch sees one.
 
         Raises:
@@ -134,6 +135,20 @@ class Interpolator:
                 f"{', '.join(map(str, possible))}. Take one of these, or model {DEFAULT_MODEL}, which takes any."
             )
 
+    def check_clock(self, clock: Clock) -> None:
+        """Refuse output times that this network cannot make.
+
+        Raises:
+            JobError: names what is possible.
+        """
+        if isinstance(clock, FactorClock):
+            self.check_factor(clock.factor)
+        elif not self.any_time:
+            raise JobError(
+                f"frame rate {clock.rate}: network {self.network.spec.name} makes middle frames only, and cannot reach "
+                f"any time. Take a factor of 2, 4, 8, ..., or model {DEFAULT_MODEL}, which takes any time."
+            )
+
     @torch.no_grad()
     def prepare(self, picture: Tensor) -> PreparedFrame:
         """Take a frame in; what is computed from it alone is computed once, however many frames it helps to make.
@@ -184,10 +199,10 @@ class Interpolator:
         if len(self._scales) == 1 or min(frame0.size) < _AUTO_MIN_SIDE_PX:
             return self._scales[0]
         # Half the size is enough to measure, and reaches twice as far.
-        halves = [resize(frame.picture, 0.5) for frame in (frame0, frame1)]
-        height, width = halves[0].shape[-2:]
-        padded = [_padded(half, spec.pad_multiple) for half in halves]
-        flow = self.network(padded[0], padded[1], 0.5, refine=False).flow[..., :height:4, :width:4]
+        (half0, features0), (half1, features1) = (self._computed(f, 1.0, size=0.5) for f in (frame0, frame1))
+        estimate = self.network(half0, half1, 0.5, features0=features0, features1=features1, refine=False)
+        height, width = (side // 2 for side in frame0.size)
+        flow = estimate.flow[..., :height:4, :width:4]
         # Flow leads from the middle to one frame: twice that, and twice again for the halved size. The median is
         # the camera's motion; one fast object on a slow background would lose more there than it gains.
         motion_px = 4 * float(flow[:, :2].norm(dim=1).median())
@@ -217,12 +232,13 @@ class Interpolator:
         merged += backward_warp(excess0, flow[:, :2]) * mask + backward_warp(excess1, flow[:, 2:]) * (1 - mask)
         return merged
 
-    def _computed(self, frame: PreparedFrame, scale: float) -> tuple[Tensor, FrameFeatures]:
-        multiple = self.network.spec.pad_multiple_at(scale)
-        if multiple not in frame.computed:
-            padded = _padded(frame.picture, multiple)
-            frame.computed[multiple] = padded, self.network.features(padded, refine=self.refine)
-        return frame.computed[multiple]
+    def _computed(self, frame: PreparedFrame, scale: float, *, size: float = 1.0) -> tuple[Tensor, FrameFeatures]:
+        """Picture at a relative size, padded for a flow scale, and its features: computed once for a frame."""
+        key = size, self.network.spec.pad_multiple_at(scale)
+        if key not in frame.computed:
+            padded = _padded(resize(frame.picture, size), key[1])
+            frame.computed[key] = padded, self.network.features(padded, refine=self.refine and size == 1)
+        return frame.computed[key]
 
     def _by_halving(
         self, frame0: PreparedFrame, frame1: PreparedFrame, times: Sequence[Fraction], scale: float

@@ -23,7 +23,7 @@ from rife.media.colour import adapted, from_rgb, to_rgb
 from rife.media.reader import SourceFrame, VideoReader
 from rife.media.writer import CONTAINERS, VideoWriter, container_for
 from rife.options import DEFAULT_CRF
-from rife.timing import check_factor, interval_times
+from rife.timing import Clock, FactorClock, RateClock, check_factor, parse_rate
 
 _MAX_TICKS = 2**31 - 1
 """Most ticks a second that containers can count."""
@@ -67,32 +67,36 @@ class VideoResult:
     notes: tuple[str, ...]
 
 
-def default_output(source: Path, factor: int) -> Path:
-    """Name the output where none is given: beside the source, with the factor in its name."""
+def default_output(source: Path, *, factor: int = 2, frame_rate: str | Fraction | None = None) -> Path:
+    """Name the output where none is given: beside the source, with the factor or rate in its name."""
     suffix = source.suffix if source.suffix.lower() in CONTAINERS else ".mkv"
-    return source.with_name(f"{source.stem}_{factor}x{suffix}")
+    what = f"{factor}x" if frame_rate is None else f"{float(_rate(frame_rate)):g}fps"
+    return source.with_name(f"{source.stem}_{what}{suffix}")
 
 
 def interpolate_video(
     source: str | Path,
     output: str | Path | None = None,
     *,
-    factor: int = 2,
+    factor: int | None = None,
+    frame_rate: str | Fraction | None = None,
     interpolator: Interpolator | None = None,
     overwrite: bool = False,
     keep_partial: bool = False,
     crf: int = DEFAULT_CRF,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> VideoResult:
-    """Write a video with `factor` frames for each of the source's, at `factor` times its rate.
+    """Write a video with more frames: `factor` for each of the source's, or a constant `frame_rate`.
 
-    Source frames keep their times and are encoded as they were decoded; the last one is held for its own
-    interval; sound and subtitles are copied.
+    With a factor, source frames keep their times and are encoded as they were decoded; the last one is held for its own
+    interval. At a constant rate, each frame is made at its exact time between the source frames around it. The
+    output lasts as long as the source; sound and subtitles are copied.
 
     Args:
         source: video file.
         output: file to write; by default beside the source, with the factor in its name.
-        factor: 2 to 64.
+        factor: 2 to 64; 2 if neither it nor a frame rate is given.
+        frame_rate: frames per second, 1 to 1000: a fraction, or text such as `60`, `60000/1001`, `ntsc`.
         interpolator: from `rife.load`; the default model if not given.
         overwrite: replace an existing output.
         keep_partial: when the source turns out truncated, keep what was made as NAME.partial.EXT (the call
@@ -101,20 +105,26 @@ def interpolate_video(
         on_progress: called after every source frame.
 
     Raises:
-        JobError: a factor that cannot be made, an output in the way, or fewer than two frames.
+        JobError: a factor or rate that cannot be made, both of them, an output in the way, or fewer than two frames.
         MediaError: the source cannot be read or the output not written.
         TruncatedMediaError: the source ends before its own end.
         CheckpointError: the default model cannot be loaded.
     """
+    if factor is not None and frame_rate is not None:
+        raise JobError("expected a factor or a frame rate, got both.")
+    rate = None if frame_rate is None else _rate(frame_rate)
+    factor = 2 if factor is None else factor
     check_factor(factor)
     source = Path(source)
-    output = default_output(source, factor) if output is None else Path(output)
+    output = default_output(source, factor=factor, frame_rate=rate) if output is None else Path(output)
     check_job(source, output, overwrite=overwrite, keep_partial=keep_partial)
     with VideoReader(source) as reader:
         worker = interpolator or load()
-        worker.check_factor(factor)
+        tick = reader.info.time_base
+        clock: Clock = FactorClock(factor, tick) if rate is None else RateClock(rate, tick)
+        worker.check_clock(clock)
         try:
-            with appearing_whole(output) as temporary, _Job(reader, output, worker, factor, crf, on_progress) as job:
+            with appearing_whole(output) as temporary, _Job(reader, output, worker, clock, crf, on_progress) as job:
                 try:
                     job.run(temporary)
                 except TruncatedMediaError as err:
@@ -161,12 +171,12 @@ class _Job:
         reader: VideoReader,
         output: Path,
         worker: Interpolator,
-        factor: int,
+        clock: Clock,
         crf: int,
         on_progress: Callable[[Progress], None] | None,
     ) -> None:
         self._output = output
-        self._reader, self._worker, self._factor, self._crf = reader, worker, factor, crf
+        self._reader, self._worker, self._clock, self._crf = reader, worker, clock, crf
         self._on_progress = on_progress
         self._writer: VideoWriter | None = None
         self._last: tuple[SourceFrame, PreparedFrame] | None = None
@@ -217,7 +227,7 @@ class _Job:
             path=output,
             source_frames=self._source_frames,
             output_frames=writer.frames_written if writer else 0,
-            frame_rate=info.frame_rate * self._factor,
+            frame_rate=self._clock.frame_rate(info.frame_rate),
             duration_seconds=self._duration_ticks * info.time_base,
             seconds=time.perf_counter() - self._started,
             notes=tuple(writer.notes) if writer else (),
@@ -242,18 +252,18 @@ class _Job:
 
     def _open_writer(self, frame: SourceFrame, path: Path) -> VideoWriter:
         info = self._reader.info
-        time_base = info.time_base / self._factor
+        time_base = self._clock.tick
         if time_base.denominator > _MAX_TICKS:
             raise JobError(
-                f"{info.path}: its clock of {1 / info.time_base} ticks a second is too fine for factor {self._factor}; "
-                f"the output can count {_MAX_TICKS} ticks a second. Take a smaller factor."
+                f"{info.path}: the output would need a clock of {1 / time_base} ticks a second, and can have "
+                f"{_MAX_TICKS}. Take a smaller factor, or a constant rate."
             )
         writer = VideoWriter(
             path,
             name=self._output,
             source=self._reader,
             first=frame.picture,
-            frame_rate=info.frame_rate * self._factor,
+            frame_rate=self._clock.frame_rate(info.frame_rate),
             time_base=time_base,
             crf=self._crf,
         )
@@ -267,23 +277,25 @@ class _Job:
         if self._last is None or self._writer is None:
             raise RuntimeError("no source frame to write")
         frame, prepared = self._last
-        times = interval_times(start_pts=frame.pts, end_pts=end_pts, factor=self._factor)
-        self._writer.write(frame.picture, times[0].pts)
-        if following is None:
-            for place in times[1:]:
-                self._writer.write(frame.picture, place.pts)
-        else:
-            made = self._worker.between(prepared, following, [place.timestep for place in times[1:]])
-            for place, rgb in zip(times[1:], made, strict=True):
-                self._writer.write(from_rgb(rgb, frame.picture), place.pts)
+        places = self._clock.interval(frame.pts, end_pts)
+        between = [place.timestep for place in places if place.timestep > 0]
+        made = iter(()) if following is None else self._worker.between(prepared, following, between)
+        for place in places:
+            held = place.timestep == 0 or following is None
+            self._writer.write(frame.picture if held else from_rgb(next(made), frame.picture), place.pts)
         self._duration_ticks += end_pts - frame.pts
         self._report()
 
     def _report(self) -> None:
         if self._on_progress is not None and self._writer is not None:
-            announced = self._reader.info.frames
-            total = None if announced is None else announced * self._factor
+            info, total = self._reader.info, None
+            if info.frames is not None:
+                total = self._clock.frames_expected(source_frames=info.frames, source_rate=info.frame_rate)
             self._on_progress(Progress(self._writer.frames_written, total, time.perf_counter() - self._started))
+
+
+def _rate(rate: str | Fraction) -> Fraction:
+    return parse_rate(str(rate))
 
 
 def _truncated(error: TruncatedMediaError, job: _Job, temporary: Path, output: Path, *, keep: bool) -> RifeError:

@@ -158,6 +158,18 @@ def tensors_without_data(folder: Path) -> Path:
     return path
 
 
+def whole_numbers(folder: Path) -> Path:
+    path = folder / "whole.pkl"
+    torch.save({key: tensor.int() for key, tensor in state_of("4.6").items()}, path)
+    return path
+
+
+def undefined_numbers(folder: Path) -> Path:
+    path = folder / "nan.pkl"
+    torch.save({key: tensor * float("nan") for key, tensor in state_of("4.6").items()}, path)
+    return path
+
+
 def random_bytes(folder: Path) -> Path:
     path = folder / "noise.pkl"
     path.write_bytes(bytes(range(256)) * 8)
@@ -194,6 +206,8 @@ BAD_FILES = [
     (zip_bomb, "unpacks from .* Nothing was unpacked"),
     (expanded_view, "tensors claim"),
     (many_expanded_views, "tensors claim"),
+    (whole_numbers, "expected plain real numbers"),
+    (undefined_numbers, "infinite or undefined numbers"),
     (complex_numbers, "expected plain real numbers"),
     (tensors_without_data, "expected plain real numbers|truncated, or not"),
     (random_bytes, "truncated, or not"),

@@ -24,8 +24,13 @@ def interpolate(
         typer.Option("--output", "-o", help="File to write; by default INPUT with the factor in its name."),
     ] = None,
     factor: Annotated[
-        int, typer.Option(min=MIN_FACTOR, max=MAX_FACTOR, help="Output frames for each source frame.")
-    ] = 2,
+        int | None,
+        typer.Option(min=MIN_FACTOR, max=MAX_FACTOR, help="Output frames for each source frame; 2 by default."),
+    ] = None,
+    fps: Annotated[
+        str | None,
+        typer.Option(help="Constant frame rate instead of a factor: 60, 60000/1001, ntsc, ...", metavar="RATE"),
+    ] = None,
     model: Model = DEFAULT_MODEL,
     refine: Annotated[
         Refine, typer.Option(help="full corrects warped frames with the refinement networks; off is faster.")
@@ -44,7 +49,7 @@ def interpolate(
     ] = False,
     json_lines: Json = False,
 ) -> None:
-    """Write INPUT with FACTOR frames for each of its own, at FACTOR times its rate.
+    """Write INPUT with more frames: FACTOR for each of its own, or a constant rate.
 
     The output lasts as long as the input; sound and subtitles are copied. Weights are fetched the first time.
     """
@@ -55,15 +60,16 @@ def interpolate(
         from rife.samples import resolve_input
 
         path = resolve_input(source)
-        target = output or _default_target(source, path, factor)
+        target = output or _default_target(source, path, factor, fps)
         check_job(path, target, overwrite=overwrite, keep_partial=keep_partial)
-        reporter.event("start", input=str(path), output=str(target), factor=factor, model=model, refine=refine)
+        reporter.event("start", input=str(path), output=str(target), factor=factor, fps=fps, model=model, refine=refine)
         worker = load(model, refine=refine, scale=scale, ensemble=ensemble, network=network, device=device)
         with reporter.progress():
             result = interpolate_video(
                 path,
                 target,
                 factor=factor,
+                frame_rate=fps,
                 interpolator=worker,
                 overwrite=overwrite,
                 keep_partial=keep_partial,
@@ -73,12 +79,12 @@ def interpolate(
         _report(reporter, result)
 
 
-def _default_target(source: str, path: Path, factor: int) -> Path:
+def _default_target(source: str, path: Path, factor: int | None, fps: str | None) -> Path:
     """Beside the input; for a sample, which lies in the cache, in the current folder."""
     from rife.pipeline import default_output
     from rife.samples import SAMPLE_PREFIX
 
-    target = default_output(path, factor)
+    target = default_output(path, factor=factor or 2, frame_rate=fps)
     return Path(target.name) if source.startswith(SAMPLE_PREFIX) else target
 
 

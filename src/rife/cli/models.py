@@ -71,7 +71,7 @@ def _fields(facts: NetworkFacts) -> dict[str, object]:
         "parameters": facts.parameters,
         "giga_multiply_adds": round(facts.giga_multiply_adds, 1),
         "time_class": facts.time_class,
-        "refines": spec.refines,
+        "refines": facts.refines,
         "any_time": spec.any_time,
         "ensemble": spec.ensemble,
     }
@@ -84,7 +84,7 @@ def _network_table(networks: list[NetworkFacts]) -> Table:
     )
     for facts in networks:
         spec = facts.spec
-        yes_no = ["yes" if value else "no" for value in (spec.refines, spec.any_time)]
+        yes_no = ["yes" if value else "no" for value in (facts.refines, spec.any_time)]
         work = f"{facts.giga_multiply_adds:.0f}"
         parameters = f"{facts.parameters / 1e6:.1f}"
         table.add_row(spec.name, " ".join(spec.releases), parameters, work, facts.time_class, *yes_no, spec.ensemble)
@@ -97,7 +97,8 @@ def _table(title: str, *columns: str) -> Table:
 
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
     for column in columns:
-        table.add_column(column, no_wrap=column not in ("releases", "good at"))
+        wraps = column in ("releases", "good at")
+        table.add_column(column, no_wrap=not wraps, overflow="fold", min_width=10 if wraps else None)
     return table
 
 

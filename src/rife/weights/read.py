@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -36,9 +36,9 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     Raises:
         CheckpointError: no such file, empty, damaged, hostile, or not a dictionary of tensors.
     """
-    if not path.is_file():
-        raise CheckpointError(f"{path}: expected a weights file, and there is none. Check the path.")
     try:
+        if not path.is_file():
+            raise CheckpointError(f"{path}: expected a weights file, and there is none. Check the path.")
         size = path.stat().st_size
         with path.open("rb") as file:
             start = file.read(9)
@@ -51,6 +51,15 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     else:
         state = _read_checkpoint(path, size, start)
     return _checked(state, path, size)
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """Read what a safetensors file says of itself; nothing for other files, or for one that says nothing."""
+    try:
+        with safe_open(path, "pt") as file:
+            return dict(file.metadata() or {})
+    except (SafetensorError, OSError, ValueError):
+        return {}
 
 
 def _read_safetensors(path: Path, size: int, start: bytes) -> object:
@@ -117,12 +126,15 @@ def _checked(state: object, path: Path, size: int) -> dict[str, Tensor]:
                 "Save model.state_dict() alone."
             )
         plain = value.layout == torch.strided and value.device.type == "cpu" and not value.is_quantized
-        if not plain or value.is_complex():
+        if not plain or not value.is_floating_point():
             raise CheckpointError(f"{path}: {key} is {value.dtype} {value.layout}; expected plain real numbers.")
     # A view can claim any size over a few stored bytes; making it contiguous would fill the memory.
     claimed = sum(value.numel() * value.element_size() for value in state.values())
     if claimed > size * _MAX_EXPANSION:
         raise CheckpointError(f"{path}: its tensors claim {claimed} bytes in a file of {size}. Nothing was unpacked.")
+    for key, value in state.items():
+        if not bool(value.isfinite().all()):
+            raise CheckpointError(f"{path}: {key} holds infinite or undefined numbers; its training had gone wrong.")
     return {key: value.contiguous() for key, value in state.items()}
 
 
