@@ -80,7 +80,7 @@ def _fields(facts: NetworkFacts) -> dict[str, object]:
 def _network_table(networks: list[NetworkFacts]) -> Table:
     table = _table(
         "Networks (size: million parameters; work: billion multiply-adds for a new frame of 720x480)",
-        *("network", "releases", "size", "work", "class", "refines", "any time", "ensemble"),
+        *("network", "releases", "size", "work", "class", "refines", "any t", "ensemble"),
     )
     for facts in networks:
         spec = facts.spec
@@ -95,7 +95,7 @@ def _table(title: str, *columns: str) -> Table:
     from rich import box
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for column in columns:
         wraps = column in ("releases", "good at")
         table.add_column(column, no_wrap=not wraps, overflow="fold", min_width=10 if wraps else None)

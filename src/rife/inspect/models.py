@@ -31,7 +31,7 @@ class NetworkFacts:
         parameters: how many it has for inference.
         giga_multiply_adds: work for one new frame of 720x480, with refinement where it has it, without the
             resizing and warping.
-        time_class: light, medium, heavy or very heavy, by that.
+        time_class: light, medium, heavy or huge, by that.
     """
 
     spec: NetworkSpec
@@ -91,7 +91,7 @@ def network_facts(name: str, *, refine: bool = True) -> NetworkFacts:
     height, width = (length + -length % side for length in REFERENCE_SIZE)
     giga_multiply_adds = multiply_adds * height * width / side**2 / 1e9
     parameters = sum(parameter.numel() for parameter in network.parameters())
-    time_class = next((label for label, limit in _CLASS_LIMITS if giga_multiply_adds < limit), "very heavy")
+    time_class = next((label for label, limit in _CLASS_LIMITS if giga_multiply_adds < limit), "huge")
     return NetworkFacts(spec, network.refines, parameters, giga_multiply_adds, time_class)
 
 
