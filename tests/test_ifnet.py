@@ -178,6 +178,19 @@ def test_the_teacher_is_not_taught_by_the_distillation() -> None:
     assert float(network.block0.lastconv.weight.grad.abs().max()) > 0
 
 
+def test_a_teacher_that_agrees_to_the_bit_gives_finite_gradients() -> None:
+    network = built("IFNet", teacher=True)
+    network.block_tea.lastconv.weight.data.zero_()
+    network.block_tea.lastconv.bias.data.zero_()
+    image = torch.rand(1, 3, 32, 32)
+    estimate = network(image, torch.rand(1, 3, 32, 32), ground_truth=image)
+    assert estimate.teaching is not None
+    estimate.teaching.distillation_loss.backward()
+    gradients = [p.grad for p in network.parameters() if p.grad is not None]
+    assert gradients
+    assert all(g.isfinite().all() for g in gradients)
+
+
 def test_swapping_the_frames_of_a_symmetric_network() -> None:
     network = built("3.8")
     with torch.no_grad():

@@ -327,7 +327,8 @@ class IFNet(nn.Module):
         for stage in stages:
             error = (stage.merged() - ground_truth).abs().mean(1, True)
             worse = (error > teacher_error + 0.01).to(merged.dtype).detach()
-            distance = (teacher.flow.detach() - stage.flow).square().mean(1, True).sqrt()
+            # A root has no slope at zero: where both flows agree, nothing is to be learnt, and nothing is.
+            distance = (teacher.flow.detach() - stage.flow).square().mean(1, True).clamp_min(1e-12).sqrt()
             loss = loss + (distance * worse).mean()
         return Teaching(teacher.flow, merged, loss)
 
