@@ -36,7 +36,7 @@ class Progress:
     Attributes:
         frames_done: output frames written.
         frames_total: output frames expected, or None where the file does not tell.
-        seconds: since the first frame.
+        seconds: since the job started.
     """
 
     frames_done: int
