@@ -13,7 +13,8 @@ from itertools import islice
 import rife
 from rife.evaluate.heldout import psnr_db
 from rife.media.colour import to_rgb
-from rife.media.reader import SourceFrame, VideoReader
+from rife.media.reader import VideoReader
+from rife.media.source import SourceFrame
 from rife.options import FlowScale
 from rife.samples import sample_path
 

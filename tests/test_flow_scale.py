@@ -14,7 +14,8 @@ from rife.errors import JobError
 from rife.evaluate.heldout import psnr_db, score_held_out
 from rife.interpolator import Interpolator
 from rife.media.colour import to_rgb
-from rife.media.reader import SourceFrame, VideoReader
+from rife.media.reader import VideoReader
+from rife.media.source import SourceFrame
 from rife.options import FlowScale, Refine
 from rife.samples import sample_path
 from rife.specs import SPECS

@@ -20,7 +20,8 @@ from rife.cache import appearing_whole
 from rife.errors import JobError, MediaError, RifeError, TruncatedMediaError
 from rife.interpolator import Interpolator, PreparedFrame, load
 from rife.media.colour import adapted, from_rgb, to_rgb
-from rife.media.reader import SourceFrame, VideoReader
+from rife.media.reader import VideoReader
+from rife.media.source import SourceFrame
 from rife.media.writer import CONTAINERS, VideoWriter, container_for
 from rife.options import DEFAULT_CRF
 from rife.timing import Clock, FactorClock, RateClock, check_factor, parse_rate

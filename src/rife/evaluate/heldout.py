@@ -16,7 +16,8 @@ from rife.errors import JobError
 from rife.frames import quantise
 from rife.interpolator import Interpolator
 from rife.media.colour import LAYOUTS, adapted, to_rgb, working_format
-from rife.media.reader import SourceFrame, VideoReader
+from rife.media.reader import VideoReader
+from rife.media.source import SourceFrame
 
 
 @dataclass(frozen=True)

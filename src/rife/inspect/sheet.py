@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from rife.cache import appearing_whole
 from rife.errors import JobError, MissingExtraError
-from rife.media.reader import SourceFrame, VideoReader
+from rife.media.reader import VideoReader
+from rife.media.source import SourceFrame
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -16,45 +15,10 @@ from av.stream import Stream
 from av.video.stream import VideoStream
 
 from rife.errors import MediaError, TruncatedMediaError
+from rife.media.source import SourceFrame, VideoInfo
 
 _DEFAULT_RATE = Fraction(25)
 _PRIMING_SECONDS = Fraction(-1, 10)
-
-
-@dataclass(frozen=True)
-class VideoInfo:
-    """What a file says of its picture track before it is decoded.
-
-    Attributes:
-        path: the file.
-        frame_rate: average frames per second.
-        time_base: seconds per tick of every `pts`.
-        frames: how many frames it announces, or None.
-        duration_seconds: how long it says it is, or None.
-    """
-
-    path: Path
-    width: int
-    height: int
-    frame_rate: Fraction
-    time_base: Fraction
-    frames: int | None
-    duration_seconds: Fraction | None
-
-
-@dataclass(frozen=True)
-class SourceFrame:
-    """A decoded picture.
-
-    Attributes:
-        picture: as the decoder gave it.
-        pts: its time in ticks.
-        duration: its length in ticks, at least 1.
-    """
-
-    picture: av.VideoFrame
-    pts: int
-    duration: int
 
 
 class VideoReader:
@@ -221,7 +185,16 @@ def _info(path: Path, container: InputContainer, stream: VideoStream) -> VideoIn
     context = stream.codec_context
     if context.width <= 0 or context.height <= 0 or stream.time_base is None:
         raise MediaError(f"{path}: the picture track does not tell its size or time base; the file is damaged.")
-    return VideoInfo(path, context.width, context.height, rate, stream.time_base, frames, duration)
+    return VideoInfo(
+        path=path,
+        width=context.width,
+        height=context.height,
+        frame_rate=rate,
+        time_base=stream.time_base,
+        frames=frames,
+        duration_seconds=duration,
+        sample_aspect_ratio=stream.sample_aspect_ratio or None,
+    )
 
 
 def _is_cut_off(packet: Packet[Stream]) -> bool:

@@ -1,0 +1,78 @@
+"""What every kind of input is to the rest of the house: pictures with their times, from any of them on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol
+
+import av
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What an input says of its pictures before they are decoded.
+
+    Attributes:
+        path: the file, folder or pattern.
+        frame_rate: average frames per second.
+        time_base: seconds per tick of every `pts`.
+        frames: how many frames it announces, or None.
+        duration_seconds: how long it says it is, or None.
+        sample_aspect_ratio: width over height of a pixel, or None where it is not told.
+        can_rewind: whether it can be read more than once, and from the middle; a pipe cannot.
+    """
+
+    path: Path
+    width: int
+    height: int
+    frame_rate: Fraction
+    time_base: Fraction
+    frames: int | None
+    duration_seconds: Fraction | None
+    sample_aspect_ratio: Fraction | None = None
+    can_rewind: bool = True
+
+
+@dataclass(frozen=True)
+class SourceFrame:
+    """A decoded picture.
+
+    Attributes:
+        picture: as the decoder gave it.
+        pts: its time in ticks.
+        duration: its length in ticks, at least 1.
+        name: of the file that it comes from, without the ending, in a sequence of images.
+    """
+
+    picture: av.VideoFrame
+    pts: int
+    duration: int
+    name: str | None = None
+
+
+class Source(Protocol):
+    """An open input: a context manager that gives its pictures in order."""
+
+    info: VideoInfo
+
+    def __enter__(self) -> Source: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def frames(self, *, from_pts: int | None = None) -> Iterator[SourceFrame]:
+        """Yield pictures with growing times.
+
+        Args:
+            from_pts: the pts of a frame of an earlier pass to begin with; the first frame if not given.
+
+        Raises:
+            TruncatedMediaError: the input ends, or cannot be decoded any further, before the end that it announces;
+                what was yielded before is good.
+            MediaError: no frame can be had, or there is none at `from_pts` any more.
+        """
