@@ -23,6 +23,7 @@ LAYERS = (
     ("ifnet",),
     ("weights",),
     ("media",),
+    ("analysis",),
     ("interpolator",),
     ("pipeline",),
     ("evaluate", "inspect"),

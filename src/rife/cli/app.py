@@ -12,6 +12,7 @@ import typer
 
 from rife import __version__
 from rife.cli import models
+from rife.cli.analyze import analyze
 from rife.cli.convert import convert
 from rife.cli.evaluate import evaluate
 from rife.cli.fetch import fetch
@@ -43,7 +44,7 @@ def _main(
     pass
 
 
-for _command in (interpolate, evaluate, sheet, fetch, convert):
+for _command in (interpolate, analyze, evaluate, sheet, fetch, convert):
     app.command()(_command)
 app.add_typer(models.app, name="models")
 
