@@ -14,7 +14,6 @@ import rife
 from rife.evaluate.heldout import psnr_db
 from rife.media.colour import to_rgb
 from rife.media.reader import VideoReader
-from rife.media.source import SourceFrame
 from rife.options import FlowScale
 from rife.samples import sample_path
 
@@ -25,7 +24,7 @@ WINDOW = (512, 768)
 
 def main() -> None:
     with VideoReader(sample_path("bigbuckbunny")) as reader:
-        pictures = (item.picture for item in reader if isinstance(item, SourceFrame))
+        pictures = (frame.picture for frame in reader.frames())
         still = to_rgb(next(islice(pictures, 60, None)))
     height, width = WINDOW
     for model in ("4.0", "3.8"):

@@ -15,7 +15,6 @@ from rife.evaluate.heldout import psnr_db, score_held_out
 from rife.interpolator import Interpolator
 from rife.media.colour import to_rgb
 from rife.media.reader import VideoReader
-from rife.media.source import SourceFrame
 from rife.options import FlowScale, Refine
 from rife.samples import sample_path
 from rife.specs import SPECS
@@ -26,7 +25,7 @@ from support.golden import tolerance
 def still() -> Tensor:
     """A detailed 1280x720 picture."""
     with VideoReader(sample_path("bigbuckbunny")) as reader:
-        frames = (item.picture for item in reader if isinstance(item, SourceFrame))
+        frames = (frame.picture for frame in reader.frames())
         return to_rgb(next(islice(frames, 60, None)))
 
 
@@ -93,7 +92,7 @@ def test_unknown_scales_are_refused(blender: Interpolator) -> None:
 def test_the_ensemble_is_symmetric(t: float, refine: Refine) -> None:
     """Swapping the frames and t -> 1 - t gives the same picture, here with the default model's weights."""
     with VideoReader(sample_path("carphone")) as reader:
-        frames = [to_rgb(item.picture)[0] for item in islice(iter(reader), 6) if isinstance(item, SourceFrame)]
+        frames = [to_rgb(item.picture)[0] for item in islice(reader.frames(), 6)]
     averaged = rife.load(refine=refine, ensemble=True, device="cpu")
     plain = Interpolator(averaged.network, refine=refine, device="cpu")
     forwards = averaged(frames[0], frames[5], t)

@@ -8,16 +8,24 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from rife.errors import CheckpointError, JobError, MediaError, RifeError, ShapeError, TruncatedMediaError
+from rife.errors import (
+    CheckpointError,
+    FinishedFileError,
+    JobError,
+    MediaError,
+    RifeError,
+    ShapeError,
+    TruncatedMediaError,
+)
+from rife.version import __version__
 
 if TYPE_CHECKING:
     from rife.interpolator import Interpolator, interpolate, load
     from rife.pipeline import Progress, VideoResult, interpolate_video
 
-__version__ = "0.1.0"
-
 __all__ = [
     "CheckpointError",
+    "FinishedFileError",
     "Interpolator",
     "JobError",
     "MediaError",

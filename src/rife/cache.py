@@ -37,6 +37,27 @@ def appearing_whole(path: Path) -> Iterator[Path]:
     temporary.touch(exist_ok=False)
     try:
         yield temporary
-        temporary.replace(path)
+        put_in_place(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def put_in_place(temporary: Path, path: Path) -> None:
+    """Rename a finished file, so that after a power cut it is there whole or not at all.
+
+    Args:
+        temporary: a whole file.
+        path: its final name, in the same folder; replaced if it exists.
+
+    Raises:
+        OSError: the folder cannot be written, or the disk fails.
+    """
+    with temporary.open("rb") as file:
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    if os.name == "posix":  # elsewhere folders cannot be synchronised
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

@@ -31,6 +31,10 @@ class JobError(RifeError):
     """What was asked for cannot be done with this input, output, model or setting."""
 
 
+class FinishedFileError(RifeError):
+    """A finished file is not what was planned; it is kept under a name that says so."""
+
+
 class MissingExtraError(RifeError, ImportError):
     """An optional library is needed; the message names the extra that installs it."""
 

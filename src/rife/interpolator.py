@@ -6,6 +6,7 @@ makes middle frames reaches other times: all of that is here, and none of it con
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -120,6 +121,16 @@ class Interpolator:
         time = Fraction(t)
         made = self.between(self.prepare(to_network(img0)), self.prepare(to_network(img1)), [time])
         return from_network(next(made), img0)
+
+    @property
+    def identity(self) -> str:
+        """What the made frames depend on: a hash of the weights, and the settings."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.network.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+        settings = f"refine {'full' if self.refine else 'off'}, scale {self._scales}, ensemble {self.ensemble}"
+        return f"{self.network.spec.name} {digest.hexdigest()[:16]}, {settings}, {self.device.type}"
 
     def check_factor(self, factor: int) -> None:
         """Refuse a factor that this network cannot make.

@@ -10,5 +10,14 @@ Refine = Literal["full", "off"]
 FlowScale = Literal["1", "0.5", "0.25", "2", "auto"]
 """Size of the pictures on which flow is estimated, relative to the frame; auto decides for each pair of frames."""
 
+AtCut = Literal["hold", "blend"]
+"""Between the two sides of a cut: hold the last frame before it, or mix both sides."""
+
+Duplicates = Literal["keep", "retime"]
+"""Leave repeated source frames as they are, or replace them by motion."""
+
+Sound = Literal["drop", "stretch"]
+"""In slow motion, leave sound out or stretch it."""
+
 DEFAULT_CRF = 16
 """Constant rate factor: near the threshold of what can be seen, so that a second generation costs little."""

@@ -57,10 +57,12 @@ class FactorClock:
     Attributes:
         factor: 2 to 64.
         source_tick: seconds per tick of the source's times.
+        slowdown: output seconds for each source second.
     """
 
     factor: int
     source_tick: Fraction
+    slowdown: Fraction = Fraction(1)
 
     def __post_init__(self) -> None:
         """Refuse a factor that cannot be."""
@@ -69,14 +71,14 @@ class FactorClock:
     @property
     def tick(self) -> Fraction:
         """Seconds per tick of the output's times."""
-        return self.source_tick / self.factor
+        return self.source_tick * self.slowdown / self.factor
 
     def frame_rate(self, source_rate: Fraction) -> Fraction:
         """Average frames per second of the output."""
-        return source_rate * self.factor
+        return source_rate * self.factor / self.slowdown
 
-    def frames_expected(self, *, source_frames: int, source_rate: Fraction) -> int:
-        """How many frames the output will have."""
+    def frames_in(self, start_pts: int, end_pts: int, *, source_frames: int) -> int:
+        """How many output frames lie from one source time to another that is `source_frames` later."""
         return source_frames * self.factor
 
     def interval(self, start_pts: int, end_pts: int) -> list[OutputTime]:
@@ -97,10 +99,12 @@ class RateClock:
     Attributes:
         rate: frames per second.
         source_tick: seconds per tick of the source's times.
+        slowdown: output seconds for each source second.
     """
 
     rate: Fraction
     source_tick: Fraction
+    slowdown: Fraction = Fraction(1)
 
     @property
     def tick(self) -> Fraction:
@@ -111,9 +115,9 @@ class RateClock:
         """Frames per second of the output."""
         return self.rate
 
-    def frames_expected(self, *, source_frames: int, source_rate: Fraction) -> int:
-        """How many frames the output will have, if the source keeps its average rate."""
-        return math.ceil(source_frames / source_rate * self.rate)
+    def frames_in(self, start_pts: int, end_pts: int, *, source_frames: int) -> int:
+        """How many output frames lie from one source time to another that is `source_frames` later."""
+        return math.ceil(end_pts * self._frames_per_tick) - math.ceil(start_pts * self._frames_per_tick)
 
     def interval(self, start_pts: int, end_pts: int) -> list[OutputTime]:
         """Place the output frames from one source frame up to the next, which may be none.
@@ -122,13 +126,65 @@ class RateClock:
             start_pts: time of the source frame, in source ticks.
             end_pts: time of the next source frame, or the end of the last one, in source ticks.
         """
-        per_tick = self.source_tick * self.rate
+        per_tick = self._frames_per_tick
         first, end = math.ceil(start_pts * per_tick), math.ceil(end_pts * per_tick)
         span = (end_pts - start_pts) * per_tick
         return [OutputTime((k - start_pts * per_tick) / span, k) for k in range(first, end)]
 
+    @property
+    def _frames_per_tick(self) -> Fraction:
+        return self.source_tick * self.slowdown * self.rate
+
 
 Clock: TypeAlias = FactorClock | RateClock
+
+
+def clock_for(
+    source_tick: Fraction,
+    source_rate: Fraction,
+    *,
+    factor: int | None = None,
+    rate: Fraction | None = None,
+    slowdown: Fraction | None = None,
+) -> Clock:
+    """Choose the clock for what was asked: a factor (2 if nothing is), a constant rate, or slow motion.
+
+    Slow motion by a whole number keeps every source frame and follows a variable rate; by any other it has the
+    source's average rate.
+
+    Args:
+        source_tick: seconds per tick of the source's times.
+        source_rate: average frames per second of the source.
+        factor: output frames for each source frame.
+        rate: constant frames per second.
+        slowdown: output seconds for each source second; with a rate or alone.
+
+    Raises:
+        JobError: a factor together with one of the others, or a slowdown out of range.
+    """
+    if factor is not None and (rate is not None or slowdown is not None):
+        raise JobError("expected a factor, or a frame rate and slow motion, got both.")
+    if slowdown is None:
+        return (
+            FactorClock(2 if factor is None else factor, source_tick) if rate is None else RateClock(rate, source_tick)
+        )
+    if not 1 < slowdown <= MAX_FACTOR:
+        raise JobError(f"slow motion: expected more than 1, up to {MAX_FACTOR}, got {float(slowdown):g}.")
+    if rate is None and slowdown.denominator == 1:
+        return FactorClock(int(slowdown), source_tick, slowdown)
+    return RateClock(rate or source_rate, source_tick, slowdown)
+
+
+def parse_slowdown(text: str) -> Fraction:
+    """Read how many times slower: `4`, `2.5`, `5/2`.
+
+    Raises:
+        JobError: not a number.
+    """
+    try:
+        return Fraction(text.strip())
+    except (ValueError, ZeroDivisionError) as err:
+        raise JobError(f"slow motion {text!r}: expected a number such as 4 or 2.5.") from err
 
 
 def parse_rate(text: str) -> Fraction:

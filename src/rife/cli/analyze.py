@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,10 +13,7 @@ from rife.cli.report import Reporter
 from rife.errors import JobError
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from rife.analysis.record import Survey
-    from rife.media.source import SourceFrame
 
 _CUTS_SHOWN = 20
 
@@ -59,39 +55,17 @@ def _check_target(target: Path | None, source: Path, *, overwrite: bool) -> None
         raise JobError(f"{target}: exists already. Name another file, or replace it with --overwrite.")
 
 
-class _Pictures:
-    """A video file's pictures without the packets of its other tracks."""
-
-    def __init__(self, path: Path) -> None:
-        from rife.media.reader import VideoReader
-
-        self._reader = VideoReader(path)
-        self.info = self._reader.info
-
-    def __enter__(self) -> _Pictures:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._reader.__exit__(kind, error, trace)
-
-    def frames(self, *, from_pts: int | None = None) -> Iterator[SourceFrame]:
-        from rife.media.source import SourceFrame
-
-        return (item for item in self._reader if isinstance(item, SourceFrame))
-
-
 def _survey(path: Path, reporter: Reporter) -> Survey:
     from rife.analysis.survey import survey
+    from rife.media.reader import VideoReader
     from rife.pipeline import Progress
 
     started = time.monotonic()
-    with _Pictures(path) as source, reporter.progress():
+    with VideoReader(path) as source, reporter.progress():
         total = source.info.frames
 
         def step(frames: int) -> None:
-            reporter.step(Progress(frames, total, time.monotonic() - started))
+            reporter.step(Progress("survey", frames, total, time.monotonic() - started))
 
         return survey(source, on_progress=step)
 

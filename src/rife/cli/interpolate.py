@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,12 +10,12 @@ import typer
 
 from rife.cli.arguments import Device, Ensemble, Input, Json, Model, Network, Scale
 from rife.cli.report import Reporter
-from rife.options import DEFAULT_CRF, Refine
+from rife.options import DEFAULT_CRF, AtCut, Duplicates, Refine, Sound
 from rife.timing import MAX_FACTOR, MIN_FACTOR
 from rife.weights.catalogue import DEFAULT_MODEL
 
 if TYPE_CHECKING:
-    from rife.pipeline import VideoResult
+    from rife.pipeline import JobSettings, VideoResult
 
 
 def interpolate(
@@ -31,6 +32,21 @@ def interpolate(
         str | None,
         typer.Option(help="Constant frame rate instead of a factor: 60, 60000/1001, ntsc, ...", metavar="RATE"),
     ] = None,
+    slowmo: Annotated[
+        str | None, typer.Option(help="Slow motion: how many times slower, at the source's rate or --fps.", metavar="X")
+    ] = None,
+    sound: Annotated[
+        Sound, typer.Option("--audio", help="In slow motion, leave sound out or stretch it at the same pitch.")
+    ] = "drop",
+    at_cut: Annotated[
+        AtCut, typer.Option(help="Between both sides of a cut: hold the last frame before it, or mix both.")
+    ] = "hold",
+    cuts: Annotated[
+        Path | None, typer.Option(help="Edited list of cuts, as `rife analyze` writes it.", metavar="FILE")
+    ] = None,
+    duplicates: Annotated[
+        Duplicates, typer.Option(help="Repeated frames (drawings on twos, 24 in 30): keep, or retime into motion.")
+    ] = "keep",
     model: Model = DEFAULT_MODEL,
     refine: Annotated[
         Refine, typer.Option(help="full corrects warped frames with the refinement networks; off is faster.")
@@ -39,52 +55,81 @@ def interpolate(
     ensemble: Ensemble = False,
     network: Network = None,
     crf: Annotated[
-        int, typer.Option(min=0, max=51, help="Encoder quality; lower is better and larger, 0 is lossless.")
-    ] = DEFAULT_CRF,
+        int | None,
+        typer.Option(
+            min=0, max=63, help=f"Encoder quality; lower is better and larger, 0 is lossless; {DEFAULT_CRF} by default."
+        ),
+    ] = None,
+    codec: Annotated[
+        str | None,
+        typer.Option(help="Encoder by FFmpeg's name: libx265, libsvtav1, prores_ks, h264_nvenc, ...", metavar="NAME"),
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="Speed of the encoder, in its own words: fast, slow, 8, ...", metavar="NAME")
+    ] = None,
+    pix_fmt: Annotated[
+        str | None, typer.Option(help="Pixel format of the output; that of the source by default.", metavar="NAME")
+    ] = None,
     device: Device = "auto",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")] = False,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Throw away finished parts that belong to other settings.")
+    ] = False,
     keep_partial: Annotated[
         bool,
         typer.Option("--keep-partial", help="Of a truncated input, keep what can be made as NAME.partial.EXT."),
     ] = False,
     json_lines: Json = False,
 ) -> None:
-    """Write INPUT with more frames: FACTOR for each of its own, or a constant rate.
+    """Write INPUT with more frames: FACTOR for each of its own, a constant rate, or slow motion.
 
-    The output lasts as long as the input; sound and subtitles are copied. Weights are fetched the first time.
+    The output lasts as long as the input; sound, subtitles and the like are copied. A job that was interrupted goes
+    on where it was when the same command is given again. Weights are fetched the first time.
     """
     reporter = Reporter(json_lines=json_lines)
     with reporter.errors():
         from rife.interpolator import load
-        from rife.pipeline import check_job, interpolate_video
+        from rife.media.codecs import EncodeSettings
+        from rife.pipeline import JobSettings, check_job, run_job, work_folder
         from rife.samples import resolve_input
 
         path = resolve_input(source)
-        target = output or _default_target(source, path, factor, fps)
-        check_job(path, target, overwrite=overwrite, keep_partial=keep_partial)
+        settings = JobSettings(
+            factor=factor,
+            frame_rate=fps,
+            slow_motion=slowmo,
+            sound=sound,
+            at_cut=at_cut,
+            cuts=cuts,
+            duplicates=duplicates,
+            encode=EncodeSettings(codec, crf, preset, pix_fmt),
+            overwrite=overwrite,
+            restart=restart,
+            keep_partial=keep_partial,
+        )
+        settings.check()
+        target = output or _default_target(source, path, settings)
+        check_job(path, target, settings)
         reporter.event("start", input=str(path), output=str(target), factor=factor, fps=fps, model=model, refine=refine)
         worker = load(model, refine=refine, scale=scale, ensemble=ensemble, network=network, device=device)
-        with reporter.progress():
-            result = interpolate_video(
+        with reporter.unfinished(work_folder(target)), reporter.progress():
+            result = run_job(
                 path,
                 target,
-                factor=factor,
-                frame_rate=fps,
+                settings=settings,
                 interpolator=worker,
-                overwrite=overwrite,
-                keep_partial=keep_partial,
-                crf=crf,
                 on_progress=reporter.step,
+                on_forecast=reporter.forecast,
             )
         _report(reporter, result)
 
 
-def _default_target(source: str, path: Path, factor: int | None, fps: str | None) -> Path:
+def _default_target(source: str, path: Path, settings: JobSettings) -> Path:
     """Beside the input; for a sample, which lies in the cache, in the current folder."""
     from rife.pipeline import default_output
     from rife.samples import SAMPLE_PREFIX
 
-    target = default_output(path, factor=factor or 2, frame_rate=fps)
+    target = default_output(path, settings)
     return Path(target.name) if source.startswith(SAMPLE_PREFIX) else target
 
 
@@ -98,9 +143,24 @@ def _report(reporter: Reporter, result: VideoResult) -> None:
         output_frames=result.output_frames,
         frame_rate=str(result.frame_rate),
         duration_seconds=round(float(result.duration_seconds), 6),
+        cuts=result.cuts,
+        frames_resumed=result.frames_resumed,
         seconds=round(result.seconds, 3),
+        check=asdict(result.check),
     )
+    check = result.check
+    sound = ", ".join(f"{got:.3f} of {wanted:.3f} s" for got, wanted in check.sound)
     reporter.say(
-        f"{result.path}: {result.source_frames} -> {result.output_frames} frames, "
-        f"{float(result.frame_rate):.2f} fps, {float(result.duration_seconds):.2f} s, made in {result.seconds:.1f} s"
+        f"{result.path}: {result.source_frames} -> {result.output_frames} frames, {float(result.frame_rate):.2f} fps, "
+        f"made in {result.seconds:.1f} s"
+    )
+    reporter.table(
+        {
+            "frames": f"{check.frames} of {check.frames_planned}",
+            "times": f"at most {check.largest_time_error_seconds * 1000:.3f} ms off",
+            "pictures": f"{check.picture_seconds:.3f} of {check.picture_seconds_planned:.3f} s",
+            "sound": sound or "none",
+            "cuts": f"{result.cuts}, no frame made across",
+            "luma, new against source": f"{check.luma_step:+.3f} codes of 255",
+        }
     )

@@ -10,6 +10,8 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
 
-    from rife.pipeline import Progress
+    from rife.pipeline import Forecast, Progress
 
 EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130
@@ -37,6 +39,7 @@ class Reporter:
         self._bar: Bar | None = None
         self._task: TaskID | None = None
         self._last_event_seconds = 0.0
+        self._work: Path | None = None
 
     def event(self, event: str, /, **fields: object) -> None:
         """Print one JSON line, if JSON was asked for."""
@@ -65,8 +68,17 @@ class Reporter:
         except BrokenPipeError as err:  # nobody reads what is printed
             raise typer.Exit(EXIT_FAILED) from err
         except KeyboardInterrupt as err:
-            self._fail("interrupted", "Interrupted. Nothing was kept.")
+            kept = self._work is not None and self._work.is_dir()
+            told = f"Finished parts are in {self._work}; the same command goes on." if kept else "Nothing was kept."
+            self._fail("interrupted", f"Interrupted. {told}")
             raise typer.Exit(EXIT_INTERRUPTED) from err
+
+    @contextmanager
+    def unfinished(self, work: Path) -> Iterator[None]:
+        """Say where finished parts are, if the block is interrupted."""
+        self._work = work
+        yield
+        self._work = None
 
     @contextmanager
     def progress(self) -> Iterator[None]:
@@ -78,6 +90,7 @@ class Reporter:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         columns = (
+            TextColumn("{task.description:<8}"),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("frames"),
@@ -87,23 +100,64 @@ class Reporter:
         with Progress(*columns, console=Console(stderr=True), transient=True) as self._bar:
             self._task = self._bar.add_task("", total=None, rate=0.0)
             yield
+        self._bar = None
 
     def step(self, progress: Progress) -> None:
         """Report how far a job is."""
-        rate = progress.frames_done / progress.seconds if progress.seconds else 0.0
+        done = progress.frames_done - progress.frames_before
+        rate = done / progress.seconds if progress.seconds else 0.0
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=progress.frames_done, total=progress.frames_total, rate=rate)
+            self._bar.update(
+                self._task,
+                description=progress.stage,
+                completed=progress.frames_done,
+                total=progress.frames_total,
+                rate=rate,
+            )
         now = time.monotonic()
         if self.json_lines and now - self._last_event_seconds >= _JSON_INTERVAL_SECONDS:
             self._last_event_seconds = now
             self.event(
                 "progress",
+                stage=progress.stage,
                 frames_done=progress.frames_done,
                 frames_total=progress.frames_total,
                 frames_per_second=round(rate, 3),
             )
 
+    def forecast(self, forecast: Forecast) -> None:
+        """Say what a job will take."""
+        self.event("forecast", **asdict(forecast))
+        before = f", {forecast.frames_made_before} of them made before" if forecast.frames_made_before else ""
+        room = f"disk: at least {_gigabytes(forecast.disk_bytes)}, {_gigabytes(forecast.disk_free_bytes)} free"
+        if forecast.seconds is None:
+            self._print(f"{forecast.frames} frames{before}; {room}")
+        else:
+            self._print(f"about {_duration(forecast.seconds)} for the {forecast.frames_to_make} frames that are left")
+
+    def table(self, rows: dict[str, str]) -> None:
+        """Show facts under each other."""
+        for name, value in rows.items():
+            self.say(f"  {name:<26} {value}")
+
+    def _print(self, text: str) -> None:
+        """Tell a person, above the progress bar if there is one."""
+        if self._bar is not None:
+            self._bar.console.print(text, highlight=False)
+        else:
+            self.say(text)
+
     def _fail(self, event: str, message: str) -> None:
         self.event(event, message=message)
         if not self.json_lines:
             typer.echo(f"rife: {message}", err=True)
+
+
+def _gigabytes(size_bytes: int) -> str:
+    return f"{size_bytes / 1e9:.1f} GB" if size_bytes >= 1e8 else f"{size_bytes / 1e6:.0f} MB"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -17,7 +17,6 @@ from rife.frames import quantise
 from rife.interpolator import Interpolator
 from rife.media.colour import LAYOUTS, adapted, to_rgb, working_format
 from rife.media.reader import VideoReader
-from rife.media.source import SourceFrame
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ def score_held_out(source: Path, interpolators: Mapping[str, Interpolator], *, f
 def _triples(source: Path, frames: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     window: list[Tensor] = []
     with VideoReader(source) as reader, torch.no_grad():
-        pictures = (item.picture for item in reader if isinstance(item, SourceFrame))
+        pictures = (frame.picture for frame in reader.frames())
         for picture in islice(pictures, frames):
             target = working_format(picture.format.name, list(LAYOUTS), size=(0, 0))
             window.append(to_rgb(adapted(picture, target)))

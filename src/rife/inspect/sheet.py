@@ -15,7 +15,6 @@ import numpy.typing as npt
 from rife.cache import appearing_whole
 from rife.errors import JobError, MissingExtraError
 from rife.media.reader import VideoReader
-from rife.media.source import SourceFrame
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -111,12 +110,9 @@ def _drawn(moment: _Moment) -> Image:
 
 def _pictures(path: Path) -> Iterator[tuple[Fraction, Picture]]:
     with VideoReader(path) as reader:
-        for item in reader:
-            if isinstance(item, SourceFrame):
-                yield (
-                    item.pts * reader.info.time_base,
-                    np.asarray(item.picture.to_ndarray(format="rgb24"), np.uint8),
-                )
+        for frame in reader.frames():
+            rgb = np.asarray(frame.picture.to_ndarray(format="rgb24"), np.uint8)
+            yield frame.pts * reader.info.time_base, rgb
 
 
 def _liveliest(path: Path) -> Fraction:

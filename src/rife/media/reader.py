@@ -1,8 +1,8 @@
-"""Reading a video as a stream: pictures with their times, and the packets of the other tracks as they come."""
+"""Reading a video file as a stream: pictures with their times, and the packets of the other tracks."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Generator, Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -22,7 +22,7 @@ _PRIMING_SECONDS = Fraction(-1, 10)
 
 
 class VideoReader:
-    """An open video file. Iterate once for frames and the packets of other tracks, in the file's order."""
+    """An open video file: its pictures, and the packets of its other tracks. Each pass opens the file anew."""
 
     def __init__(self, path: Path) -> None:
         """Open a file.
@@ -38,8 +38,6 @@ class VideoReader:
         except MediaError:
             self.container.close()
             raise
-        # Frame threads decode ahead, and lose what they hold when a packet is damaged; decoding is not what takes time.
-        self.stream.thread_type = "SLICE"
         self._start_seconds = Fraction(self.container.start_time or 0, av.time_base)
 
     def __enter__(self) -> VideoReader:
@@ -55,64 +53,111 @@ class VideoReader:
         """Tracks other than the picture."""
         return [stream for stream in self.container.streams if stream.index != self.stream.index]
 
-    def __iter__(self) -> Iterator[SourceFrame | Packet[Stream]]:
-        """Yield every frame of the picture track and every packet of the others.
+    def packets(self, indices: Collection[int]) -> Iterator[Packet[Stream]]:
+        """Yield the packets of some of the other tracks, in the file's order.
+
+        Args:
+            indices: of these streams.
+
+        Raises:
+            MediaError: the file cannot be read any further; what was yielded before is good.
+        """
+        with _open(self.path) as container:
+            wanted = [stream for stream in container.streams if stream.index in indices]
+            try:
+                for packet in container.demux(wanted) if wanted else ():
+                    self._shift(packet)
+                    if packet.dts is not None and not _is_cut_off(packet):
+                        yield packet
+            except av.FFmpegError as err:
+                raise MediaError(f"{self.path}: its other tracks cannot be read to the end ({err.strerror}).") from err
+
+    def frames(self, *, from_pts: int | None = None) -> Iterator[SourceFrame]:
+        """Yield every frame of the picture track.
+
+        Args:
+            from_pts: the pts of the frame to begin with, as an earlier pass gave it; the first one if not given.
 
         Raises:
             TruncatedMediaError: the file ends, or cannot be decoded any further, before the end that it
                 announces; what was yielded before is good.
+            MediaError: no frame could be decoded, or there is none at `from_pts`.
         """
+        if from_pts is None:
+            yield from self._decoded(None)
+            return
+        # From the key frame before it, where seeking leads there; else from the beginning, which always does.
+        for seek_to in (from_pts, None):
+            frames = self._decoded(seek_to)
+            first = next((frame for frame in frames if frame.pts >= from_pts), None)
+            if first is not None and first.pts == from_pts:
+                yield first
+                yield from frames
+                return
+            frames.close()
+        raise MediaError(f"{self.path}: there is no frame at {float(from_pts * self.info.time_base):.3f} s any more.")
+
+    def _decoded(self, seek_to: int | None) -> Generator[SourceFrame]:
         clock = _Clock(self.info)
         reached_seconds = Fraction(0)
         failure: av.FFmpegError | None = None
         last_is_corrupt = False
-        packets = self.container.demux()
-        while True:
-            try:
-                packet = next(packets, None)
-                if packet is None:
+        with _open(self.path) as container:
+            stream = container.streams[self.stream.index]
+            # Frame threads decode ahead, and lose what they hold when a packet is damaged; slices lose nothing.
+            cast("VideoStream", stream).thread_type = "SLICE"
+            if seek_to is not None and not self._found(container, stream, seek_to):
+                return
+            packets = container.demux()
+            while True:
+                try:
+                    packet = next(packets, None)
+                    if packet is None:
+                        break
+                    self._shift(packet)
+                    if packet.stream is not stream:
+                        if packet.dts is not None and not _is_cut_off(packet):
+                            reached_seconds = max(reached_seconds, _end_seconds(packet))
+                        continue
+                    if packet.dts is not None:  # the end of the file comes as an empty packet
+                        last_is_corrupt = packet.is_corrupt
+                    pictures = cast("list[av.VideoFrame]", packet.decode())
+                except av.FFmpegError as err:
+                    failure = err
                     break
-                self._shift(packet)
-                if packet.stream is not self.stream:
-                    if packet.dts is not None and not _is_cut_off(packet):
-                        reached_seconds = max(reached_seconds, _end_seconds(packet))
-                        yield packet
-                    continue
-                if packet.dts is not None:  # the end of the file comes as an empty packet
-                    last_is_corrupt = packet.is_corrupt
-                pictures = cast("list[av.VideoFrame]", packet.decode())
-            except av.FFmpegError as err:
-                failure = err
-                break
-            for picture in pictures:
-                yield clock.timed(picture)
+                yield from map(clock.timed, pictures)
+            if failure is not None:
+                yield from map(clock.timed, _held_back(stream))
         if failure is not None:
-            for picture in self._held_back():
-                yield clock.timed(picture)
             raise self._truncated(clock, str(failure.strerror)) from failure
         if last_is_corrupt:
             raise self._truncated(clock, "the last packet is incomplete")
         self._check_end(clock, max(reached_seconds, clock.end_seconds))
 
+    def _found(self, container: InputContainer, stream: Stream, pts: int) -> bool:
+        try:
+            container.seek(pts + self._start_ticks(stream), stream=stream, backward=True, any_frame=False)
+        except av.FFmpegError:
+            return False
+        return True
+
+    def _start_ticks(self, stream: Stream) -> int:
+        if self._start_seconds <= 0 or stream.time_base is None:
+            return 0
+        return round(self._start_seconds / stream.time_base)
+
     def _shift(self, packet: Packet[Stream]) -> None:
         """Count time from the file's own start: a recording may begin at any hour."""
-        if self._start_seconds <= 0 or packet.time_base is None:
-            return
-        ticks = round(self._start_seconds / packet.time_base)
+        ticks = self._start_ticks(packet.stream)
         packet.pts = None if packet.pts is None else packet.pts - ticks
         packet.dts = None if packet.dts is None else packet.dts - ticks
 
-    def _held_back(self) -> list[av.VideoFrame]:
-        """Pictures that the decoder had finished but not given out when it failed."""
-        try:
-            return self.stream.decode(None)
-        except av.FFmpegError:
-            return []
-
     def _check_end(self, clock: _Clock, reached_seconds: Fraction) -> None:
         """Compare where the file ended with where its header says that it does."""
+        if clock.frames == 0:
+            raise MediaError(f"{self.path}: no frame could be decoded.")
         announced = self.info.duration_seconds
-        if announced is None or clock.frames == 0:
+        if announced is None:
             return
         # Containers round their length, and count it from another track's start: half a second is no loss.
         slack = max(Fraction(1, 2), 2 / self.info.frame_rate)
@@ -205,3 +250,11 @@ def _is_cut_off(packet: Packet[Stream]) -> bool:
 def _end_seconds(packet: Packet[Stream]) -> Fraction:
     ticks = (packet.pts if packet.pts is not None else packet.dts or 0) + (packet.duration or 0)
     return ticks * packet.time_base
+
+
+def _held_back(stream: Stream) -> list[av.VideoFrame]:
+    """Pictures that the decoder had finished but not given out when it failed."""
+    try:
+        return cast("VideoStream", stream).decode(None)
+    except av.FFmpegError:
+        return []

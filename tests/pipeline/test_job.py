@@ -16,7 +16,7 @@ from rife.errors import JobError, MediaError, RifeError, TruncatedMediaError
 from rife.ifnet import IFNet
 from rife.interpolator import Interpolator
 from rife.media.colour import to_rgb
-from rife.pipeline import Progress, default_output, interpolate_video
+from rife.pipeline import JobSettings, Progress, default_output, interpolate_video
 from rife.specs import SPECS
 from support.clips import Clip, decoded, planes
 
@@ -134,14 +134,20 @@ def test_progress_counts_to_the_end(tmp_path: Path, blender: Interpolator) -> No
     source = Clip(frames=5).make(tmp_path)
     seen: list[Progress] = []
     interpolate_video(source, tmp_path / "o.mp4", factor=3, interpolator=blender, on_progress=seen.append)
-    assert [p.frames_done for p in seen] == [3, 6, 9, 12, 15]
-    assert {p.frames_total for p in seen} == {15}
+    assert [(p.stage, p.frames_done) for p in seen] == [
+        *(("survey", n) for n in range(1, 6)),
+        *(("make", n) for n in range(1, 16)),
+        *(("check", n) for n in range(1, 16)),
+    ]
+    assert {p.frames_total for p in seen if p.stage != "survey"} == {15}
 
 
 def test_names_of_outputs() -> None:
     assert default_output(Path("a/film.mp4")) == Path("a/film_2x.mp4")
-    assert default_output(Path("a/film.mp4"), frame_rate="60000/1001") == Path("a/film_59.9401fps.mp4")
-    assert default_output(Path("a/film.avi"), factor=3) == Path("a/film_3x.mkv")
+    rate, slow = JobSettings(frame_rate="60000/1001"), JobSettings(slow_motion="2.5", frame_rate=30)
+    assert default_output(Path("a/film.mp4"), rate) == Path("a/film_59.9401fps.mp4")
+    assert default_output(Path("a/film.avi"), JobSettings(factor=3)) == Path("a/film_3x.mkv")
+    assert default_output(Path("a/film.mov"), slow) == Path("a/film_slow2.5x_30fps.mov")
 
 
 # --- refusals: each leaves nothing behind ----------------------------------------------------------------
@@ -233,10 +239,10 @@ def test_output_ending_unknown(tmp_path: Path, blender: Interpolator) -> None:
 def test_no_permission_to_write(tmp_path: Path, blender: Interpolator, monkeypatch: pytest.MonkeyPatch) -> None:
     source = Clip().make(tmp_path)
 
-    def touch(self: Path, **_: object) -> None:
+    def mkdir(self: Path, **_: object) -> None:
         raise PermissionError(13, "Permission denied", str(self))
 
-    monkeypatch.setattr(Path, "touch", touch)
+    monkeypatch.setattr(Path, "mkdir", mkdir)
     error = refused(tmp_path, source, blender)
     assert isinstance(error, MediaError)
     assert "cannot be written (Permission denied)" in str(error)

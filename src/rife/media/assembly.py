@@ -1,0 +1,172 @@
+"""The final file: finished segments joined packet by packet, and the source's other tracks beside them."""
+
+from __future__ import annotations
+
+import errno
+import heapq
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import cast
+
+import av
+import numpy as np
+from av.container import OutputContainer
+from av.packet import Packet
+from av.sidedata.sidedata import SideDataContainer
+from av.stream import Stream
+from av.video.stream import VideoStream
+
+from rife.errors import JobError, MediaError
+from rife.media.codecs import Encoding
+from rife.media.colour import adapted
+from rife.media.segment import SegmentReader, copy_colour
+from rife.media.tracks import CopiedTracks, decoding_seconds
+
+
+@dataclass(frozen=True)
+class Part:
+    """A finished segment and when its frames are shown.
+
+    Attributes:
+        path: of the segment.
+        times: pts of its frames in showing order, and the end of the last one.
+        reordering: how many frames a decoder has to hold back to show it.
+    """
+
+    path: Path
+    times: Sequence[int]
+    reordering: int
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What the picture track of a final file is like.
+
+    Attributes:
+        encoding: of the segments.
+        first: first picture of the source: colour and rotation.
+        frame_rate: average frames per second.
+        time_base: seconds per tick of the parts' times.
+        sample_aspect_ratio: width over height of a pixel.
+        metadata: of the source's track.
+    """
+
+    encoding: Encoding
+    first: av.VideoFrame
+    frame_rate: Fraction
+    time_base: Fraction
+    sample_aspect_ratio: Fraction | None
+    metadata: dict[str, str]
+
+
+def assemble(
+    path: Path, parts: Iterable[Part], *, reordering: int, picture: Picture, tracks: CopiedTracks | None
+) -> None:
+    """Write the final file.
+
+    Args:
+        path: file to write; its ending names the container.
+        parts: in order; read once.
+        reordering: the largest of all parts.
+        picture: what the picture track is like.
+        tracks: the source's other tracks, where it has any.
+
+    Raises:
+        MediaError: the file cannot be written, or a segment not be read.
+        JobError: the segments do not fit together.
+    """
+    parts = iter(parts)
+    first = next(parts)
+    with _create(path) as file, SegmentReader(first.path) as sample:
+        try:
+            video = _add_video(file, sample.stream, picture)
+            if tracks is not None:
+                tracks.add_to(file, path.suffix.lower())
+            file.start_encoding()
+        except (av.FFmpegError, ValueError, OverflowError, OSError) as err:
+            raise MediaError(f"{path.suffix} cannot hold this video from {picture.encoding.codec} ({err}).") from err
+        header = sample.stream.codec_context.extradata
+        pictures = _pictures(first, parts, video, picture.time_base, reordering=reordering, header=header)
+        others = tracks.packets() if tracks is not None else iter(())
+        for packet in heapq.merge(pictures, others, key=decoding_seconds):
+            try:
+                file.mux(packet)
+            except (av.FFmpegError, OSError) as err:
+                if packet.stream is video or getattr(err, "errno", None) == errno.ENOSPC:
+                    raise _failed(err) from err
+                if tracks is not None:
+                    tracks.give_up(packet.stream, str(err))
+        try:
+            file.close()
+        except (av.FFmpegError, OSError) as err:
+            raise _failed(err) from err
+
+
+def _add_video(file: OutputContainer, sample: VideoStream, picture: Picture) -> VideoStream:
+    try:
+        video = file.add_stream_from_template(sample)
+    except av.codec.codec.UnknownCodecError:
+        # FFmpeg's AV1 decoder and encoder have different names; this encoder writes the header, and no frame.
+        stream = file.add_stream(picture.encoding.codec, options=dict(picture.encoding.options))
+        video = cast("VideoStream", stream)
+        video.width, video.height = sample.width, sample.height
+        video.pix_fmt = picture.encoding.pixel_format
+    context = video.codec_context
+    context.framerate = picture.frame_rate.limit_denominator(10_000)
+    context.time_base = video.time_base = picture.time_base
+    copy_colour(adapted(picture.first, picture.encoding.pixel_format), video)
+    if picture.sample_aspect_ratio:
+        context.sample_aspect_ratio = picture.sample_aspect_ratio
+    # Rotation and mirroring as they are; the attribute's stub knows one kind of side data only.
+    matrix = cast("SideDataContainer", picture.first.side_data).get("DISPLAYMATRIX")
+    if matrix is not None:
+        video.set_display_matrix(np.frombuffer(bytes(matrix), "=i4").tolist())
+    video.metadata.update(picture.metadata)
+    return video
+
+
+def _pictures(
+    first: Part, rest: Iterator[Part], video: VideoStream, tick: Fraction, *, reordering: int, header: bytes | None
+) -> Iterator[Packet[Stream]]:
+    """Yield the packets of all parts with their final times.
+
+    Decoding times are the showing times, later by the deepest reordering of any part: they grow from part to part,
+    whatever each encoder had made of them.
+    """
+    step = first.times[1] - first.times[0]
+    waiting = [first.times[0] - step * (reordering - i) for i in range(reordering)]
+    for part in _chain(first, rest):
+        with SegmentReader(part.path) as reader:
+            if reader.stream.codec_context.extradata != header:
+                raise JobError(
+                    f"{part.path}: was encoded in another way than the parts before it. Begin with --restart."
+                )
+            times = part.times
+            waiting.extend(times[:-1])
+            for place, item in enumerate(reader.packets()):
+                packet = item.packet
+                packet.time_base = tick
+                packet.pts, packet.dts = times[item.number], waiting[place]
+                packet.duration = times[item.number + 1] - times[item.number]
+                packet.stream = video
+                yield cast("Packet[Stream]", packet)
+            del waiting[: len(times) - 1]
+
+
+def _chain(first: Part, rest: Iterator[Part]) -> Iterator[Part]:
+    yield first
+    yield from rest
+
+
+def _create(path: Path) -> OutputContainer:
+    try:
+        return av.open(str(path.absolute()), "w")
+    except (av.FFmpegError, OSError) as err:
+        raise MediaError(f"{path}: cannot be written ({err}).") from err
+
+
+def _failed(error: Exception) -> MediaError:
+    hint = " The disk is full." if getattr(error, "errno", None) == errno.ENOSPC else ""
+    return MediaError(f"writing failed ({error}).{hint}")

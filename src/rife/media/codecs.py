@@ -1,0 +1,209 @@
+"""Which encoder a file gets, and how quality and speed are said to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import torch
+
+from rife.errors import JobError, MediaError
+from rife.media.colour import working_format
+from rife.options import DEFAULT_CRF
+
+
+@dataclass(frozen=True)
+class Codec:
+    """How an encoder is spoken to.
+
+    Attributes:
+        options: its options at any quality.
+        quality: name of its constant-quality option; empty where it has none.
+        lossless: its options for quality 0, where that is not simply quality 0.
+        preset: name of its speed option; empty where it has none.
+        default_preset: its speed where none is asked for.
+        even_sizes: it refuses odd sizes where chroma is subsampled.
+    """
+
+    options: dict[str, str] = field(default_factory=dict)
+    quality: str = ""
+    lossless: dict[str, str] | None = None
+    preset: str = ""
+    default_preset: str = ""
+    even_sizes: bool = False
+
+
+_NVENC = Codec({"rc": "vbr", "b:v": "0"}, quality="cq", preset="preset", default_preset="p5", even_sizes=True)
+_QSV = Codec(quality="global_quality", preset="preset", default_preset="medium", even_sizes=True)
+_AMF = Codec({"rc": "cqp"}, quality="qp_i", preset="quality", default_preset="quality", even_sizes=True)
+CODECS = {
+    # x264's crf 0 is lossless at 8 bit only; its qp 0 always is.
+    "libx264": Codec({}, "crf", {"qp": "0"}, "preset", "medium", even_sizes=True),
+    "libx264rgb": Codec({}, "crf", {"qp": "0"}, "preset", "medium"),
+    "libx265": Codec({"x265-params": "log-level=none"}, "crf", {}, "preset", "medium", even_sizes=True),
+    "libvpx-vp9": Codec(
+        {"b:v": "0", "deadline": "good", "row-mt": "1", "auto-alt-ref": "0"}, "crf", {"lossless": "1"}, "cpu-used", "5"
+    ),
+    "libsvtav1": Codec({}, "crf", None, "preset", "8", even_sizes=True),
+    "prores_ks": Codec({"vendor": "apl0"}),
+    "ffv1": Codec({"level": "3", "slices": "4", "slicecrc": "1"}, lossless={}),
+    "qtrle": Codec(lossless={}),
+    "png": Codec(lossless={}),
+    "utvideo": Codec(lossless={}),
+    "mjpeg": Codec({"q:v": "2"}),
+    "h264_nvenc": _NVENC,
+    "hevc_nvenc": _NVENC,
+    "av1_nvenc": _NVENC,
+    "h264_qsv": _QSV,
+    "hevc_qsv": _QSV,
+    "h264_amf": _AMF,
+    "hevc_amf": _AMF,
+}
+"""Encoders that are known well. Any other that FFmpeg has can be named, and is used as it comes."""
+
+
+@dataclass(frozen=True)
+class Container:
+    """A kind of video file.
+
+    Attributes:
+        codec: encoder where none is asked for.
+        alpha_codec: encoder for pictures with transparency, where the usual one cannot hold it.
+        cannot_hold: prefixes of codecs that the container is said to hold, but that it or most players do not.
+        tick: seconds to which it rounds times; 0 where it keeps them as they are.
+    """
+
+    codec: str
+    alpha_codec: str | None = None
+    cannot_hold: tuple[str, ...] = ()
+    tick: Fraction = Fraction(0)
+
+
+_MILLISECOND = Fraction(1, 1000)
+_MP4 = Container("libx264", cannot_hold=("pcm_",))
+CONTAINERS = {
+    ".mp4": _MP4,
+    ".m4v": _MP4,
+    ".mov": Container("libx264", alpha_codec="prores_ks"),
+    ".mkv": Container("libx264", alpha_codec="ffv1", tick=_MILLISECOND),
+    ".webm": Container("libvpx-vp9", alpha_codec="libvpx-vp9", tick=_MILLISECOND),
+}
+"""Video files that can be written, by ending."""
+
+
+@dataclass(frozen=True)
+class EncodeSettings:
+    """What the user asks of the encoder.
+
+    Attributes:
+        codec: FFmpeg name of an encoder; the container's own if not given.
+        crf: quality, 0 (lossless) to 63; near the threshold of what can be seen if not given.
+        preset: the encoder's own word for its speed.
+        pixel_format: FFmpeg name; the source's own, or the nearest that the encoder takes, if not given.
+    """
+
+    codec: str | None = None
+    crf: int | None = None
+    preset: str | None = None
+    pixel_format: str | None = None
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """An encoder, ready to open: what a source and the user's settings come to.
+
+    Attributes:
+        codec: FFmpeg name of the encoder.
+        pixel_format: what it is given.
+        options: FFmpeg's option names and values.
+    """
+
+    codec: str
+    pixel_format: str
+    options: dict[str, str]
+
+
+def container_for(path: Path) -> Container:
+    """How a file of this ending is written.
+
+    Raises:
+        MediaError: it cannot be.
+    """
+    try:
+        return CONTAINERS[path.suffix.lower()]
+    except KeyError:
+        raise MediaError(
+            f"{path}: cannot write {path.suffix or 'a file without an ending'}; "
+            f"expected one of {', '.join(CONTAINERS)}."
+        ) from None
+
+
+def check_settings(settings: EncodeSettings) -> None:
+    """Refuse an encoder or a choice that cannot be, before anything is done.
+
+    Raises:
+        JobError: no such encoder, or a quality or preset that it has no option for.
+    """
+    if settings.codec is not None:
+        _encoder(settings.codec)
+        row = CODECS.get(settings.codec, Codec())
+        if settings.crf is not None and not row.quality and not (settings.crf == 0 and row.lossless is not None):
+            raise JobError(f"{settings.codec}: has no constant quality that rife knows of; leave --crf out.")
+        if settings.preset is not None and not row.preset:
+            raise JobError(f"{settings.codec}: has no presets that rife knows of; leave --preset out.")
+
+
+def encoding_for(
+    path: Path, settings: EncodeSettings, *, source_format: str, size: tuple[int, int], alpha: bool
+) -> Encoding:
+    """Choose encoder, pixel format and options for a file.
+
+    Args:
+        path: the output; its ending names the container.
+        settings: what the user asks for.
+        source_format: pixel format of the source.
+        size: width and height.
+        alpha: whether the source has transparency.
+
+    Raises:
+        JobError: the encoder does not exist or does not take the pixel format.
+        MediaError: an ending that cannot be written.
+    """
+    container = container_for(path)
+    name = settings.codec or (container.alpha_codec if alpha and container.alpha_codec else container.codec)
+    row = CODECS.get(name, Codec())
+    formats = [f.name for f in _encoder(name).video_formats or ()]
+    if settings.pixel_format is not None:
+        if settings.pixel_format not in formats:
+            raise JobError(f"{name}: does not take {settings.pixel_format}; expected one of {', '.join(formats)}.")
+        formats = [settings.pixel_format]
+    pixel_format = working_format(source_format, formats, size=size if row.even_sizes else (0, 0))
+    options = dict(row.options)
+    crf = DEFAULT_CRF if settings.crf is None else settings.crf
+    if crf == 0 and row.lossless is not None:
+        options.update(row.lossless)
+        if name == "libx265":
+            options["x265-params"] += ":lossless=1"
+    elif row.quality:
+        options[row.quality] = str(crf)
+    if row.preset:
+        options[row.preset] = settings.preset or row.default_preset
+    if name == "prores_ks":
+        options["profile"] = "4444" if "444" in pixel_format else "hq"
+    if name.startswith("libx264") and torch.backends.cpu.get_cpu_capability() == "AVX512":
+        # x264's macroblock tree is not the same from run to run with AVX-512; a job taken up again must end in the
+        # frames of one that was not.
+        options["x264-params"] = "asm=avx2"
+    return Encoding(name, pixel_format, options)
+
+
+def _encoder(name: str) -> av.Codec:
+    try:
+        codec = av.Codec(name, "w")
+    except ValueError as err:
+        raise JobError(f"encoder {name!r}: FFmpeg has none of that name; libx264, libx265, ... are.") from err
+    if codec.type != "video":
+        raise JobError(f"encoder {name!r}: expected one for video, got one for {codec.type}.")
+    return codec

@@ -1,0 +1,201 @@
+"""A stretch of pictures, encoded by an encoder of its own, in a file of its own.
+
+Segments are joined packet by packet into the final file (`rife.media.assembly`). Exact times do not live in
+here but in the plan: a segment's frames are numbered, and a file that counts milliseconds counts numbers well.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+
+import av
+from av.container import InputContainer, OutputContainer
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from rife.errors import JobError, MediaError
+from rife.media.codecs import Encoding
+from rife.media.colour import adapted, range_tag
+
+_NUMBER = Fraction(1, 1000)
+_DEEPEST_REORDERING = 32
+"""No codec holds back more frames than this between decoding and showing order."""
+
+_QUICKTIME_CODECS = ("png", "qtrle", "prores_ks", "prores", "dnxhd", "mjpeg")
+"""Codecs that are at home in QuickTime; all others are in Matroska."""
+
+
+def segment_suffix(codec: str) -> str:
+    """Ending of the segments of an encoder."""
+    return ".mov" if codec in _QUICKTIME_CODECS else ".mkv"
+
+
+class SegmentWriter:
+    """An open segment: `write` pictures in order, then `finish`."""
+
+    def __init__(
+        self,
+        path: Path,
+        encoding: Encoding,
+        *,
+        first: av.VideoFrame,
+        frame_rate: Fraction,
+        time_base: Fraction,
+        sample_aspect_ratio: Fraction | None,
+    ) -> None:
+        """Create the file.
+
+        Args:
+            path: with the ending that `segment_suffix` gives.
+            encoding: encoder, pixel format and options.
+            first: first picture of the source: size and colour.
+            frame_rate: average frames per second, for the encoder's rate control.
+            time_base: seconds per tick of the times given to `write`.
+            sample_aspect_ratio: width over height of a pixel.
+
+        Raises:
+            MediaError: the file cannot be created, or the encoder refuses.
+        """
+        self._numbers: dict[int, int] = {}
+        self._decoded = 0
+        self._time_base = time_base
+        self._file = _create(path)
+        try:
+            # The rate is a hint beside the exact times of the frames; a long fraction does not fit its field.
+            rate = frame_rate.limit_denominator(10_000)
+            stream = self._file.add_stream(encoding.codec, rate=rate, options=dict(encoding.options))
+            if not isinstance(stream, VideoStream):
+                raise MediaError(f"{encoding.codec} is not a video encoder.")
+            context = stream.codec_context
+            context.width, context.height, context.pix_fmt = first.width, first.height, encoding.pixel_format
+            context.time_base = time_base
+            stream.time_base = _NUMBER
+            copy_colour(adapted(first, encoding.pixel_format), stream)
+            if sample_aspect_ratio:
+                context.sample_aspect_ratio = sample_aspect_ratio
+            self._file.start_encoding()
+        except (av.FFmpegError, ValueError, OverflowError, OSError) as err:
+            self._file.close()
+            raise JobError(
+                f"the encoder {encoding.codec} refused the video ({err}). "
+                "Take another one with --codec, or other settings for it."
+            ) from err
+        self._video = stream
+
+    def __enter__(self) -> SegmentWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def write(self, picture: av.VideoFrame, pts: int) -> None:
+        """Encode a picture at a time.
+
+        Args:
+            picture: in the encoding's pixel format.
+            pts: time in ticks of the writer's time base, later than all before.
+        """
+        self._numbers[pts] = len(self._numbers)
+        picture.pts = pts
+        picture.time_base = self._time_base
+        picture.pict_type = 0  # the decoder's frame types are not the encoder's
+        self._mux(self._video.encode(picture))
+
+    def finish(self) -> None:
+        """Write what the encoder still holds, and the end of the file.
+
+        Raises:
+            MediaError: it could not be written.
+        """
+        self._mux(self._video.encode(None))
+        try:
+            self._file.close()
+        except (av.FFmpegError, OSError) as err:
+            raise MediaError(f"the end of a segment could not be written ({err}).") from err
+
+    def _mux(self, packets: Iterable[Packet[VideoStream]]) -> None:
+        try:
+            for packet in packets:
+                if packet.pts is None:
+                    raise MediaError(f"{self._video.codec_context.name}: gave a frame without a time.")
+                packet.pts = self._numbers[packet.pts]
+                packet.dts = self._decoded - _DEEPEST_REORDERING
+                packet.duration, packet.time_base = 1, _NUMBER
+                self._decoded += 1
+                self._file.mux(packet)
+        except (av.FFmpegError, OSError) as err:
+            hint = " The disk is full." if getattr(err, "errno", None) == errno.ENOSPC else ""
+            raise MediaError(f"writing a segment failed ({err}).{hint}") from err
+
+
+@dataclass(frozen=True)
+class SegmentPacket:
+    """An encoded frame of a segment.
+
+    Attributes:
+        packet: as it lies in the file.
+        number: of the frame in showing order, from 0.
+    """
+
+    packet: Packet[VideoStream]
+    number: int
+
+
+class SegmentReader:
+    """A finished segment: its packets in decoding order, each with the number of its frame."""
+
+    def __init__(self, path: Path) -> None:
+        """Open a segment.
+
+        Raises:
+            MediaError: it cannot be read.
+        """
+        self.path = path
+        try:
+            self._file: InputContainer = av.open(str(path.absolute()))
+            self.stream: VideoStream = self._file.streams.video[0]
+        except (av.FFmpegError, OSError, IndexError) as err:
+            raise MediaError(
+                f"{path}: this segment cannot be read any more ({err}). Remove it, and start again."
+            ) from err
+
+    def __enter__(self) -> SegmentReader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def packets(self) -> Iterator[SegmentPacket]:
+        """Yield the packets in decoding order; a segment is read into memory for that."""
+        packets = [packet for packet in self._file.demux(self.stream) if packet.size]
+        showing = sorted(packet.pts or 0 for packet in packets)
+        numbers = {pts: number for number, pts in enumerate(showing)}
+        yield from (SegmentPacket(packet, numbers[packet.pts or 0]) for packet in packets)
+
+    def pictures(self) -> Iterator[av.VideoFrame]:
+        """Yield the decoded pictures in showing order."""
+        self._file.seek(0)
+        yield from self._file.decode(self.stream)
+
+
+def copy_colour(picture: av.VideoFrame, stream: VideoStream) -> None:
+    """Give a stream the colour tags of a picture."""
+    context = stream.codec_context
+    context.colorspace, context.color_range = picture.colorspace, range_tag(picture)
+    context.color_primaries, context.color_trc = picture.color_primaries, picture.color_trc
+
+
+def _create(path: Path) -> OutputContainer:
+    try:
+        return av.open(str(path.absolute()), "w")
+    except (av.FFmpegError, OSError) as err:
+        raise MediaError(f"{path}: cannot be written ({err}).") from err

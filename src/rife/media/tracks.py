@@ -1,0 +1,167 @@
+"""The source's other tracks, chapters and titles: copied packet by packet into the output, never encoded again."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from fractions import Fraction
+from math import floor
+
+import av
+from av.container import OutputContainer
+from av.packet import Packet
+from av.stream import AttachmentStream, Disposition, Stream
+
+from rife.errors import MediaError
+from rife.media.codecs import CONTAINERS
+from rife.media.measure import track_seconds
+from rife.media.reader import VideoReader
+from rife.media.stretch import StretchedSound
+from rife.options import Sound
+
+_HOLDS_FILES = (".mkv",)
+_HOLDS_COVERS = (".mp4", ".m4v", ".mov")
+_PICTURE_TYPES = {"mjpeg": ("cover.jpg", "image/jpeg"), "png": ("cover.png", "image/png")}
+
+
+class CopiedTracks:
+    """What goes from a source into an output beside the picture, and what cannot."""
+
+    def __init__(self, source: VideoReader, *, slowdown: Fraction = Fraction(1), sound: Sound = "drop") -> None:
+        """Take the tracks of a source.
+
+        Args:
+            source: an open file.
+            slowdown: output seconds for each source second; subtitles and chapters are moved accordingly.
+            sound: what happens to sound where the output is slower.
+        """
+        self.notes: list[str] = []
+        self._source = source
+        self._slowdown = slowdown
+        self._sound = sound
+        self._copies: dict[int, Stream] = {}
+        self._stretched: list[StretchedSound] = []
+        self._dropped: set[int] = set()
+
+    def add_to(self, file: OutputContainer, suffix: str) -> None:
+        """Create the tracks in an output file that has its picture track.
+
+        Args:
+            file: not yet begun.
+            suffix: its ending.
+        """
+        container = self._source.container
+        chapters = container.chapters()
+        for stream in self._source.other_streams:
+            if stream.type == "data" and chapters:
+                continue  # MP4 keeps the titles of its chapters in such a track
+            why_not = self._add(file, stream, suffix)
+            if why_not:
+                self.notes.append(f"{_label(stream)} is not copied: {why_not}")
+        file.metadata.update(container.metadata)
+        file.set_chapters(
+            [
+                {
+                    **chapter,
+                    "start": floor(chapter["start"] * self._slowdown),
+                    "end": floor(chapter["end"] * self._slowdown),
+                }
+                for chapter in chapters
+            ]
+        )
+
+    def packets(self) -> Iterator[Packet[Stream]]:
+        """Yield the packets of all tracks, ready to be written, nearly in the order of their times."""
+        sounds = (stretched.packets() for stretched in self._stretched)
+        return heapq.merge(self._copied(), *sounds, key=decoding_seconds)
+
+    def _copied(self) -> Iterator[Packet[Stream]]:
+        try:
+            for packet in self._source.packets(self._copies):
+                copy = self._copies[packet.stream.index]
+                if copy.index in self._dropped:
+                    continue
+                if self._slowdown != 1:
+                    _scale(packet, self._slowdown)
+                packet.stream = copy
+                yield packet
+        except MediaError as err:
+            self.notes.append(str(err))
+
+    def sound_seconds(self) -> tuple[Fraction, ...]:
+        """How long each sound track of the output should be, in its order."""
+        stretched = {sound.source_index for sound in self._stretched}
+        copied = {index for index, copy in self._copies.items() if copy.type == "audio"}
+        try:
+            seconds = track_seconds(self._source.packets(copied | stretched))
+        except MediaError:
+            return ()
+        return tuple(seconds[index] * (self._slowdown if index in stretched else 1) for index in sorted(seconds))
+
+    def give_up(self, stream: Stream, why: str) -> None:
+        """Leave a track as it is: it could not be written any further."""
+        if stream.index not in self._dropped:
+            self.notes.append(f"{stream.type} track {stream.index} of the output is incomplete ({why})")
+        self._dropped.add(stream.index)
+
+    def _add(self, file: OutputContainer, stream: Stream, suffix: str) -> str:
+        """Create one track; the reason if that cannot be."""
+        if isinstance(stream, AttachmentStream):
+            if suffix not in _HOLDS_FILES:
+                return f"{suffix} cannot hold attached files; .mkv can"
+            file.add_attachment(stream.name or "attachment", stream.mimetype or "application/octet-stream", stream.data)
+            return ""
+        if stream.disposition & Disposition.attached_pic:
+            return self._add_cover(file, stream, suffix)
+        if stream.type not in ("audio", "subtitle"):
+            return "only sound, subtitles, covers and attached files are"
+        slower = stream.type == "audio" and self._slowdown != 1
+        if slower and self._sound == "drop":
+            return "the output is slower; --audio stretch keeps sound"
+        name = _codec_name(stream)
+        if not slower and (name not in file.supported_codecs or name.startswith(CONTAINERS[suffix].cannot_hold)):
+            return f"{suffix} cannot hold it; .mkv can"
+        try:
+            if slower:
+                self._stretched.append(StretchedSound(self._source, stream, file, slowdown=self._slowdown))
+                return ""
+            copy = file.add_stream_from_template(stream)
+        except (av.FFmpegError, ValueError) as err:
+            return str(err)
+        copy.metadata.update(stream.metadata)
+        copy.disposition = stream.disposition
+        self._copies[stream.index] = copy
+        return ""
+
+    def _add_cover(self, file: OutputContainer, stream: Stream, suffix: str) -> str:
+        if suffix in _HOLDS_COVERS:
+            copy = file.add_stream_from_template(stream, opaque=True)
+            copy.disposition = stream.disposition
+            self._copies[stream.index] = copy
+            return ""
+        if suffix in _HOLDS_FILES and _codec_name(stream) in _PICTURE_TYPES:
+            name, kind = _PICTURE_TYPES[_codec_name(stream)]
+            data = b"".join(bytes(packet) for packet in self._source.packets([stream.index]))
+            file.add_attachment(stream.metadata.get("filename", name), kind, data)
+            return ""
+        return f"{suffix} cannot hold it"
+
+
+def decoding_seconds(packet: Packet[Stream]) -> Fraction:
+    """When a decoder needs a packet."""
+    return (packet.dts if packet.dts is not None else packet.pts or 0) * packet.time_base
+
+
+def _codec_name(stream: Stream) -> str:
+    return stream.codec_context.codec.canonical_name if stream.codec_context else stream.type
+
+
+def _label(stream: Stream) -> str:
+    return f"{stream.type} track {stream.index} ({_codec_name(stream)})"
+
+
+def _scale(packet: Packet[Stream], slowdown: Fraction) -> None:
+    for name in ("pts", "dts", "duration"):
+        value = getattr(packet, name)
+        if value is not None:
+            setattr(packet, name, floor(value * slowdown))

@@ -1,0 +1,53 @@
+"""What a finished part depends on, as plain values: parts of different jobs are never mixed."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from rife.interpolator import Interpolator
+from rife.media.codecs import Encoding
+from rife.pipeline.plan import Plan
+from rife.version import __version__
+
+_SAMPLE_BYTES = 1 << 20
+
+
+def job_identity(source: Path, plan: Plan, encoding: Encoding, worker: Interpolator) -> dict[str, object]:
+    """Describe a job under names that a user knows.
+
+    Args:
+        source: the input.
+        plan: its frames.
+        encoding: of the output.
+        worker: makes the frames.
+    """
+    survey = hashlib.sha256(plan.survey.to_json().encode()).hexdigest()
+    clock = {name: str(value) for name, value in asdict(plan.clock).items()}
+    return {
+        "source": _fingerprint(source),
+        "source frames": f"{len(plan.survey.pts)} ({survey[:16]})",
+        "times": f"{type(plan.clock).__name__} {clock}",
+        "at cuts": plan.at_cut,
+        "duplicates": plan.duplicates,
+        "network": worker.identity,
+        "encoder": f"{encoding.codec} {encoding.pixel_format} {sorted(encoding.options.items())}",
+        "version": f"rife {__version__}, torch {torch.__version__}",
+    }
+
+
+def _fingerprint(source: Path) -> str:
+    """Size, time and a hash of both ends of a file; names, sizes and times of the files of a folder."""
+    if source.is_file():
+        size = source.stat().st_size
+        with source.open("rb") as file:
+            ends = file.read(_SAMPLE_BYTES)
+            file.seek(max(0, size - _SAMPLE_BYTES))
+            ends += file.read(_SAMPLE_BYTES)
+        return f"{size} bytes, {hashlib.sha256(ends).hexdigest()[:16]}"
+    folder = source if source.is_dir() else source.parent
+    entries = sorted((p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in folder.iterdir() if p.is_file())
+    return f"{len(entries)} files, {hashlib.sha256(repr(entries).encode()).hexdigest()[:16]}"

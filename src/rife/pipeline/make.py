@@ -1,0 +1,170 @@
+"""Making one segment: source frames in, new frames between them, all into the segment's file."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import groupby, islice
+from pathlib import Path
+
+import av
+from torch import Tensor
+
+from rife.errors import MediaError
+from rife.interpolator import Interpolator, PreparedFrame
+from rife.media.assembly import Picture
+from rife.media.colour import adapted, from_rgb, to_rgb
+from rife.media.measure import mean_luma, samples_crc32
+from rife.media.segment import SegmentReader, SegmentWriter
+from rife.media.source import Source, SourceFrame
+from rife.pipeline.plan import Plan, PlannedFrame, Segment
+from rife.pipeline.workspace import SegmentRecord, sha256_of
+
+
+@dataclass
+class _Held:
+    """A source frame that is in use."""
+
+    number: int
+    picture: av.VideoFrame
+    luma: float
+    prepared: PreparedFrame | None = None
+
+
+class SegmentMaker:
+    """Makes segments of a plan, in order; what one of them has read, the next one uses."""
+
+    def __init__(self, source: Source, plan: Plan, *, worker: Interpolator, picture: Picture) -> None:
+        """Prepare to make segments.
+
+        Args:
+            source: an open input.
+            plan: which frames to make.
+            worker: makes them.
+            picture: encoder, colour and clock of the output.
+        """
+        self._source, self._plan, self._worker, self._picture = source, plan, worker, picture
+        self._frames: Iterator[SourceFrame] | None = None
+        self._next_number = 0
+        self._held: dict[int, _Held] = {}
+        self.frames_made = 0
+        self.seconds_making = 0.0
+
+    def resume_after(self, record: SegmentRecord) -> None:
+        """Go to the place where a finished segment ended, without reading what lies before it where that works.
+
+        Raises:
+            MediaError: the source no longer gives the frame that was there.
+        """
+        number = record.resume_source
+        for frames in (self._source.frames(from_pts=self._plan.survey.pts[number]), self._from_the_beginning(number)):
+            first = next(frames, None)
+            if first is None:
+                continue
+            self._frames, self._next_number, self._held = frames, number, {}
+            self._hold(first)
+            if samples_crc32(self._held[number].picture) == record.resume_crc32:
+                return
+        raise MediaError(
+            f"{self._source.info.path}: frame {number} is decoded differently from before; the file or the decoder has "
+            "changed. Begin anew with --restart."
+        )
+
+    def make(self, segment: Segment, path: Path, *, on_frame: Callable[[], None]) -> SegmentRecord:
+        """Make a segment.
+
+        Args:
+            segment: of the plan.
+            path: file to write.
+            on_frame: called after each output frame.
+
+        Raises:
+            MediaError: the source cannot be read, or the segment not be written.
+        """
+        luma: list[float] = []
+        expected: list[float] = []
+        picture = self._picture
+        with SegmentWriter(
+            path,
+            picture.encoding,
+            first=picture.first,
+            frame_rate=picture.frame_rate,
+            time_base=picture.time_base,
+            sample_aspect_ratio=picture.sample_aspect_ratio,
+        ) as writer:
+            for frame, made in self._pictures(segment):
+                expected.append(self._expected_luma(frame))
+                luma.append(expected[-1] if frame.second is None else mean_luma(made))
+                writer.write(made, frame.pts)
+                on_frame()
+            writer.finish()
+        with SegmentReader(path) as reader:
+            reordering = max(place - item.number for place, item in enumerate(reader.packets()))
+        # The next segment may begin before the next frame that is used: where repeated frames are passed over.
+        resume = self._held[min(self._held)]
+        return SegmentRecord(
+            frames=len(luma),
+            sha256=sha256_of(path),
+            reordering=reordering,
+            luma=tuple(round(value, 3) for value in luma),
+            expected_luma=tuple(round(value, 3) for value in expected),
+            resume_source=resume.number,
+            resume_crc32=samples_crc32(resume.picture),
+        )
+
+    def _pictures(self, segment: Segment) -> Iterator[tuple[PlannedFrame, av.VideoFrame]]:
+        """Yield the output frames of a segment with their pictures."""
+        for (first, second, blend), group in groupby(
+            self._plan.frames(segment), key=lambda frame: (frame.first, frame.second, frame.blend)
+        ):
+            frames = list(group)
+            before = self._get(first)
+            self._held = {number: held for number, held in self._held.items() if number >= first}
+            if second is None:
+                yield from ((frame, before.picture) for frame in frames)
+                continue
+            for frame, rgb in zip(frames, self._between(before, self._get(second), frames, blend=blend), strict=True):
+                yield frame, from_rgb(rgb, before.picture)
+
+    def _between(self, before: _Held, after: _Held, frames: list[PlannedFrame], *, blend: bool) -> Iterator[Tensor]:
+        if blend:
+            rgb0, rgb1 = to_rgb(before.picture), to_rgb(after.picture)
+            yield from (rgb0.lerp(rgb1, float(frame.timestep)) for frame in frames)
+            return
+        for held in (before, after):
+            held.prepared = held.prepared or self._worker.prepare(to_rgb(held.picture))
+        if before.prepared is None or after.prepared is None:
+            raise RuntimeError("frames were just prepared")
+        made = self._worker.between(before.prepared, after.prepared, [frame.timestep for frame in frames])
+        for _ in frames:
+            started = time.perf_counter()
+            rgb = next(made)
+            self.seconds_making += time.perf_counter() - started
+            self.frames_made += 1
+            yield rgb
+
+    def _expected_luma(self, frame: PlannedFrame) -> float:
+        before = self._held[frame.first].luma
+        if frame.second is None:
+            return before
+        return before + (self._held[frame.second].luma - before) * float(frame.timestep)
+
+    def _get(self, number: int) -> _Held:
+        """The source frame of a number, not earlier than any that was asked for before."""
+        if self._frames is None:
+            self._frames = self._source.frames()
+        while number not in self._held:
+            frame = next(self._frames, None)
+            if frame is None:
+                raise MediaError(f"{self._source.info.path}: ended earlier than when it was first read.")
+            self._hold(frame)
+        return self._held[number]
+
+    def _hold(self, frame: SourceFrame) -> None:
+        picture = adapted(frame.picture, self._picture.encoding.pixel_format)
+        self._held[self._next_number] = _Held(self._next_number, picture, mean_luma(picture))
+        self._next_number += 1
+
+    def _from_the_beginning(self, number: int) -> Iterator[SourceFrame]:
+        yield from islice(self._source.frames(), number, None)

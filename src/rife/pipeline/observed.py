@@ -1,0 +1,51 @@
+"""A source while it is surveyed: what the survey does not keep, and a damaged end that shall not end the job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import TracebackType
+
+import av
+
+from rife.errors import MediaError, TruncatedMediaError
+from rife.media.source import Source, SourceFrame
+
+
+class ObservedSource:
+    """A source that ends quietly where it is damaged, and remembers that and its first picture."""
+
+    def __init__(self, source: Source) -> None:
+        """Observe an open source."""
+        self.info = source.info
+        self.first: av.VideoFrame | None = None
+        self.damage: TruncatedMediaError | None = None
+        self._source = source
+
+    def __enter__(self) -> ObservedSource:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave the source open: it is not this one's to close."""
+
+    def frames(self, *, from_pts: int | None = None) -> Iterator[SourceFrame]:
+        """Yield the frames of the source up to where it is damaged.
+
+        Raises:
+            MediaError: the picture changes its size.
+        """
+        count = 0
+        try:
+            for frame in self._source.frames(from_pts=from_pts):
+                picture = frame.picture
+                self.first = self.first or picture
+                if (picture.width, picture.height) != (self.first.width, self.first.height):
+                    raise MediaError(
+                        f"{self.info.path}: the picture changes from {self.first.width}x{self.first.height} to "
+                        f"{picture.width}x{picture.height} after {count} frames; expected one size."
+                    )
+                count += 1
+                yield frame
+        except TruncatedMediaError as err:
+            self.damage = err

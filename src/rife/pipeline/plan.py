@@ -1,0 +1,175 @@
+"""What a job will do, frame by frame, before any frame is made.
+
+A plan is computed from the survey of the source and the clock of the output alone, so that it is the same for a job
+that runs through and for one that is taken up again. It cuts the work into segments, which are made one by one.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+
+from rife.analysis.retime import content_times
+from rife.analysis.survey import Survey
+from rife.errors import JobError
+from rife.options import AtCut, Duplicates
+from rife.timing import Clock
+
+_PIXELS_OF_A_SEGMENT = 120_000_000
+_FEWEST_FRAMES, _MOST_FRAMES = 24, 240
+"""A segment is lost when a job is killed, and begins with a key frame: neither too long nor too short."""
+
+
+@dataclass(frozen=True)
+class PlannedFrame:
+    """One output frame.
+
+    Attributes:
+        first: number of the source frame before it, or at its time.
+        second: number of the source frame after it; None where `first` is shown as it is.
+        timestep: where it lies between the two, 0 <= timestep < 1.
+        pts: its time in output ticks.
+        blend: mix the two frames without looking for motion: they stand on both sides of a cut.
+    """
+
+    first: int
+    second: int | None
+    timestep: Fraction
+    pts: int
+    blend: bool = False
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch of the job, by source intervals.
+
+    Attributes:
+        number: from 0.
+        start: number of the source frame that its first interval begins with.
+        end: number of the source frame that its last interval ends with (or the number of all frames).
+        frames: how many output frames it has.
+    """
+
+    number: int
+    start: int
+    end: int
+    frames: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All output frames of a job.
+
+    Attributes:
+        survey: what is known of the source.
+        clock: places the output frames.
+        at_cut: what stands between the two sides of a cut.
+        duplicates: whether repeated source frames are kept, or replaced by motion.
+        size: width and height.
+    """
+
+    survey: Survey
+    clock: Clock
+    at_cut: AtCut
+    duplicates: Duplicates
+    size: tuple[int, int]
+
+    def __post_init__(self) -> None:
+        """Refuse a source between whose frames nothing can be made."""
+        if len(self.survey.pts) < 2:
+            raise JobError("the source has one frame; making frames in between needs at least two.")
+
+    @property
+    def end_pts(self) -> int:
+        """End of the last source frame, in source ticks."""
+        return self.survey.pts[-1] + self.survey.last_duration
+
+    @property
+    def duration_seconds(self) -> Fraction:
+        """Length of the output."""
+        return (self.end_pts - self.survey.pts[0]) * self.survey.time_base * self.clock.slowdown
+
+    @property
+    def output_frames(self) -> int:
+        """How many frames the output has."""
+        return sum(segment.frames for segment in self.segments)
+
+    @property
+    def first_pts(self) -> int:
+        """Time of the first output frame, in output ticks."""
+        return next(self.all_frames()).pts
+
+    @property
+    def last_end_pts(self) -> int:
+        """End of the last output frame, in output ticks: at least one tick after its beginning."""
+        end = self.end_pts * self.survey.time_base * self.clock.slowdown / self.clock.tick
+        return -(-end.numerator // end.denominator)
+
+    @cached_property
+    def segments(self) -> tuple[Segment, ...]:
+        """The work in stretches that end at cuts and key frames of the source where they can."""
+        width, height = self.size
+        wanted = min(max(_PIXELS_OF_A_SEGMENT // (width * height), _FEWEST_FRAMES), _MOST_FRAMES)
+        keyframes = set(self.survey.keyframes)
+        segments: list[Segment] = []
+        start = frames = 0
+        for i in range(len(self.survey.pts)):
+            cut = i > 0 and self.survey.intervals[i - 1].cut
+            enough = frames >= wanted // 2 if cut else frames >= wanted and i in keyframes
+            if frames and (enough or frames >= 2 * wanted):
+                segments.append(Segment(len(segments), start, i, frames))
+                start, frames = i, 0
+            frames += self.clock.frames_in(*self._span(i), source_frames=1)
+        if frames:
+            segments.append(Segment(len(segments), start, len(self.survey.pts), frames))
+        return tuple(segments)
+
+    def frames(self, segment: Segment) -> Iterator[PlannedFrame]:
+        """Yield the output frames of a segment in order."""
+        for i in range(segment.start, segment.end):
+            start, end = self._span(i)
+            for place in self.clock.interval(start, end):
+                yield self._placed(start + place.timestep * (end - start), place.pts)
+
+    def all_frames(self) -> Iterator[PlannedFrame]:
+        """Yield all output frames in order."""
+        for segment in self.segments:
+            yield from self.frames(segment)
+
+    def _placed(self, when: Fraction, pts: int) -> PlannedFrame:
+        """Find the source frames around a source time."""
+        times, numbers = self._content
+        j = bisect_right(times, when) - 1
+        first, timestep = numbers[j], Fraction(0)
+        if j + 1 < len(times):
+            timestep = (when - times[j]) / (times[j + 1] - times[j])
+        if timestep == 0:
+            return PlannedFrame(first, None, Fraction(0), pts)
+        second = numbers[j + 1]
+        across_a_cut = self._cuts_before[second] > self._cuts_before[first]
+        if across_a_cut and self.at_cut == "hold":
+            return PlannedFrame(first, None, Fraction(0), pts)
+        return PlannedFrame(first, second, timestep, pts, blend=across_a_cut)
+
+    def _span(self, i: int) -> tuple[int, int]:
+        pts = self.survey.pts
+        return pts[i], pts[i + 1] if i + 1 < len(pts) else self.end_pts
+
+    @cached_property
+    def _content(self) -> tuple[list[Fraction] | list[int], list[int] | range]:
+        """Times of the source frames that are used, and their numbers."""
+        if self.duplicates == "keep":
+            return list(self.survey.pts), range(len(self.survey.pts))
+        kept = content_times(self.survey)
+        return [time for _, time in kept], [number for number, _ in kept]
+
+    @cached_property
+    def _cuts_before(self) -> list[int]:
+        """How many cuts lie before each source frame."""
+        counts = [0]
+        for interval in self.survey.intervals:
+            counts.append(counts[-1] + interval.cut)
+        return counts

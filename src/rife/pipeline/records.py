@@ -1,0 +1,130 @@
+"""What goes into a job and what comes out of it, as records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal, get_args
+
+from rife.errors import JobError
+from rife.media.codecs import EncodeSettings, check_settings
+from rife.options import AtCut, Duplicates, Sound
+from rife.pipeline.check import FinishedCheck
+from rife.timing import clock_for, parse_rate, parse_slowdown
+
+Stage = Literal["survey", "make", "check"]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a job is.
+
+    Attributes:
+        stage: `survey` (the source is read once), `make`, or `check` (the finished file is read back).
+        frames_done: of this stage; output frames of finished parts count when a job is taken up again.
+        frames_total: of this stage, or None where the file does not tell.
+        seconds: since the stage began.
+        frames_before: of frames_done, those that an earlier run had finished.
+    """
+
+    stage: Stage
+    frames_done: int
+    frames_total: int | None
+    seconds: float
+    frames_before: int = 0
+
+
+@dataclass(frozen=True)
+class VideoResult:
+    """What a job made.
+
+    Attributes:
+        path: the output file.
+        source_frames: frames read.
+        output_frames: frames written.
+        frame_rate: average frames per second of the output.
+        duration_seconds: length of the picture track.
+        seconds: how long it took.
+        notes: what could not be carried over.
+        cuts: across how many cuts no frame was made.
+        frames_resumed: how many output frames an earlier, interrupted run had made.
+        check: the finished file against its plan.
+    """
+
+    path: Path
+    source_frames: int
+    output_frames: int
+    frame_rate: Fraction
+    duration_seconds: Fraction
+    seconds: float
+    notes: tuple[str, ...]
+    cuts: int
+    frames_resumed: int
+    check: FinishedCheck
+
+
+@dataclass(frozen=True)
+class JobSettings:
+    """What a user asks of a job, beside its files and its network.
+
+    Attributes:
+        factor: output frames for each source frame, 2 to 64; 2 where no rate and no slow motion is given.
+        frame_rate: constant frames per second: a fraction, or text such as `60`, `60000/1001`, `ntsc`.
+        slow_motion: output seconds for each source second, a number or text.
+        sound: in slow motion, drop it or stretch it.
+        at_cut: hold the last frame before a cut, or mix both sides.
+        cuts: a list of cuts that a person has edited, as `rife analyze` writes it; they are found if not given.
+        duplicates: keep repeated source frames, or replace them by motion.
+        encode: encoder, quality, preset, pixel format.
+        overwrite: replace an existing output.
+        restart: throw away the finished parts of a job with other settings.
+        keep_partial: of a truncated source, make what can be made, as NAME.partial.EXT (the call still raises).
+    """
+
+    factor: int | None = None
+    frame_rate: str | Fraction | None = None
+    slow_motion: str | Fraction | None = None
+    sound: Sound = "drop"
+    at_cut: AtCut = "hold"
+    cuts: Path | None = None
+    duplicates: Duplicates = "keep"
+    encode: EncodeSettings = field(default_factory=EncodeSettings)
+    overwrite: bool = False
+    restart: bool = False
+    keep_partial: bool = False
+
+    def check(self) -> None:
+        """Refuse what cannot be, before anything is read.
+
+        Raises:
+            JobError: says what.
+        """
+        clock_for(Fraction(1, 1000), Fraction(25), factor=self.factor, rate=self.rate, slowdown=self.slowdown)
+        for name, value, choices in (
+            ("at_cut", self.at_cut, AtCut),
+            ("duplicates", self.duplicates, Duplicates),
+            ("sound", self.sound, Sound),
+        ):
+            if value not in get_args(choices):
+                raise JobError(f"{name}: expected {' or '.join(get_args(choices))}, got {value!r}.")
+        if self.cuts is not None and not self.cuts.is_file():
+            raise JobError(f'{self.cuts}: no such list of cuts. Write one with "rife analyze INPUT -o FILE".')
+        check_settings(self.encode)
+
+    @property
+    def short_name(self) -> str:
+        """What is done, for the name of an output: `2x`, `60fps`, `slow4x`."""
+        slow = "" if self.slowdown is None else f"slow{float(self.slowdown):g}x"
+        fps = "" if self.rate is None else f"{float(self.rate):g}fps"
+        return "_".join(filter(None, (slow, fps))) or f"{self.factor or 2}x"
+
+    @property
+    def rate(self) -> Fraction | None:
+        """The constant frame rate, parsed."""
+        return None if self.frame_rate is None else parse_rate(str(self.frame_rate))
+
+    @property
+    def slowdown(self) -> Fraction | None:
+        """The slow motion, parsed."""
+        return None if self.slow_motion is None else parse_slowdown(str(self.slow_motion))

@@ -1,0 +1,259 @@
+"""A job that is killed goes on where it was, and ends in the same frames."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from safetensors.torch import save_file
+
+from conftest import blending_network
+from rife.errors import JobError, MediaError
+from rife.interpolator import Interpolator
+from rife.pipeline import interpolate_video, work_folder
+from rife.pipeline import plan as plan_module
+from rife.specs import SPECS
+from support.clips import Clip, decoded, planes
+
+
+@pytest.fixture
+def short_segments(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Segments of a few frames, so that small clips have several."""
+    monkeypatch.setattr(plan_module, "_FEWEST_FRAMES", 6)
+    monkeypatch.setattr(plan_module, "_MOST_FRAMES", 6)
+
+
+def frame_hashes(path: Path) -> list[str]:
+    return [hashlib.sha256(b"".join(p.tobytes() for p in planes(f))).hexdigest() + f" {f.pts}" for f in decoded(path)]
+
+
+class Interrupt:
+    """Stops a job after a number of made frames, as Ctrl-C does."""
+
+    def __init__(self, after: int) -> None:
+        self.left = after
+
+    def __call__(self, progress: object) -> None:
+        if getattr(progress, "stage", "") == "make":
+            self.left -= 1
+            if self.left == 0:
+                raise KeyboardInterrupt
+
+
+CLIPS = {
+    "B-frames": Clip(frames=24, b_frames=3),
+    "matroska": Clip(frames=24, suffix=".mkv", b_frames=2),
+    "no seeking": Clip(frames=24, suffix=".h264"),
+    "variable rate": Clip(frames=24, times=tuple(i * 40 + i * i % 7 for i in range(24))),
+}
+
+
+@pytest.mark.usefixtures("short_segments")
+@pytest.mark.parametrize("after", [1, 7, 20, 33, 47])
+@pytest.mark.parametrize("name", list(CLIPS))
+def test_an_interrupted_job_ends_in_the_same_frames(
+    name: str, after: int, tmp_path: Path, blender: Interpolator
+) -> None:
+    source = CLIPS[name].make(tmp_path)
+    whole, again = tmp_path / "whole.mp4", tmp_path / "again.mp4"
+    interpolate_video(source, whole, interpolator=blender)
+    with pytest.raises(KeyboardInterrupt):
+        interpolate_video(source, again, interpolator=blender, on_progress=Interrupt(after))
+    assert not again.exists()
+    kept = sorted(p.name for p in work_folder(again).glob("*.mkv"))
+    assert kept == [f"{n:06d}.mkv" for n in range(after // 7)] or len(kept) >= after // 14
+    result = interpolate_video(source, again, interpolator=blender)
+    assert (result.frames_resumed > 0) == bool(kept)
+    assert frame_hashes(again) == frame_hashes(whole)
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted([source.name, whole.name, again.name])
+
+
+@pytest.mark.usefixtures("short_segments")
+def test_finished_parts_are_not_made_again(
+    tmp_path: Path, blender: Interpolator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, output = Clip(frames=24).make(tmp_path), tmp_path / "o.mp4"
+    with pytest.raises(KeyboardInterrupt):
+        interpolate_video(source, output, interpolator=blender, on_progress=Interrupt(40))
+    made = []
+    between = Interpolator.between
+
+    def counted(self: Interpolator, *args: object) -> object:
+        made.append(1)
+        return between(self, *args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Interpolator, "between", counted)
+    result = interpolate_video(source, output, interpolator=blender)
+    assert result.frames_resumed >= 24
+    assert len(made) <= (48 - result.frames_resumed) // 2
+
+
+def interrupted(tmp_path: Path, worker: Interpolator, output: Path, source: Path | None = None) -> Path:
+    source = source or Clip(frames=24).make(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        interpolate_video(source, output, interpolator=worker, on_progress=Interrupt(40))
+    assert list(work_folder(output).glob("*.mkv"))
+    return source
+
+
+@pytest.mark.usefixtures("short_segments")
+def test_other_settings_are_refused_and_not_mixed(tmp_path: Path, blender: Interpolator) -> None:
+    output = tmp_path / "o.mp4"
+    source = interrupted(tmp_path, blender, output)
+    parts = {p: p.read_bytes() for p in work_folder(output).iterdir()}
+    for options in ({"crf": 30}, {"factor": 3}, {"frame_rate": "60"}, {"at_cut": "blend"}):
+        with pytest.raises(JobError, match=r"a job that differs \(.* was .*, is .*--restart"):
+            interpolate_video(source, output, interpolator=blender, **options)  # type: ignore[arg-type]
+    assert {p: p.read_bytes() for p in work_folder(output).iterdir()} == parts
+    result = interpolate_video(source, output, interpolator=blender, factor=3, restart=True)
+    assert (result.frames_resumed, len(decoded(output))) == (0, 72)
+
+
+@pytest.mark.usefixtures("short_segments")
+def test_another_network_is_refused(tmp_path: Path, blender: Interpolator, middle_blender: Interpolator) -> None:
+    output = tmp_path / "o.mp4"
+    source = interrupted(tmp_path, blender, output)
+    with pytest.raises(JobError, match="network was"):
+        interpolate_video(source, output, interpolator=middle_blender)
+
+
+@pytest.mark.usefixtures("short_segments")
+def test_a_changed_source_is_refused(tmp_path: Path, blender: Interpolator) -> None:
+    output = tmp_path / "o.mp4"
+    source = interrupted(tmp_path, blender, output)
+    Clip(frames=24, lossless=False).make(tmp_path, source.stem)
+    with pytest.raises(JobError, match="source was"):
+        interpolate_video(source, output, interpolator=blender)
+
+
+@pytest.mark.usefixtures("short_segments")
+def test_a_damaged_part_is_made_again(tmp_path: Path, blender: Interpolator) -> None:
+    whole, output = tmp_path / "whole.mp4", tmp_path / "o.mp4"
+    source = interrupted(tmp_path, blender, output)
+    interpolate_video(source, whole, interpolator=blender)
+    part = work_folder(output) / "000001.mkv"
+    data = bytearray(part.read_bytes())
+    data[len(data) // 2] ^= 255
+    part.write_bytes(data)
+    (work_folder(output) / "000002.json").write_text('{"frames": 1')
+    interpolate_video(source, output, interpolator=blender)
+    assert frame_hashes(output) == frame_hashes(whole)
+
+
+@pytest.mark.usefixtures("short_segments")
+def test_files_that_are_not_the_jobs_are_not_touched(tmp_path: Path, blender: Interpolator) -> None:
+    output = tmp_path / "o.mp4"
+    source = interrupted(tmp_path, blender, output)
+    notes = work_folder(output) / "notes.txt"
+    notes.write_text("mine")
+    (work_folder(output) / "000001.txt").write_text("mine too")
+    interpolate_video(source, output, interpolator=blender)
+    assert sorted(p.name for p in work_folder(output).iterdir()) == ["000001.txt", "notes.txt"]
+
+
+def test_two_jobs_on_one_output(tmp_path: Path, blender: Interpolator) -> None:
+    source, output = Clip().make(tmp_path), tmp_path / "o.mp4"
+    errors = []
+
+    def meanwhile(_: object) -> None:
+        if work_folder(output).exists() and not errors:
+            with pytest.raises(JobError, match="another process is working on this output") as error:
+                interpolate_video(source, output, interpolator=blender)
+            errors.append(error)
+
+    interpolate_video(source, output, interpolator=blender, on_progress=meanwhile)
+    assert errors
+    assert len(decoded(output)) == 12
+
+
+def test_a_full_disk_is_refused_before_and_keeps_what_is_finished(
+    tmp_path: Path, blender: Interpolator, monkeypatch: pytest.MonkeyPatch, short_segments: None
+) -> None:
+    source, output = Clip(frames=24).make(tmp_path), tmp_path / "o.mp4"
+    monkeypatch.setattr("rife.pipeline.budget.free_bytes", lambda folder: 1000)
+    with pytest.raises(JobError, match=r"the disk has 0\.0 GB left.*Make room"):
+        interpolate_video(source, output, interpolator=blender)
+    assert not work_folder(output).exists()
+    monkeypatch.undo()
+    monkeypatch.setattr(plan_module, "_MOST_FRAMES", 6)
+    monkeypatch.setattr(plan_module, "_FEWEST_FRAMES", 6)
+    keep = "rife.pipeline.workspace.Workspace.keep"
+    calls: list[int] = []
+
+    def full(self: object, number: int, *args: object) -> None:
+        calls.append(number)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(keep, full)
+    with pytest.raises(MediaError, match="No space left on device"):
+        interpolate_video(source, output, interpolator=blender)
+    assert calls == [0]
+    assert not output.exists()
+
+
+# --- a real process, really killed -----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("model") / "blend.safetensors"
+    save_file(blending_network(SPECS["4.6"]).state_dict(), path)
+    return path
+
+
+def command(source: Path, output: Path, model: Path) -> list[str]:
+    arguments = ["interpolate", str(source), "-o", str(output), "--model", str(model), "--json"]
+    return [sys.executable, "-m", "rife", *arguments]
+
+
+def test_kill_9_three_times(tmp_path: Path, model: Path) -> None:
+    """The finished file of a job that was killed three times has the frames of one that was not."""
+    source = Clip(frames=200, b_frames=2, audio=True).make(tmp_path)
+    whole, output = tmp_path / "whole.mp4", tmp_path / "o.mp4"
+    subprocess.run(command(source, whole, model), check=True, capture_output=True)
+    chance = random.Random(4)
+    kills = 0
+    for attempt in range(3):
+        with subprocess.Popen(command(source, output, model), stdout=subprocess.PIPE, text=True) as job:
+            assert job.stdout is not None
+            # Somewhere in the middle of making frames, later each time.
+            for line in job.stdout:
+                event = json.loads(line)
+                if event.get("stage") == "make" and event["frames_done"] > 40 + 60 * attempt:
+                    break
+            time.sleep(chance.random() * 0.2)
+            job.kill()
+            kills += job.wait() == -signal.SIGKILL
+        assert not output.exists() or kills < attempt + 1
+    done = subprocess.run(command(source, output, model), check=True, capture_output=True, text=True)
+    last = json.loads(done.stdout.splitlines()[-1])
+    assert kills == 3
+    assert last["frames_resumed"] > 0
+    assert frame_hashes(output) == frame_hashes(whole)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["clip.mp4", "o.mp4", "whole.mp4"]
+
+
+def test_ctrl_c_keeps_finished_parts_and_says_where(tmp_path: Path, model: Path) -> None:
+    source = Clip(frames=200).make(tmp_path)
+    output = tmp_path / "o.mp4"
+    with subprocess.Popen(command(source, output, model), stdout=subprocess.PIPE, text=True, env=os.environ) as job:
+        assert job.stdout is not None
+        for line in job.stdout:
+            event = json.loads(line)
+            if event.get("stage") == "make" and event["frames_done"] > 250:
+                break
+        job.send_signal(signal.SIGINT)
+        rest = job.stdout.read()
+        assert job.wait(timeout=60) == 130
+    message = json.loads(rest.splitlines()[-1])
+    assert message["event"] == "interrupted"
+    assert f"Finished parts are in {work_folder(output)}" in message["message"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["clip.mp4", "o.mp4.rife-work"]
