@@ -33,7 +33,7 @@ def quantise(x: Tensor, maximum: int) -> Tensor:
         The same shape, uint8 where `maximum` fits, else uint16. Halves round to even; not-a-number gives 0.
     """
     dtype = torch.uint8 if maximum <= 255 else torch.uint16
-    return x.nan_to_num(0.0).round().clamp(0, maximum).to(torch.int32).to(dtype)
+    return x.nan_to_num(0.0).round_().clamp_(0, maximum).to(torch.int32).to(dtype)
 
 
 def to_network(frame: Frame) -> Tensor:

@@ -1,0 +1,86 @@
+"""Pixel formats: samples are found where FFmpeg has them, and outputs take the nearest format."""
+
+from __future__ import annotations
+
+import av
+import numpy as np
+import pytest
+
+from rife.errors import MediaError
+from rife.media.formats import LAYOUTS, has_alpha, losses, samples, working_format
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_the_layout_is_what_ffmpeg_says(name: str) -> None:
+    layout, theirs = LAYOUTS[name], av.VideoFormat(name)
+    assert {component.bits for component in theirs.components} == {layout.bits}
+    assert len(layout.channels) == len(theirs.components)
+    assert layout.rgb == theirs.is_rgb
+    assert layout.alpha == has_alpha(name)
+    assert layout.half_width == (theirs.chroma_width(64) == 32)
+    assert layout.half_height == (theirs.chroma_height(64) == 32)
+    frame = av.VideoFrame(7, 5, name)
+    for letter, plane in zip(layout.channels, samples(frame), strict=True):
+        chroma = letter in "uv"
+        assert plane.shape == (3 if chroma and layout.half_height else 5, 4 if chroma and layout.half_width else 7)
+
+
+# Apart as they are, no channel can be taken for another, whatever the converter rounds.
+@pytest.mark.parametrize("name", [n for n, layout in LAYOUTS.items() if layout.rgb])
+def test_colours_are_where_ffmpeg_has_them(name: str) -> None:
+    pixel = np.full((4, 8, 4), (250, 120, 10, 200), np.uint8)
+    frame = av.VideoFrame.from_ndarray(pixel, format="rgba").reformat(format=name)
+    layout = LAYOUTS[name]
+    values = [plane[2, 3] / (2**layout.bits - 1) * 255 for plane in samples(frame)]
+    np.testing.assert_allclose(values, (250, 120, 10, 200)[: len(values)], atol=2)
+
+
+@pytest.mark.parametrize(
+    ("source", "encoder", "expected"),
+    [
+        ("yuv420p", ["yuv420p", "yuv444p"], "yuv420p"),
+        ("yuv422p10le", ["yuv420p", "yuv422p", "yuv422p10le", "yuv444p10le"], "yuv422p10le"),
+        ("yuv440p", ["yuv420p", "yuv422p", "yuv444p"], "yuv444p"),
+        ("nv12", ["yuv420p", "yuv444p", "nv12"], "yuv420p"),
+        ("p010le", ["yuv420p", "yuv420p10le", "yuv444p10le"], "yuv420p10le"),
+        ("rgb24", ["yuv420p", "yuvj420p", "yuv444p", "gray"], "yuv420p"),
+        ("bgra", ["yuv420p", "gbrp"], "yuv420p"),
+        ("pal8", ["yuv420p", "yuv444p"], "yuv420p"),
+        ("yuvj420p", ["yuv420p", "yuvj420p"], "yuvj420p"),
+        ("gray", ["yuv420p", "gray"], "gray"),
+        ("gray", ["yuv420p", "yuv444p"], "yuv420p"),
+        ("yuva420p", ["yuv420p", "yuv422p"], "yuv420p"),
+        # Opacity comes first, then bits; without it, none is made up.
+        ("yuva420p", ["yuv420p", "yuva444p", "yuva420p"], "yuva420p"),
+        ("yuva444p12le", ["yuv444p12le", "yuva444p10le"], "yuva444p10le"),
+        ("bgra", ["yuv420p", "yuva420p", "yuva444p"], "yuva420p"),
+        ("rgba", ["rgb24", "rgba", "pal8"], "rgba"),
+        ("gbrap", ["yuv444p10le", "yuva444p10le"], "yuva444p10le"),
+        ("pal8", ["yuv420p", "yuva420p"], "yuva420p"),
+        ("ya8", ["gray", "yuva420p", "rgba"], "yuva420p"),
+        ("ya8", ["rgb24", "rgba", "rgb48be", "rgba64be", "pal8", "gray", "ya8", "gray16be"], "ya8"),
+        ("yuv420p", ["yuva420p", "yuv420p", "yuva444p"], "yuv420p"),
+        ("yuv422p", ["yuva422p", "yuv420p", "yuv444p"], "yuv444p"),
+        ("yuv420p10le", ["rgb24", "rgba", "rgb48be", "rgba64be", "gray", "ya8", "gray16be"], "rgb48be"),
+        ("gray10le", ["rgb24", "rgb48be", "gray", "gray16be"], "gray16be"),
+    ],
+)
+def test_the_output_keeps_the_sources_pixel_format_or_takes_the_nearest(
+    source: str, encoder: list[str], expected: str
+) -> None:
+    assert working_format(source, encoder, size=(64, 64)) == expected
+
+
+def test_an_encoder_without_a_usable_format() -> None:
+    with pytest.raises(MediaError, match="takes only pal8"):
+        working_format("yuv420p", ["pal8"], size=(64, 64))
+
+
+def test_what_is_lost_is_named() -> None:
+    assert losses("yuva420p", "yuv420p") == ["transparency (yuva420p) is not kept: the output is yuv420p"]
+    assert losses("pal8", "yuv420p")[0].startswith("transparency (pal8), if there is any, is not kept")
+    assert losses("yuva444p12le", "yuva444p10le") == [
+        "12 bits a sample (yuva444p12le) become 10: the encoder takes yuva444p10le"
+    ]
+    assert losses("rgba", "yuva420p") == ["RGB (rgba) becomes yuva420p"]
+    assert losses("rgba", "rgba") == losses("yuv420p", "yuva420p") == []
