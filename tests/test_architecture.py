@@ -18,7 +18,7 @@ REPOSITORY = Path(__file__).parent.parent
 # Lower layers first; a module imports from its own layer or below. A package's modules share its layer.
 LAYERS = (
     ("errors", "options", "version"),
-    ("cache", "wheels", "specs", "timing", "frames", "warp", "records"),
+    ("cache", "wheels", "specs", "timing", "frames", "opacity", "warp", "records"),
     ("samples", "refine", "encoder"),
     ("ifnet",),
     ("weights",),

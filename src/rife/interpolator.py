@@ -22,6 +22,7 @@ from rife.encoder import FrameFeatures
 from rife.errors import JobError, ShapeError
 from rife.frames import FrameT, from_network, to_network
 from rife.ifnet import IFNet
+from rife.opacity import hidden_apart, opaque_layer, straight, whole
 from rife.options import FlowScale, Refine
 from rife.specs import SPECS
 from rife.timing import MAX_FACTOR, Clock, FactorClock, check_factor, timesteps
@@ -44,17 +45,27 @@ class PreparedFrame:
         picture: (1, 3, H, W) in [0, 1].
         excess: what of the picture lay outside of [0, 1], or None: video has colours beyond black, white and
             pure red, and networks were not trained on them.
+        layer: straight colours and transparency (`rife.opacity`); None for frames without opacity. `picture` and
+            `excess` are multiplied by opacity then.
         computed: the padded picture and its features, by relative size and pad multiple; filled when first needed.
     """
 
     picture: Tensor
     excess: Tensor | None
+    layer: Tensor | None = None
     computed: dict[tuple[float, int], tuple[Tensor, FrameFeatures]] = field(default_factory=dict)
 
     @property
     def size(self) -> tuple[int, int]:
         """Height and width."""
         return self.picture.shape[-2], self.picture.shape[-1]
+
+    @property
+    def whole(self) -> Tensor:
+        """The frame as it was given, (1, 3, H, W), or (1, 4, H, W) with opacity."""
+        if self.layer is not None:
+            return whole(self.layer)
+        return self.picture if self.excess is None else self.picture + self.excess
 
 
 class Interpolator:
@@ -105,7 +116,8 @@ class Interpolator:
         """Make the frame at time `t` between two frames.
 
         Args:
-            img0: array (H, W, 3) or tensor (3, H, W), RGB; uint8, uint16 or float in [0, 1].
+            img0: array (H, W, 3) or tensor (3, H, W), RGB; uint8, uint16 or float in [0, 1]. A fourth channel is
+                opacity, straight.
             img1: a frame of the same size.
             t: 0 < t < 1; for networks that make middle frames only, k / 2**n.
 
@@ -165,11 +177,14 @@ class Interpolator:
         """Take a frame in; what is computed from it alone is computed once, however many frames it helps to make.
 
         Args:
-            picture: (1, 3, H, W) float32 of any size, in [0, 1] or a little beyond.
+            picture: (1, 3, H, W) float32 of any size, in [0, 1] or a little beyond; (1, 4, H, W) with opacity,
+                colours not multiplied by it.
         """
-        picture = picture.to(self.device, torch.float32)
+        picture, layer = picture.to(self.device, torch.float32), None
+        if picture.shape[1] == 4:
+            picture, layer = hidden_apart(picture)
         inside = picture.clamp(0, 1)
-        return PreparedFrame(inside, None if torch.equal(inside, picture) else picture - inside)
+        return PreparedFrame(inside, None if torch.equal(inside, picture) else picture - inside, layer)
 
     @torch.no_grad()
     def between(self, frame0: PreparedFrame, frame1: PreparedFrame, times: Sequence[Fraction]) -> Iterator[Tensor]:
@@ -184,7 +199,7 @@ class Interpolator:
             times: each between 0 and 1, exclusive.
 
         Yields:
-            (1, 3, H, W) float32 for each time, in their order.
+            (1, 3, H, W) float32 for each time, in their order; (1, 4, H, W) where a frame has opacity.
 
         Raises:
             ShapeError: the frames differ in size.
@@ -235,12 +250,14 @@ class Interpolator:
         )
         height, width = frame0.size
         merged: Tensor = estimate.merged[..., :height, :width]
-        if frame0.excess is None and frame1.excess is None:
-            return merged
-        # What lay outside goes the same way as the picture, past the network: no clipping on made frames alone.
-        excess0, excess1 = (torch.zeros_like(merged) if f.excess is None else f.excess for f in (frame0, frame1))
         flow, mask = (x[..., :height, :width] for x in (estimate.flow, estimate.mask))
-        merged += backward_warp(excess0, flow[:, :2]) * mask + backward_warp(excess1, flow[:, 2:]) * (1 - mask)
+        if frame0.excess is not None or frame1.excess is not None:
+            # What lay outside goes the same way as the picture, past the network: no clipping on made frames alone.
+            excess0, excess1 = (torch.zeros_like(merged) if f.excess is None else f.excess for f in (frame0, frame1))
+            merged += _blended(excess0, excess1, flow, mask)
+        if frame0.layer is not None or frame1.layer is not None:
+            layer0, layer1 = (opaque_layer(f.whole) if f.layer is None else f.layer for f in (frame0, frame1))
+            return straight(merged, _blended(layer0, layer1, flow, mask))
         return merged
 
     def _computed(self, frame: PreparedFrame, scale: float, *, size: float = 1.0) -> tuple[Tensor, FrameFeatures]:
@@ -262,8 +279,7 @@ class Interpolator:
                 if middle not in known:
                     known[middle] = self.prepare(self._make(known[low], known[high], 0.5, scale))
                 low, high = (low, middle) if time < middle else (middle, high)
-            made = known[time]
-            yield made.picture if made.excess is None else made.picture + made.excess
+            yield known[time].whole
 
     def _check_time(self, time: Fraction) -> None:
         if not 0 < time < 1:
@@ -311,8 +327,8 @@ def interpolate(
     last one is repeated for its own interval, so that the length in seconds stays the same.
 
     Args:
-        frames: arrays (H, W, 3) or tensors (3, H, W), RGB; uint8, uint16 or float in [0, 1]. A stacked
-            array or tensor of frames is fine.
+        frames: arrays (H, W, 3) or tensors (3, H, W), RGB; uint8, uint16 or float in [0, 1]. A fourth channel is
+            opacity, straight. A stacked array or tensor of frames is fine.
         factor: output frames for each source frame, 2 to 64.
         interpolator: from `load`; the default model if not given.
 
@@ -348,6 +364,11 @@ def _padded(picture: Tensor, multiple: int) -> Tensor:
     height, width = picture.shape[-2:]
     # Repeated edges give a flow that leaves the frame something plausible to read; black would bleed in.
     return F.pad(picture, (0, -width % multiple, 0, -height % multiple), mode="replicate")
+
+
+def _blended(x0: Tensor, x1: Tensor, flow: Tensor, mask: Tensor) -> Tensor:
+    """Bring what belongs to two frames to the time between them, as the network does with their pictures."""
+    return backward_warp(x0, flow[:, :2]) * mask + backward_warp(x1, flow[:, 2:]) * (1 - mask)
 
 
 def _auto_scales(network: IFNet) -> tuple[float, ...]:
