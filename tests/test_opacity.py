@@ -49,7 +49,8 @@ def test_a_still_frame_stays_as_it_is_hidden_colours_too(worker: str, request: p
     frame[:, 3, :3], frame[:, 3, 3:6] = 0, 1 / 255
     frame[:, 3].clamp_(0, 1)
     out = made(request.getfixturevalue(worker), frame, frame, Fraction(1, 4))
-    torch.testing.assert_close(out, frame, atol=2e-4, rtol=0)
+    # Half a code of 10 bits: the warp's rounding in noise, a few millionths, is divided by faint opacities.
+    torch.testing.assert_close(out, frame, atol=0.5 / 1023, rtol=0)
 
 
 def test_opacity_is_blended_and_weighs_the_colours(blender: Interpolator) -> None:
