@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import av
 import numpy as np
 import pytest
 
 from rife.errors import MediaError
-from rife.media.formats import LAYOUTS, has_alpha, losses, samples, working_format
+from rife.media.formats import LAYOUTS, encoder_formats, has_alpha, losses, samples, working_format
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
@@ -84,3 +86,49 @@ def test_what_is_lost_is_named() -> None:
     ]
     assert losses("rgba", "yuva420p") == ["RGB (rgba) becomes yuva420p"]
     assert losses("rgba", "rgba") == losses("yuv420p", "yuva420p") == []
+
+
+@pytest.mark.parametrize(
+    ("codec", "suffix", "decoder"),
+    [
+        ("libvpx-vp9", ".webm", "libvpx-vp9"),
+        ("libvpx-vp9", ".mkv", "libvpx-vp9"),
+        ("libvpx-vp9", ".mp4", "libvpx-vp9"),
+        ("libx265", ".mp4", None),
+        ("libx264", ".mp4", None),
+        ("ffv1", ".mkv", None),
+        ("prores_ks", ".mov", None),
+        ("png", ".mov", None),
+        ("qtrle", ".mov", None),
+    ],
+)
+def test_what_is_said_to_hold_opacity_does(codec: str, suffix: str, decoder: str | None, tmp_path: Path) -> None:
+    """Each format with opacity brings it back from a file; where there is none, encoders or files refuse it."""
+    listed = [fmt.name for fmt in av.Codec(codec, "w").video_formats or () if fmt.name in LAYOUTS]
+    taken = encoder_formats(codec, suffix)
+    for name in [name for name in listed if has_alpha(name)]:
+        assert (name in taken) == (opacity_kept(tmp_path / f"clip{suffix}", codec, name, decoder) == [0, 128]), name
+    assert [name for name in listed if not has_alpha(name)] == [n for n in taken if n in LAYOUTS and not has_alpha(n)]
+
+
+def opacity_kept(path: Path, codec: str, name: str, decoder: str | None) -> list[int] | None:
+    """Opacity of two places of a decoded file, in codes of 8 bits, or None where it cannot be written."""
+    opacity = np.zeros((64, 64, 4), np.uint8)
+    opacity[:, 32:, 3] = 128
+    try:
+        with av.open(str(path), "w") as out:
+            stream = out.add_stream(codec, rate=25)
+            stream.width, stream.height, stream.pix_fmt = 64, 64, name
+            picture = av.VideoFrame.from_ndarray(opacity, format="rgba").reformat(format=name)
+            out.mux(stream.encode(picture))
+            out.mux(stream.encode(None))
+    except (av.FFmpegError, ValueError, OSError):
+        return None
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        context = av.CodecContext.create(decoder, "r") if decoder else stream.codec_context
+        picture = next(picture for packet in container.demux(stream) for picture in context.decode(packet))
+    if not has_alpha(picture.format.name):
+        return [255, 255]
+    plane = samples(picture)[-1] / (2 ** LAYOUTS[picture.format.name].bits - 1)
+    return [round(255 * float(plane[30, 8])), round(255 * float(plane[30, 56]) / 128) * 128]
