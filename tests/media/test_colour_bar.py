@@ -10,6 +10,7 @@ import subprocess
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import get_args
 
 import av
 import imageio_ffmpeg
@@ -17,6 +18,9 @@ import numpy as np
 import pytest
 
 from rife.interpolator import Interpolator
+from rife.media.colour import from_rgb, to_rgb
+from rife.media.formats import LAYOUTS, samples
+from rife.media.siting import Siting
 from rife.pipeline import interpolate_video
 from support.clips import decoded, planes
 
@@ -138,3 +142,23 @@ def test_a_still_clip_stays_as_it_is(
         assert getattr(after, tag) == getattr(before, tag), tag
     assert ffmpeg_tags(made.path) == ffmpeg_tags(source)
     assert ffmpeg_tags(source)["aspect"] == "4:3"
+
+
+@pytest.mark.parametrize("siting", get_args(Siting))
+@pytest.mark.parametrize(
+    "name",
+    ["yuv420p", "yuv420p10le", "yuv422p10le", "yuva420p", "yuva422p10le", "yuva444p12le", "gbrap", "rgba", "ya8"],
+)
+def test_a_frame_made_of_two_equal_ones_is_the_same(name: str, siting: Siting, blender: Interpolator) -> None:
+    """What no clip can hold here yet: every siting, opacity, formats without luma."""
+    picture = av.VideoFrame(47, 33, name)
+    picture.colorspace, picture.color_range = 9, 1
+    rng = np.random.default_rng(5)
+    for codes in samples(picture):
+        codes[:] = rng.integers(0, 2 ** LAYOUTS[name].bits, codes.shape)
+    prepared = blender.prepare(to_rgb(picture, siting=siting))
+    made = from_rgb(next(blender.between(prepared, prepared, [Fraction(1, 3)])), picture, siting=siting)
+    for codes, expected in zip(samples(made), samples(picture), strict=True):
+        off = codes.astype(int) - expected
+        assert np.abs(off).max() <= 1
+        assert abs(off.mean()) <= 0.1
