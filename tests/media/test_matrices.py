@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import av
 import numpy as np
 import pytest
 
-from rife.media.matrices import leads_to_rgb, matrix_of, usual_number
+from rife.errors import MediaError
+from rife.media.matrices import check_matrix, leads_to_rgb, matrix_of, usual_number
+from support.clips import decoded
 
 NUMBERS = range(18)
 
@@ -54,3 +58,24 @@ def test_a_video_that_names_no_matrix_is_taken_as_players_take_it(
 
 def test_which_matrices_lead_to_rgb() -> None:
     assert [number for number in NUMBERS if not leads_to_rgb(tagged(number))] == [10, 11, 13, 14, 15, 16, 17]
+
+
+@pytest.mark.parametrize(
+    ("codec", "suffix"), [("libx264", ".mp4"), ("ffv1", ".mkv"), ("libvpx-vp9", ".webm"), ("libsvtav1", ".mkv")]
+)
+@pytest.mark.parametrize("number", [n for n in range(1, 15) if n != 3])
+def test_a_matrix_is_kept_by_a_file_or_refused(number: int, codec: str, suffix: str, tmp_path: Path) -> None:
+    picture = av.VideoFrame(64, 64, "yuv420p")
+    picture.colorspace, picture.pts = number, 0
+    path = tmp_path / f"clip{suffix}"
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream(codec, rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
+        stream.codec_context.colorspace = number
+        out.mux(stream.encode(picture))
+        out.mux(stream.encode(None))
+    if decoded(path)[0].colorspace == number:
+        check_matrix(picture, codec)
+    else:
+        with pytest.raises(MediaError, match=f"matrix {number} .* expected one of 0, 1, 2"):
+            check_matrix(picture, codec)

@@ -14,7 +14,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rife.media.siting import SITING_OPTION, Siting, enlarged, read_siting, reduced
+from rife.media.siting import Siting, enlarged, read_siting, reduced, siting_options
 
 SITINGS = get_args(Siting)
 SIDES = st.integers(1, 9)
@@ -53,12 +53,11 @@ def test_a_slope_keeps_its_place(siting: Siting) -> None:
     torch.testing.assert_close(large[1:-1, 1:-1], (100 * y + x)[1:-1, 1:-1])
 
 
-def clip(path: Path, siting: str | None, *, codec: str, tracks: int = 1) -> Path:
+def clip(path: Path, siting: Siting | None, *, codec: str, tracks: int = 1) -> Path:
     with av.open(str(path), "w") as out:
-        options = {} if siting is None else {SITING_OPTION: siting}
         # Metadata that looks like what is searched for.
         out.metadata["title"] = "  Stream #0:0: Video: fake, yuv420p(top), 16x16"
-        streams = [out.add_stream(codec, rate=25, options=options) for _ in range(tracks)]
+        streams = [out.add_stream(codec, rate=25, options=siting_options(siting, "yuv420p")) for _ in range(tracks)]
         for stream in streams:
             stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         for stream in streams:
@@ -79,7 +78,7 @@ def siting_of(path: Path) -> Siting | None:
     # Matroska has words for three of them only.
     [(s, "libx264", ".mp4") for s in SITINGS] + [(s, "ffv1", ".mkv") for s in ("left", "center", "topleft")],
 )
-def test_the_siting_of_a_file(siting: str, codec: str, suffix: str, tmp_path: Path) -> None:
+def test_the_siting_of_a_file(siting: Siting, codec: str, suffix: str, tmp_path: Path) -> None:
     path = clip(tmp_path / f"clip{suffix}", siting, codec=codec)
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "verbose", "-hide_banner", "-i", str(path)]
     theirs = subprocess.run(command, capture_output=True, text=True, check=False).stderr
@@ -101,3 +100,8 @@ def test_reading_the_siting_leaves_the_log_as_it_was(tmp_path: Path) -> None:
     level = av.logging.get_level()
     assert siting_of(path) == "center"
     assert av.logging.get_level() == level
+
+
+def test_only_subsampled_chroma_has_a_siting() -> None:
+    assert siting_options("topleft", "yuv444p10le") == siting_options("topleft", "gbrp") == {}
+    assert siting_options(None, "yuv420p") == {}

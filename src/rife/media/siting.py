@@ -16,6 +16,8 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 from torch import Tensor
 
+from rife.media.formats import LAYOUTS
+
 Siting: TypeAlias = Literal["left", "center", "topleft", "top", "bottomleft", "bottom"]
 """FFmpeg's names: `left` is MPEG-2's and H.264's usual one, `center` JPEG's, `topleft` that of BT.2020."""
 
@@ -39,8 +41,7 @@ _IN_HEIGHT = {
     "bottom": _SECOND,
 }
 
-SITING_OPTION = "chroma_sample_location"
-"""Encoder option that takes a siting; FFmpeg writes it to the stream and the file where they have a place for it."""
+_ENCODER_OPTION = "chroma_sample_location"
 
 _DEFAULT_LOG_LEVEL = av.logging.INFO
 
@@ -62,6 +63,12 @@ def read_siting(container: InputContainer, stream: VideoStream) -> Siting | None
     line = re.search(rf"^  Stream #0:{stream.index}\b.*: Video: (.*)$", text, flags=re.MULTILINE)
     named = line and re.search(rf"[(, ]({'|'.join(get_args(Siting))})\), ", line[1])
     return next((siting for siting in get_args(Siting) if named and siting == named[1]), None)
+
+
+def siting_options(siting: Siting | None, pixel_format: str) -> dict[str, str]:
+    """Encoder options that write a siting to the stream and the file, where these have a place for it."""
+    layout = LAYOUTS[pixel_format]
+    return {_ENCODER_OPTION: siting} if siting and (layout.half_width or layout.half_height) else {}
 
 
 def enlarged(plane: Tensor, siting: Siting, size: tuple[int, int]) -> Tensor:
