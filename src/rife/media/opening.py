@@ -1,0 +1,36 @@
+"""One door for every kind of input."""
+
+from __future__ import annotations
+
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+from rife.errors import MediaError
+from rife.media.animation import AnimatedImage, is_animation
+from rife.media.reader import VideoReader
+from rife.media.sequence import ImageSequence, is_sequence
+from rife.media.source import Source
+from rife.media.yuv_stream import STANDARD_INPUT, Y4mStream
+
+
+def open_source(path: Path, *, frame_rate: Fraction | None = None) -> Source | VideoReader:
+    """Open whatever a path names: y4m on standard input (`-`), a folder or pattern of pictures, or a video file.
+
+    Args:
+        path: what to open.
+        frame_rate: pictures per second of what tells no times itself: picture files, and y4m without a rate.
+
+    Raises:
+        MediaError: it cannot be read.
+        MissingExtraError: it needs a library that is not installed.
+    """
+    if path == STANDARD_INPUT:
+        if sys.stdin is None or sys.stdin.isatty():
+            raise MediaError("standard input: expected y4m through a pipe, but it is a terminal. Name a file instead.")
+        return Y4mStream(sys.stdin.buffer, frame_rate=frame_rate)
+    if is_sequence(path):
+        return ImageSequence(path, frame_rate=frame_rate)
+    if is_animation(path):
+        return AnimatedImage(path)
+    return VideoReader(path)

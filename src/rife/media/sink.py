@@ -1,0 +1,126 @@
+"""What every output that is written picture by picture is to the rest of the house."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol
+
+import av
+
+from rife.errors import JobError
+from rife.options import DEFAULT_CRF
+
+
+@dataclass(frozen=True)
+class PictureSpec:
+    """What an output is to hold.
+
+    Attributes:
+        pixel_format: of every picture written; one of the `pixel_formats` of the output.
+        frame_rate: average pictures per second; exact where the output has no times (y4m).
+        time_base: seconds per tick of the times given to `write`.
+        sample_aspect_ratio: width over height of a pixel, or None where it is not known.
+        crf: quality, 0 (lossless where the kind of file can be) to 51; ignored by kinds that have none.
+    """
+
+    width: int
+    height: int
+    pixel_format: str
+    frame_rate: Fraction
+    time_base: Fraction
+    sample_aspect_ratio: Fraction | None = None
+    crf: int = DEFAULT_CRF
+
+
+class PictureSink(Protocol):
+    """An open output: a context manager that leaves nothing behind unless `finish` was called.
+
+    Attributes:
+        notes: what the output cannot hold, for the user.
+        frames_written: pictures so far.
+    """
+
+    notes: list[str]
+    frames_written: int
+
+    def __enter__(self) -> PictureSink: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def write(self, picture: av.VideoFrame, *, pts: int, duration: int, name: str | None = None) -> None:
+        """Write the next picture.
+
+        Args:
+            picture: in the pixel format of the spec.
+            pts: its time in ticks, greater than the one before.
+            duration: how long it is shown, in ticks; the next one comes at `pts + duration`.
+            name: of the source picture that it is, or None for a new one.
+
+        Raises:
+            MediaError: it cannot be written.
+            BrokenPipeError: nobody reads the pipe any more.
+        """
+
+    def finish(self, *, target: Path | None = None) -> None:
+        """Complete the output; it appears under its name.
+
+        Args:
+            target: appear under this name instead, as what could be saved of an incomplete source.
+
+        Raises:
+            JobError: something else has appeared there meanwhile.
+            MediaError: it cannot be written.
+        """
+
+
+class AppearingFile:
+    """A file that grows under a hidden name beside its own, and appears when it is whole."""
+
+    def __init__(self, target: Path, *, overwrite: bool) -> None:
+        """Choose the hidden name; nothing is created yet.
+
+        Raises:
+            JobError: there is a file already, and it is not to be replaced.
+        """
+        self.target, self._overwrite = target, overwrite
+        self._check(target)
+        self.path = target.with_name(f".{target.stem}.{uuid.uuid4().hex[:12]}{target.suffix}")
+
+    def appear(self, target: Path | None = None) -> None:
+        """Rename the file to its own name, or to `target`.
+
+        Raises:
+            JobError: another file has appeared there meanwhile, and it is not to be replaced.
+            OSError: it cannot be renamed.
+        """
+        self._check(target or self.target)
+        self.path.replace(target or self.target)
+
+    def discard(self) -> None:
+        """Remove the hidden file, if it is still there."""
+        self.path.unlink(missing_ok=True)
+
+    def _check(self, target: Path) -> None:
+        if target.exists() and not self._overwrite:
+            raise JobError(f"{target}: exists already. Name another file with -o, or replace it with --overwrite.")
+
+
+def refuse_other_format(spec: PictureSpec, takes: tuple[str, ...], target: Path | str) -> None:
+    """Refuse a pixel format that an output does not take, before anything is created.
+
+    Raises:
+        JobError: it is none of them.
+    """
+    if spec.pixel_format not in takes:
+        raise JobError(f"{target}: expected pixels in one of {', '.join(takes)}, got {spec.pixel_format}.")
+
+
+def lossy_quality(crf: int) -> int:
+    """The quality from 1 to 100, as JPEG and WebP count it, that stands for a crf: 16 is 90, 28 is 70."""
+    return max(1, round(100 * (1 - (crf / 51) ** 2)))
