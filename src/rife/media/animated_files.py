@@ -7,6 +7,7 @@ browsers. Its colours are chosen anew for every picture.
 
 from __future__ import annotations
 
+import mmap
 import struct
 import zlib
 from fractions import Fraction
@@ -22,7 +23,7 @@ from av.video.stream import VideoStream
 
 from rife.errors import JobError, MediaError
 from rife.media.planar import interleaved
-from rife.media.sink import AppearingFile, PictureSpec, lossy_quality, refuse_other_format
+from rife.media.sink import AppearingFile, PictureSpec, lossy_quality, refuse_other_format, refuse_other_picture
 
 _GIF_TICK, _GIF_SHORTEST = Fraction(1, 100), 2
 _MILLISECOND = Fraction(1, 1000)
@@ -54,7 +55,8 @@ class _AnimatedFile:
                 f"{target.name} will play too slowly there"
             )
 
-    def _start_seconds(self, pts: int, duration: int) -> Fraction:
+    def _start_seconds(self, picture: av.VideoFrame, pts: int, duration: int) -> Fraction:
+        refuse_other_picture(self.spec, picture, self.target)
         if self._first_pts is None:
             self._first_pts = pts
         self._end_seconds = (pts + duration - self._first_pts) * self.spec.time_base
@@ -168,7 +170,7 @@ class AnimatedGif(_MuxedFile):
 
     def write(self, picture: av.VideoFrame, *, pts: int, duration: int, name: str | None = None) -> None:
         """Write the next picture; see `PictureSink.write`."""
-        nearest = round(self._start_seconds(pts, duration) / _GIF_TICK)
+        nearest = round(self._start_seconds(picture, pts, duration) / _GIF_TICK)
         start = max(nearest, self._next_start)
         self._next_start = start + _GIF_SHORTEST
         packed = interleaved(picture, "rgba" if self._has_alpha else "rgb24")
@@ -225,7 +227,7 @@ class AnimatedPng(_MuxedFile):
     def write(self, picture: av.VideoFrame, *, pts: int, duration: int, name: str | None = None) -> None:
         """Write the next picture; see `PictureSink.write`."""
         packed = interleaved(picture, self._encodes)
-        packed.pts, packed.time_base = round(self._start_seconds(pts, duration) / self._tick), self._tick
+        packed.pts, packed.time_base = round(self._start_seconds(picture, pts, duration) / self._tick), self._tick
         self._last_seconds = duration * self.spec.time_base
         self._encode(packed)
         self.frames_written += 1
@@ -269,7 +271,7 @@ class AnimatedWebp(_AnimatedFile):
     def write(self, picture: av.VideoFrame, *, pts: int, duration: int, name: str | None = None) -> None:
         """Write the next picture; see `PictureSink.write`."""
         packed = interleaved(picture, "bgra")
-        packed.pts, packed.time_base = round(self._start_seconds(pts, duration) / _MILLISECOND), _MILLISECOND
+        packed.pts, packed.time_base = round(self._start_seconds(picture, pts, duration) / _MILLISECOND), _MILLISECOND
         self._encode(packed)
         self.frames_written += 1
 
@@ -314,13 +316,12 @@ def _palette_graph(spec: PictureSpec, *, alpha: bool) -> Graph:
 
 def _patch_last_gif_delay(path: Path, hundredths: int) -> None:
     """Set the delay of the last picture: FFmpeg repeats the one before (GIF89a, section 23)."""
-    with path.open("r+b") as file:
-        at = _last_gif_control(file.read())
-        file.seek(at + 4)
-        file.write(struct.pack("<H", min(hundredths, _MOST_DELAY)))
+    with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as data:
+        at = _last_gif_control(data)
+        data[at + 4 : at + 6] = struct.pack("<H", min(hundredths, _MOST_DELAY))
 
 
-def _last_gif_control(data: bytes) -> int:
+def _last_gif_control(data: mmap.mmap) -> int:
     """Where the last graphic control extension begins, found by walking the blocks."""
     at = 13 + (3 << (data[10] & 7) + 1 if data[10] & 0x80 else 0)
     last = -1

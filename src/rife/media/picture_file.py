@@ -10,6 +10,7 @@ gets the curve of sRGB.
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 from contextlib import suppress
@@ -88,8 +89,6 @@ def decode_picture(path: Path, *, pixel_format: str | None = None) -> av.VideoFr
     if codec is None or _is_cut_off(data, codec):
         raise MediaError(f"{path}: the picture cannot be decoded; it is {_guess(data)}.")
     context = _context(codec)
-    if codec in ("png", "mjpeg"):
-        context.options = {"err_detect": "explode"}  # otherwise what is missing of a JPEG is made up in grey
     try:
         pictures = context.decode(av.Packet(data)) + context.decode(None)
     except av.FFmpegError as err:
@@ -193,12 +192,37 @@ def _header(data: bytes) -> tuple[int, int, str] | None:
 
 
 def _is_cut_off(data: bytes, codec: str) -> bool:
-    """Whether the end is missing, for kinds of file of which a decoder shows what is left."""
+    """Whether the end is missing, for kinds of file of which the decoder makes up what is not there."""
     if codec == "mjpeg":
-        return data.rfind(b"\xff\xda") > data.rfind(b"\xff\xd9")
+        return not _jpeg_has_end(data)
     if codec == "bmp":
         return int.from_bytes(data[2:6], "little") > len(data)
+    return codec == "exr" and not _exr_has_end(data)
+
+
+def _jpeg_has_end(data: bytes) -> bool:
+    """Whether the picture's own end is there; what cameras put behind it may look like anything."""
+    at = 2
+    while (found := re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]").search(data, at)) is not None:
+        if found[0] == b"\xff\xd9":
+            return True
+        at = found.end() + int.from_bytes(data[found.end() : found.end() + 2], "big")
     return False
+
+
+def _exr_has_end(data: bytes) -> bool:
+    """Whether the last block is there, by the table of blocks behind the header (OpenEXR file layout)."""
+    tiled, at = bool(int.from_bytes(data[5:6], "little") & 0x02), 8
+    attribute = re.compile(rb"[^\0]+\0[^\0]+\0(.{4})", re.DOTALL)  # its name, its type, its size
+    while (found := attribute.match(data, at)) is not None:
+        at = found.end() + int.from_bytes(found[1], "little")
+    at += 1
+    first = last = int.from_bytes(data[at : at + 8], "little")
+    while at < first and at < len(data):
+        offset = int.from_bytes(data[at : at + 8], "little")
+        first, last, at = min(first, offset), max(last, offset), at + 8
+    size_at = last + (16 if tiled else 4)
+    return size_at + 4 + int.from_bytes(data[size_at : size_at + 4], "little") <= len(data)
 
 
 def _guess(data: bytes) -> str:

@@ -28,7 +28,7 @@ from rife.errors import JobError, MediaError
 from rife.media.colour import from_rgb, to_rgb
 from rife.media.planar import interleaved
 from rife.media.sequence import is_pattern, matches, natural_key, numbered
-from rife.media.sink import PictureSpec, lossy_quality, refuse_other_format
+from rife.media.sink import PictureSpec, lossy_quality, refuse_other_format, refuse_other_picture
 
 _JFIF_MATRICES = (5, 6)
 _UNKNOWN_MATRIX, _HD_HEIGHT, _FULL_RANGE = 2, 720, 2
@@ -63,7 +63,7 @@ FILE_KINDS = {
         "tiff",
         ".tiff",
         {**_EIGHT_BITS, "gbrp16le": "rgb48le", "gbrap16le": "rgba64le", "gray16le": "gray16le"},
-        {"compression_algo": "lzw"},
+        {"compression_algo": "deflate"},
     ),
     "jpg": FileKind(
         "mjpeg",
@@ -122,6 +122,7 @@ class PictureFolder:
 
     def write(self, picture: av.VideoFrame, *, pts: int, duration: int, name: str | None = None) -> None:
         """Write the next picture to its file; see `PictureSink.write`."""
+        refuse_other_picture(self._spec, picture, self._folder)
         data = self._encoded(picture)
         path = self._work / f".{self.frames_written}"
         try:
@@ -221,6 +222,11 @@ def check_folder(target: Path, *, overwrite: bool) -> None:
         JobError: it would, or it is not a folder, or the one around it is missing.
     """
     folder = target.parent if is_pattern(target) else target
+    if is_pattern(target):
+        try:
+            numbered(target.name, 0)
+        except MediaError as err:
+            raise JobError(str(err)) from err
     if folder.exists() and not folder.is_dir():
         raise JobError(f"{folder}: expected a folder for the pictures, got a file.")
     if not folder.exists():

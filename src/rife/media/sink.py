@@ -11,7 +11,7 @@ from typing import Protocol
 
 import av
 
-from rife.errors import JobError
+from rife.errors import JobError, MediaError
 from rife.options import DEFAULT_CRF
 
 
@@ -119,6 +119,21 @@ def refuse_other_format(spec: PictureSpec, takes: tuple[str, ...], target: Path 
     """
     if spec.pixel_format not in takes:
         raise JobError(f"{target}: expected pixels in one of {', '.join(takes)}, got {spec.pixel_format}.")
+
+
+def refuse_other_picture(spec: PictureSpec, picture: av.VideoFrame, target: Path | str) -> None:
+    """Refuse a picture that is not what the output was opened for.
+
+    Raises:
+        MediaError: its size or pixel format is another one.
+    """
+    expected = (spec.width, spec.height, spec.pixel_format)
+    found = (picture.width, picture.height, picture.format.name)
+    if found != expected:
+        raise MediaError(
+            f"{target}: expected pictures of {expected[0]}x{expected[1]} in {expected[2]}, "
+            f"got {found[0]}x{found[1]} in {found[2]}."
+        )
 
 
 def lossy_quality(crf: int) -> int:

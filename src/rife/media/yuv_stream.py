@@ -21,7 +21,7 @@ from rife.errors import JobError, MediaError, TruncatedMediaError
 from rife.media.colour import range_tag
 from rife.media.planar import plane_samples
 from rife.media.sequence import DEFAULT_SEQUENCE_RATE
-from rife.media.sink import AppearingFile, PictureSpec, refuse_other_format
+from rife.media.sink import AppearingFile, PictureSpec, refuse_other_format, refuse_other_picture
 from rife.media.source import SourceFrame, VideoInfo
 
 STANDARD_INPUT = Path("-")
@@ -295,6 +295,7 @@ class Y4mSink:
         Raises:
             JobError: its time is further than half a picture from where the constant rate puts it.
         """
+        refuse_other_picture(self._spec, picture, self._label)
         if self._first_pts is None:
             self._first_pts = pts
         place = (pts - self._first_pts) * self._spec.time_base * self._spec.frame_rate
