@@ -10,6 +10,7 @@ from typing import Any
 
 import av
 import numpy as np
+import numpy.typing as npt
 
 from rife.errors import MediaError, MissingExtraError, TruncatedMediaError
 from rife.media.planar import plain
@@ -19,6 +20,8 @@ _MILLISECOND = Fraction(1, 1000)
 _SHORTEST_MS = 11
 _USUAL_MS = 100
 _ANIMATION_FLAG, _ALPHA_FLAG = 0x02, 0x10
+_CLEARED_AFTER, _NOT_BLENDED = 0x01, 0x02
+_OPAQUE = 255
 
 
 class AnimatedImage:
@@ -36,11 +39,11 @@ class AnimatedImage:
             MissingExtraError: Pillow is not installed.
         """
         self.path = path
-        image = _opened(path)
-        with image:
-            self._has_alpha = bool(_flags(path) & _ALPHA_FLAG)
-            self._rate = frame_rate
-            durations = _durations(path)
+        with _opened(path) as image:
+            durations, may_clear = _survey(path)
+            # Files are marked as having alpha also where holes only let the picture before show through.
+            holes = self._pixels(image, 0)[..., 3].min() < _OPAQUE
+            self._pixel_format = "gbrap" if _flags(path) & _ALPHA_FLAG and (holes or may_clear) else "gbrp"
             average = Fraction(1000 * len(durations), sum(durations))
             self.info = VideoInfo(
                 path=path,
@@ -77,18 +80,21 @@ class AnimatedImage:
             raise MediaError(f"{self.path}: no picture begins at {start}.")
         with _opened(self.path) as image:
             for index, (pts, duration) in enumerate(zip(starts, self._durations, strict=True)):
-                try:
-                    image.seek(index)
-                    pixels = np.asarray(image.convert("RGBA"))
-                except (OSError, EOFError, ValueError, SyntaxError) as err:
-                    kind = TruncatedMediaError if index else MediaError
-                    raise kind(
-                        f"{self.path}: picture {index + 1} of {len(starts)} cannot be decoded ({err}); "
-                        "the file is truncated or damaged."
-                    ) from err
+                pixels = self._pixels(image, index)
                 if pts >= start:
-                    packed = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgba")
-                    yield SourceFrame(plain(packed, "gbrap" if self._has_alpha else "gbrp"), pts, duration)
+                    packed = av.VideoFrame.from_ndarray(pixels, format="rgba")
+                    yield SourceFrame(plain(packed, self._pixel_format), pts, duration)
+
+    def _pixels(self, image: Any, index: int) -> npt.NDArray[np.uint8]:  # noqa: ANN401 (as below)
+        """RGBA of a picture as it is shown, (H, W, 4)."""
+        try:
+            image.seek(index)
+            return np.ascontiguousarray(image.convert("RGBA"))
+        except (OSError, EOFError, ValueError, SyntaxError) as err:
+            kind = TruncatedMediaError if index else MediaError
+            raise kind(
+                f"{self.path}: picture {index + 1} cannot be decoded ({err}); the file is truncated or damaged."
+            ) from err
 
 
 def is_animation(path: Path) -> bool:
@@ -106,12 +112,13 @@ def _flags(path: Path) -> int:
     return head[20] if len(head) == 21 and head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X" else 0
 
 
-def _durations(path: Path) -> list[int]:
-    """Milliseconds of every picture, from the file's ANMF chunks.
+def _survey(path: Path) -> tuple[list[int], bool]:
+    """Milliseconds of every picture, and whether any can make a hole in what was opaque; from the ANMF chunks.
 
     A length of 10 ms or less is shown as 100 ms, as browsers do: such files were never meant to be shown that fast.
     """
     found: list[int] = []
+    may_clear = False
     size = path.stat().st_size
     with path.open("rb") as file:
         file.seek(12)
@@ -123,11 +130,14 @@ def _durations(path: Path) -> list[int]:
                     raise MediaError(
                         f"{path}: the file ends within picture {len(found) + 1}; its download may be incomplete."
                     )
-                found.append(int.from_bytes(file.read(15)[12:15], "little"))
+                about = file.read(29).ljust(29, b"\0")
+                found.append(int.from_bytes(about[12:15], "little"))
+                opaque = about[16:20] == b"VP8 " or (about[16:20] == b"VP8L" and not about[28] & _ALPHA_FLAG)
+                may_clear |= bool(about[15] & _CLEARED_AFTER or (about[15] & _NOT_BLENDED and not opaque))
             file.seek(body + length + length % 2)
     if not found:
         raise MediaError(f"{path}: an animated WebP without a picture; the file is damaged.")
-    return [duration if duration >= _SHORTEST_MS else _USUAL_MS for duration in found]
+    return [duration if duration >= _SHORTEST_MS else _USUAL_MS for duration in found], may_clear
 
 
 def _opened(path: Path) -> Any:  # noqa: ANN401 (Pillow is optional; its types are not there without it)
