@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rife.errors import MediaError, MissingExtraError, TruncatedMediaError
+from rife.errors import JobError, MediaError, MissingExtraError, TruncatedMediaError
 from rife.media.animation import AnimatedImage, is_animation
 from rife.media.opening import open_source
 from rife.media.reader import VideoReader
@@ -197,10 +197,13 @@ def test_one_door_for_every_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         (moving, AnimatedImage),
         (gif, VideoReader),
     ):
-        with open_source(path, frame_rate=rate) as source:
+        takes_rate = kind is ImageSequence
+        with open_source(path, frame_rate=rate if takes_rate else None) as source:
             assert isinstance(source, kind)
-            if kind is ImageSequence:
-                assert source.info.frame_rate == rate
+            assert not takes_rate or source.info.frame_rate == rate
+        if not takes_rate:
+            with pytest.raises(JobError, match="has its own times"):
+                open_source(path, frame_rate=rate)
     with pytest.raises(MediaError, match="no such file"):
         open_source(tmp_path / "none.mp4")
 

@@ -70,6 +70,25 @@ def test_every_code_is_kept(tmp_path: Path, image_format: ImageFormat, channels:
     assert listed(tmp_path) == ["out"]
 
 
+@pytest.mark.parametrize("name", ["rgb24", "rgba", "gray", "rgb48be", "rgba64be", "gray16be"])
+def test_a_png_of_another_program_goes_through_to_the_bit(tmp_path: Path, name: str) -> None:
+    (tmp_path / "in").mkdir()
+    ffmpeg = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error"]
+    noise = "nullsrc=size=47x33:rate=25:duration=0.12,format=rgba64,geq=r='random(1)*65535':g='random(2)*65535'"
+    made = f"{noise}:b='random(3)*65535':a='random(4)*65535',format={name}"
+    subprocess.run([*ffmpeg, "-f", "lavfi", "-i", made, str(tmp_path / "in" / "s%02d.png")], check=True)
+    frames = list(ImageSequence(tmp_path / "in").frames())
+    write(tmp_path / "out", [frame.picture for frame in frames], names=[frame.name for frame in frames])
+    raw = []
+    for folder in ("in", "out"):
+        command = [*ffmpeg, "-i", str(tmp_path / folder / "s%02d.png"), "-f", "rawvideo", "-pix_fmt", name, "-"]
+        raw.append(subprocess.run(command, check=True, capture_output=True).stdout)
+        with av.open(str(tmp_path / folder / "s01.png")) as container:
+            assert container.streams.video[0].codec_context.pix_fmt == name
+    assert raw[0] == raw[1]
+    assert len(set(raw[0])) > 200
+
+
 def test_deep_png_is_deep_to_others_too(tmp_path: Path) -> None:
     codes = random_codes((33, 47, 3), deep=True)
     write(tmp_path / "out", [planar_picture(codes)])

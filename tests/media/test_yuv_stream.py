@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import subprocess
+import sys
 import threading
 from fractions import Fraction
 from pathlib import Path
@@ -112,9 +113,11 @@ def test_what_a_header_leaves_out() -> None:
     assert (stream.info.frame_rate, stream.info.sample_aspect_ratio) == (Fraction(25), None)
     given = Y4mStream(io.BytesIO(b"YUV4MPEG2 W4 H2 F0:0 A0:0\n" + FRAME), frame_rate=Fraction(12))
     assert (given.info.frame_rate, given.info.sample_aspect_ratio) == (Fraction(12), None)
-    told = Y4mStream(io.BytesIO(HEADER + b"FRAME Ip XYZ\n" + bytes(12)), frame_rate=Fraction(12))
+    told = Y4mStream(io.BytesIO(HEADER + b"FRAME Ip XYZ\n" + bytes(12)), frame_rate=Fraction(25))
     assert told.info.frame_rate == 25
     assert len(list(told.frames())) == 1
+    with pytest.raises(JobError, match="tells its own rate, 25"):
+        Y4mStream(io.BytesIO(HEADER), frame_rate=Fraction(12))
 
 
 def test_every_cut_is_told_with_the_number_of_the_picture() -> None:
@@ -190,6 +193,41 @@ def test_a_reader_that_goes_away_is_a_broken_pipe() -> None:
         spec = PictureSpec(8, 8, "gray", Fraction(25), Fraction(1, 25))
         with sink_for("-", spec, stream=pipe) as sink, pytest.raises(BrokenPipeError):
             sink.write(noise("gray", (8, 8), 0), pts=0, duration=1)
+
+
+WRITER = """
+import sys, av
+from fractions import Fraction
+from rife.media.sink import PictureSpec
+from rife.media.sinks import sink_for
+spec = PictureSpec(64, 48, "yuv420p", Fraction(25), Fraction(1, 25))
+try:
+    with sink_for("-", spec) as sink:
+        for index in range(int(sys.argv[1])):
+            sink.write(av.VideoFrame(64, 48, "yuv420p"), pts=index, duration=1)
+        sink.finish()
+except BrokenPipeError:
+    sys.exit(141)
+"""
+
+
+def test_standard_output_carries_the_stream_and_nothing_else() -> None:
+    data = subprocess.run([sys.executable, "-c", WRITER, "7"], check=True, capture_output=True)
+    assert data.stderr == b""
+    crcs = ffmpeg("-f", "yuv4mpegpipe", "-i", "-", "-f", "framecrc", "-", given=data.stdout).decode().splitlines()
+    rows = [row for row in crcs if not row.startswith("#")]
+    assert [int(row.split(",")[2]) for row in rows] == list(range(7))
+
+
+def test_a_reader_of_standard_output_that_goes_away_leaves_no_word() -> None:
+    writer = subprocess.Popen([sys.executable, "-c", WRITER, "100000"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert writer.stdout is not None
+    assert writer.stderr is not None
+    assert writer.stdout.read(1000).startswith(b"YUV4MPEG2 W64 H48 F25:1")
+    writer.stdout.close()
+    with writer.stderr:
+        assert writer.stderr.read() == b""
+    assert writer.wait() == 141
 
 
 def test_times_within_half_a_picture_are_the_rate_and_others_are_refused(tmp_path: Path) -> None:

@@ -27,12 +27,8 @@ _OPAQUE = 255
 class AnimatedImage:
     """An animated WebP as a `Source`: every picture whole, with its own time."""
 
-    def __init__(self, path: Path, *, frame_rate: Fraction | None = None) -> None:
+    def __init__(self, path: Path) -> None:
         """Open a file.
-
-        Args:
-            path: the file.
-            frame_rate: a constant rate instead of the file's own times.
 
         Raises:
             MediaError: it cannot be read.
@@ -44,17 +40,17 @@ class AnimatedImage:
             # Files are marked as having alpha also where holes only let the picture before show through.
             holes = self._pixels(image, 0)[..., 3].min() < _OPAQUE
             self._pixel_format = "gbrap" if _flags(path) & _ALPHA_FLAG and (holes or may_clear) else "gbrp"
-            average = Fraction(1000 * len(durations), sum(durations))
+            length = sum(durations) * _MILLISECOND
             self.info = VideoInfo(
                 path=path,
                 width=image.width,
                 height=image.height,
-                frame_rate=frame_rate or average,
-                time_base=1 / frame_rate if frame_rate else _MILLISECOND,
+                frame_rate=len(durations) / length,
+                time_base=_MILLISECOND,
                 frames=len(durations),
-                duration_seconds=len(durations) / frame_rate if frame_rate else sum(durations) * _MILLISECOND,
+                duration_seconds=length,
             )
-        self._durations = [1] * len(durations) if frame_rate else durations
+        self._durations = durations
 
     def __enter__(self) -> AnimatedImage:
         return self

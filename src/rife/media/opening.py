@@ -6,7 +6,7 @@ import sys
 from fractions import Fraction
 from pathlib import Path
 
-from rife.errors import MediaError
+from rife.errors import JobError, MediaError
 from rife.media.animation import AnimatedImage, is_animation
 from rife.media.reader import VideoReader
 from rife.media.sequence import ImageSequence, is_sequence
@@ -22,6 +22,7 @@ def open_source(path: Path, *, frame_rate: Fraction | None = None) -> Source | V
         frame_rate: pictures per second of what tells no times itself: picture files, and y4m without a rate.
 
     Raises:
+        JobError: a frame rate for an input that has its own times.
         MediaError: it cannot be read.
         MissingExtraError: it needs a library that is not installed.
     """
@@ -31,6 +32,11 @@ def open_source(path: Path, *, frame_rate: Fraction | None = None) -> Source | V
         return Y4mStream(sys.stdin.buffer, frame_rate=frame_rate)
     if is_sequence(path):
         return ImageSequence(path, frame_rate=frame_rate)
+    if frame_rate is not None:
+        raise JobError(
+            f"{path}: has its own times; an input rate is for picture files and for y4m that tells none. "
+            "Leave it out, or choose the rate of the output with --fps."
+        )
     if is_animation(path):
         return AnimatedImage(path)
     return VideoReader(path)

@@ -9,6 +9,7 @@ and the like for depth, XCOLORRANGE for range.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -70,17 +71,22 @@ class Y4mStream:
 
         Raises:
             MediaError: not y4m, or of a kind that is not known.
+            JobError: a rate is given, and the stream tells another one.
         """
         self.path = path
         self._file = file
         self._started = False
         tags = self._header()
         self.pixel_format, self._range = self._colours(tags)
+        own_rate = self._ratio(tags, "F")
+        if frame_rate is not None and own_rate not in (None, frame_rate):
+            raise JobError(f"{self._name}: tells its own rate, {own_rate}; leave out the input rate of {frame_rate}.")
+        rate = own_rate or frame_rate or DEFAULT_SEQUENCE_RATE
         self.info = VideoInfo(
             path=path,
             width=self._side(tags, "W", "width"),
             height=self._side(tags, "H", "height"),
-            frame_rate=(rate := self._ratio(tags, "F") or frame_rate or DEFAULT_SEQUENCE_RATE),
+            frame_rate=rate,
             time_base=1 / rate,
             frames=None,
             duration_seconds=None,
@@ -286,7 +292,8 @@ class Y4mSink:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._file is not None and self._stream is not None:
-            self._stream.close()
+            with suppress(OSError):  # what cannot be written any more is thrown away
+                self._stream.close()
             self._file.discard()
 
     def write(self, picture: av.VideoFrame, *, pts: int, duration: int, name: str | None = None) -> None:
