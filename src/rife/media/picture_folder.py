@@ -57,7 +57,7 @@ FILE_KINDS = {
         "png",
         ".png",
         {**_EIGHT_BITS, "gbrp16le": "rgb48be", "gbrap16le": "rgba64be", "gray16le": "gray16be"},
-        {"pred": "mixed"},
+        {"pred": "mixed", "compression_level": "3"},
     ),
     "tiff": FileKind(
         "tiff",
