@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import zlib
 from fractions import Fraction
 from itertools import accumulate
 from pathlib import Path
@@ -219,6 +220,30 @@ def test_nothing_is_left_of_a_failure_and_nothing_is_replaced_unasked(tmp_path: 
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
     with pytest.raises(JobError, match=r"expected pixels in one of gbrp.*got yuv420p"):
         sink_for(path, PictureSpec(8, 8, "yuv420p", Fraction(25), Fraction(1, 25)), overwrite=True)
+
+
+@pytest.mark.parametrize("ending", [*ENDINGS, "y4m"])
+def test_a_file_that_appears_meanwhile_is_left_alone(tmp_path: Path, ending: str) -> None:
+    frame = planar_picture(textured(0, channels=1)) if ending == "y4m" else pictures(1)[0]
+    path = tmp_path / f"a.{ending}"
+    with sink_for(path, PictureSpec(46, 32, frame.format.name, Fraction(25), Fraction(1, 25))) as sink:
+        sink.write(frame, pts=0, duration=1)
+        path.write_bytes(b"theirs")
+        with pytest.raises(JobError, match="exists already"):
+            sink.finish()
+    assert path.read_bytes() == b"theirs"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_every_chunk_of_an_animated_png_has_its_own_sum(tmp_path: Path) -> None:
+    write(tmp_path / "a.apng", pictures(3), durations=[1, 1, 7], time_base=Fraction(1, 25))
+    data = (tmp_path / "a.apng").read_bytes()
+    at = 8
+    while at < len(data):
+        size = int.from_bytes(data[at : at + 4], "big")
+        body = data[at + 4 : at + 8 + size]
+        assert zlib.crc32(body) == int.from_bytes(data[at + 8 + size : at + 12 + size], "big"), body[:4]
+        at += 12 + size
 
 
 def test_an_incomplete_animation_goes_under_another_name(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def test_numbers_in_names_count_as_numbers(numbers: list[int], text: str) -> Non
     assert by_name == [f"{text}{number}.png" for number in sorted(numbers)]
 
 
-@given(st.lists(st.text(max_size=6), max_size=8))
+@given(st.lists(st.text("a01²", max_size=4), max_size=8))
 def test_any_names_have_one_order(some: list[str]) -> None:
     keys = sorted({natural_key(name) for name in some})
     assert len(keys) == len(set(some))

@@ -195,6 +195,22 @@ def test_a_reader_that_goes_away_is_a_broken_pipe() -> None:
             sink.write(noise("gray", (8, 8), 0), pts=0, duration=1)
 
 
+class Grudging(io.BytesIO):
+    """Takes 7 bytes at a time, as a pipe that is nearly full may."""
+
+    def write(self, data: bytes) -> int:  # type: ignore[override]
+        return super().write(bytes(data[:7]))
+
+
+def test_a_pipe_that_takes_a_part_gets_the_rest() -> None:
+    picture = noise("gray", (8, 8), 0)
+    stream = Grudging()
+    with sink_for("-", PictureSpec(8, 8, "gray", Fraction(25), Fraction(1, 25)), stream=stream) as sink:
+        sink.write(picture, pts=0, duration=1)
+        sink.finish()
+    assert stream.getvalue() == written([picture])
+
+
 WRITER = """
 import sys, av
 from fractions import Fraction
