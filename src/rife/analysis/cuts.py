@@ -1,12 +1,58 @@
-"""Where a new shot begins, in one pass with a few small pictures in memory."""
+"""Where a new shot begins: in one pass, with a few small pictures in memory.
+
+Two frames are compared by looking for every part of each of them in the other one, up to a quarter of the width and
+height away: a pan, a zoom or something that passes is found again, a new shot is not. That is done on colours, and on
+structure alone (each spot less the mean around it, over the contrast around it), which light does not change. The
+pictures are about 32 cells wide: what a cut is shows at that size. (Repeats are not decided on them: rife.analysis.repeats.)
+
+An interval is a cut if no frame shortly before it is like any frame shortly after it, so that a flash is none, and if it
+differs much more than the intervals beside it, so that a fade, a dissolve or a rough camera is none. Intervals in which
+nothing moves are passed over as neighbours, so that animation on twos or threes is judged by its drawings.
+
+docs/cuts.md has the figures, which `python benchmarks/cuts.py` prints, and says how the constants were found.
+"""
 
 from __future__ import annotations
 
+from collections import deque
+from dataclasses import dataclass
+from functools import cached_property
+
 import numpy as np
+import numpy.typing as npt
 
 from rife.analysis.planes import Means, Planes, cell_means
 
-_CUT_CHANGE = 30.0
+_GRID = 32
+_REACH = 2
+"""How many frames further away, on both sides, may show that it was a flash."""
+_NEIGHBOUR_REACH = 8
+"""How far the next interval in which something moves is looked for."""
+_LAG = _NEIGHBOUR_REACH + 1
+
+_STILL = 0.3
+_NOISE = 3.0
+_STRUCTURE_NOISE = 2.0
+_DETAIL_NOISE = 0.1
+_RISE_NOISE = 0.7
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """What a cut exceeds, in shares: of the pictures' contrast, of their structure, of the intervals beside it."""
+
+    colour: float
+    structure: float
+    rise: float
+    colour_below: float = float("inf")
+
+
+_NEW_PICTURE = _Rule(colour=0.28, structure=0.55, rise=1.5)
+_LIKE_PICTURE = _Rule(colour=0.17, structure=0.38, rise=2.1, colour_below=0.9)
+"""A jump inside one scene; light that bursts over a scene keeps about as much structure, but changes colours more."""
+_TO_OR_FROM_NOTHING = _Rule(colour=0.9, structure=0.65, rise=0.0)
+"""Black that lasts a frame has a cut on both sides: neither of them stands out from the other."""
+_RULES = (_NEW_PICTURE, _LIKE_PICTURE, _TO_OR_FROM_NOTHING)
 
 
 class CutFinder:
@@ -14,17 +60,166 @@ class CutFinder:
 
     def __init__(self) -> None:
         """Begin with no frames."""
-        self._before: Means | None = None
+        self._steps: deque[_Step] = deque(maxlen=2 * _LAG + 1)
+        self._last: _Look | None = None
         self._cuts: list[bool] = []
 
     def add(self, frame: Planes) -> None:
         """Take the next frame."""
-        now = (cell_means(frame.planes[0], frame.cell(0)) - frame.zero) * frame.unit
-        if self._before is not None:
-            same = self._before.shape == now.shape
-            self._cuts.append(not same or float(np.abs(now - self._before).mean()) > _CUT_CHANGE)
-        self._before = now
+        look = _look(frame)
+        if self._last is not None:
+            self._steps.append(_Step(self._last, look))
+            if len(self._steps) > _LAG:
+                self._decide(len(self._steps) - 1 - _LAG)
+        self._last = look
 
     def finish(self) -> list[bool]:
-        """Whether each interval is a cut."""
+        """Whether each interval is a cut; no frame can be added any more."""
+        for place in range(max(0, len(self._steps) - _LAG), len(self._steps)):
+            self._decide(place)
         return self._cuts
+
+    def _decide(self, place: int) -> None:
+        steps = list(self._steps)
+        self._cuts.append(_is_cut(steps, place))
+
+
+@dataclass(frozen=True)
+class _Look:
+    """A small picture.
+
+    Attributes:
+        colour: (rows, columns, 3 or 1) luma and chroma in 8-bit codes.
+        structure: (rows, columns, 1) luma less its surroundings, over their contrast.
+    """
+
+    colour: Means
+    structure: Means
+
+    @cached_property
+    def contrast(self) -> float:
+        return float(np.abs(self.colour - self.colour.mean((0, 1))).sum(2).mean())
+
+    @cached_property
+    def detail(self) -> float:
+        return float(np.abs(self.structure).mean())
+
+
+@dataclass(frozen=True)
+class _Step:
+    """An interval and the small pictures at its ends."""
+
+    before: _Look
+    after: _Look
+
+    @cached_property
+    def change(self) -> float:
+        """Mean absolute difference without any search, in 8-bit codes."""
+        if self.before.colour.shape != self.after.colour.shape:
+            return float("inf")
+        return float(np.abs(self.after.colour - self.before.colour).sum(2).mean())
+
+    @cached_property
+    def lost(self) -> float:
+        """What of each picture is not found in the other, in 8-bit codes."""
+        return self.change if self.change <= _STILL else _lost(self.before.colour, self.after.colour)
+
+
+def _is_cut(steps: list[_Step], place: int) -> bool:
+    step = steps[place]
+    if step.before.colour.shape != step.after.colour.shape:
+        return True
+    contrast = (step.before.contrast + step.after.contrast) / 2 + _NOISE
+    lowest = min(rule.colour for rule in _RULES)
+    # From here on each measure costs more than the one before it, and most intervals never get to it.
+    if step.change <= lowest * contrast or step.lost <= lowest * contrast:
+        return False
+    rise = step.lost / (max(_neighbour(steps, place, -1), _neighbour(steps, place, 1)) + _RISE_NOISE)
+    rules = [rule for rule in _RULES if rise > rule.rise and step.lost > rule.colour * contrast]
+    if not rules:
+        return False
+    colour, structure = _difference_around(steps, place)
+    return any(rule.colour < colour < rule.colour_below and structure > rule.structure for rule in rules)
+
+
+def _neighbour(steps: list[_Step], place: int, direction: int) -> float:
+    """What the next interval in which something moves loses; 0 if there is none nearby."""
+    for distance in range(1, _NEIGHBOUR_REACH + 1):
+        beside = place + direction * distance
+        if not 0 <= beside < len(steps):
+            break
+        if steps[beside].change > _STILL:
+            return steps[beside].lost if np.isfinite(steps[beside].change) else 0.0
+    return 0.0
+
+
+def _difference_around(steps: list[_Step], place: int) -> tuple[float, float]:
+    """Least difference in colour and in structure of a frame just before the interval from one just after it."""
+    before = [steps[i].before for i in range(max(0, place - _REACH), place + 1)]
+    after = [steps[i].after for i in range(place, min(len(steps), place + _REACH + 1))]
+    colour = structure = float("inf")
+    for a in before:
+        for b in after:
+            if a.colour.shape == b.colour.shape:
+                contrast = (a.contrast + b.contrast) / 2 + _NOISE
+                detail = (a.detail + b.detail) / 2 + _DETAIL_NOISE
+                colour = min(colour, _lost(a.colour, b.colour) / contrast)
+                structure = min(structure, _lost(a.structure, b.structure) / detail)
+    return colour, structure
+
+
+def _lost(a: Means, b: Means) -> float:
+    """Mean absolute difference of each small window of a picture from the most similar one in the other."""
+    return (_unfound(a, b) + _unfound(b, a)) / 2
+
+
+def _unfound(a: Means, b: Means) -> float:
+    """What of b is not in a: windows of 4x4 cells, at every second cell."""
+    height, width, channels = b.shape
+    down, right = height // 4, width // 4
+    outside = np.full((height + 2 * down, width + 2 * right, channels), 1e4, np.float32)
+    outside[down : down + height, right : right + width] = a
+    shifted = np.lib.stride_tricks.sliding_window_view(outside, (height, width), axis=(0, 1))
+    # (shifts down, shifts right, channels, rows, columns), one channel after the other to stay in the fast memory.
+    total = np.abs(shifted[:, :, 0] - b[:, :, 0])
+    for channel in range(1, channels):
+        total += np.abs(shifted[:, :, channel] - b[:, :, channel])
+    pairs = total[..., 0::2, :] + total[..., 1::2, :]
+    pairs = pairs[..., 0::2] + pairs[..., 1::2]
+    rows = pairs[..., :-1, :] + pairs[..., 1:, :]
+    windows = rows[..., :-1] + rows[..., 1:]
+    return float(windows.min((0, 1)).mean()) / 16
+
+
+def _look(frame: Planes) -> _Look:
+    height, width = frame.planes[0].shape
+    step = max(2, 2 * round(max(height, width) / _GRID / 2))
+    planes = []
+    for index, samples in enumerate(frame.planes):
+        rows = step >> (frame.layout.half_height and index > 0)
+        columns = step >> (frame.layout.half_width and index > 0)
+        planes.append(cell_means(samples, (rows, columns)) * frame.unit)
+    rows, columns = (min(plane.shape[axis] for plane in planes) for axis in (0, 1))
+    colour = np.stack([plane[:rows, :columns] for plane in planes], -1)
+    if frame.layout.rgb:
+        green, blue, red = (colour[..., channel] for channel in range(3))
+        luma = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+        colour = np.stack((luma, (blue - luma) / 1.8556, (red - luma) / 1.5748), -1)
+    # Windows need four cells in each direction, and an even number of them.
+    fill = [max(4 - n, n % 2) for n in (rows, columns)]
+    colour = np.pad(colour, ((0, fill[0]), (0, fill[1]), (0, 0)), mode="edge").astype(np.float32)
+    return _Look(colour, _structure(colour[..., 0]))
+
+
+def _structure(luma: npt.NDArray[np.float32]) -> Means:
+    detail = luma - _around(luma)
+    contrast = np.sqrt(_around(detail * detail))
+    return np.asarray(detail / (contrast + _STRUCTURE_NOISE), np.float32)[..., None]
+
+
+def _around(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Mean over 5x5 cells."""
+    wide = np.pad(values, 2, mode="edge")
+    rows = sum(wide[k : k + values.shape[0]] for k in range(5))
+    out: npt.NDArray[np.float32] = sum(rows[:, k : k + values.shape[1]] for k in range(5)) / np.float32(25)
+    return out
