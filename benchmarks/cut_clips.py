@@ -1,7 +1,7 @@
 """Clips with known cuts, made from pieces of real footage, for the comparison of cut detectors.
 
-Two sets that share no footage: one to tune on (scenes of the sample clip bikes), one to report on (bigbuckbunny, carphone
-and the photographs of scikit-image).
+Two sets that share no footage: one to tune on (scenes of the sample clip bikes), one to report on (bigbuckbunny,
+carphone and the photographs of scikit-image).
 """
 
 from __future__ import annotations
@@ -68,11 +68,13 @@ class Maker:
     """Makes the pieces of one clip with its own random numbers."""
 
     def __init__(self, split: Split, seed: int, size: tuple[int, int]) -> None:
+        """Choose the footage, the random numbers and the size of the clip."""
         self.rng = np.random.default_rng(seed)
         self.scenes = _footage(split)
         self.size = size
 
     def scene(self, *, other_than: int | None = None, moving: bool = False) -> int:
+        """Choose a scene."""
         choices = [i for i, scene in enumerate(self.scenes) if i != other_than and (len(scene) > 1 or not moving)]
         return int(self.rng.choice(choices))
 

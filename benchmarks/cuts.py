@@ -122,20 +122,24 @@ class Score:
     false: int = 0
 
     def add(self, truth: frozenset[int], said: set[int]) -> None:
+        """Count those of one clip."""
         self.found += len(truth & said)
         self.missed += len(truth - said)
         self.false += len(said - truth)
 
     @property
     def precision(self) -> float:
+        """Share of what was said that is true."""
         return self.found / max(1, self.found + self.false)
 
     @property
     def recall(self) -> float:
+        """Share of the cuts that were found."""
         return self.found / max(1, self.found + self.missed)
 
     @property
     def f1(self) -> float:
+        """Harmonic mean of both."""
         return 2 * self.found / max(1, 2 * self.found + self.missed + self.false)
 
 

@@ -58,7 +58,7 @@ def test_a_survey_that_cannot_be_is_refused() -> None:
         Survey(good.pts, 0, Fraction(1), good.intervals, ())
     with pytest.raises(JobError, match="keyframes from 0 to 4"):
         Survey(good.pts, 1, Fraction(1), good.intervals, (5,))
-    with pytest.raises(JobError, match="from 1 to 4.*got 0, 5"):
+    with pytest.raises(JobError, match=r"from 1 to 4.*got 0, 5"):
         good.with_cuts((0, 2, 5))
 
 
@@ -134,5 +134,5 @@ def test_a_damaged_survey_is_refused(field: str, missing: bool) -> None:
     fields[field] = DAMAGE[field]
     if missing:
         del fields[field]
-    with pytest.raises(JobError, match="^film: "):
+    with pytest.raises(JobError, match=r"^film: "):
         Survey.from_json(json.dumps(fields), name="film")

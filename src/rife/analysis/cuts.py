@@ -3,10 +3,10 @@
 Two frames are compared by looking for every part of each of them in the other one, up to a quarter of the width and
 height away: a pan, a zoom or something that passes is found again, a new shot is not. That is done on colours, and on
 structure alone (each spot less the mean around it, over the contrast around it), which light does not change. The
-pictures are about 32 cells wide: what a cut is shows at that size. (Repeats are not decided on them: rife.analysis.repeats.)
+pictures are about 32 cells wide: a cut shows at that size. (Repeats are never decided on them.)
 
-An interval is a cut if no frame shortly before it is like any frame shortly after it, so that a flash is none, and if it
-differs much more than the intervals beside it, so that a fade, a dissolve or a rough camera is none. Intervals in which
+An interval is a cut if no frame shortly before it is like any frame shortly after it, so that a flash is none, and if
+it differs much more than the intervals beside it, so that a fade, a dissolve or a rough camera is none. Intervals where
 nothing moves are passed over as neighbours, so that animation on twos or threes is judged by its drawings.
 
 docs/cuts.md has the figures, which `python benchmarks/cuts.py` prints, and says how the constants were found.
@@ -220,6 +220,5 @@ def _structure(luma: npt.NDArray[np.float32]) -> Means:
 def _around(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Mean over 5x5 cells."""
     wide = np.pad(values, 2, mode="edge")
-    rows = sum(wide[k : k + values.shape[0]] for k in range(5))
-    out: npt.NDArray[np.float32] = sum(rows[:, k : k + values.shape[1]] for k in range(5)) / np.float32(25)
-    return out
+    rows = np.sum([wide[k : k + values.shape[0]] for k in range(5)], 0)
+    return np.asarray(np.sum([rows[:, k : k + values.shape[1]] for k in range(5)], 0) / 25, np.float32)

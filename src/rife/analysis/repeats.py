@@ -1,37 +1,152 @@
-"""Whether two frames show the same picture, decided at full size on small blocks."""
+"""Whether two frames show the same picture, decided at full size on small blocks.
+
+A video that was encoded with loss never repeats a frame to the bit: at a key frame all blocks change a little, grain
+differs, and a moving object is still being refined in the frame that repeats it. What decides is the block that changes
+most, never an average or a thumbnail, so that a small object on a still background is motion:
+
+1. More than coding and grain can do is motion; next to nothing is a repeat.
+2. In between, a small change beside much larger ones is a repeat: that is how animation on twos looks.
+3. Where nothing nearby moves much, the change is motion if it is what moving the picture would do (it follows the
+   picture's own gradients, by the equation of optical flow), or if all of it gets lighter or darker.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
-from rife.analysis.planes import LIMITED_SPAN, Planes, cell_means, difference
+from rife.analysis.planes import LIMITED_SPAN, Means, Planes, Samples, cell_means, difference
 
-_SAME_BLOCK = 3.0
+BLOCK_PX = 16
+_NOTHING = 1.0
+"""Largest change of a block, in 8-bit codes, that is a repeat whatever is around it."""
+_MUCH = 10.0
+"""Largest change of a block that coding alone makes, at x264's crf 28, with room to spare."""
+_GRAIN_BASE, _GRAIN_FACTOR, _GRAIN_MOST = 3.0, 3.0, 6.0
+"""Under grain, the typical block changes too: the largest change is then up to base + factor * typical."""
+_CHROMA_WEIGHT = 0.75
+_BESIDE = 3
+_BESIDE_FACTOR = 3.0
+_LIGHT = 0.4
+
+_WINDOW_PX, _WINDOWS = 32, 8
+_MEDIAN_EXPLAINED, _MEDIAN_MOVED_PX = 0.12, 0.12
+_ONE_EXPLAINED, _ONE_MOVED_PX, _ONE_CHANGE = 0.35, 0.25, 1.5
 
 
 @dataclass(frozen=True)
 class Change:
-    """How two frames in a row differ.
+    """How two frames in a row differ, in 8-bit codes unless said otherwise.
 
     Attributes:
-        repeated: the second shows the same picture as the first.
         luma_change: mean absolute difference of luma over the picture, as a share of black to white.
+        largest: of the mean absolute differences of blocks.
+        typical: the median of them.
+        coherent: what there is of change looks like motion or a change of light; only looked at where it decides.
     """
 
-    repeated: bool
     luma_change: float
+    largest: float
+    typical: float
+    coherent: bool
+
+    @property
+    def is_motion(self) -> bool:
+        """More than coding and grain can do."""
+        grain = _GRAIN_BASE + _GRAIN_FACTOR * min(self.typical, _GRAIN_MOST)
+        return self.largest > max(_MUCH, grain)
 
 
 def compare(before: Planes, after: Planes) -> Change:
     """Compare two frames in a row."""
     if before.kind != after.kind:
-        return Change(repeated=False, luma_change=1.0)
-    largest, luma_change = 0.0, 0.0
+        return Change(luma_change=1.0, largest=float("inf"), typical=0.0, coherent=True)
+    unit = before.unit
+    luma = cell_means(difference(before.planes[0], after.planes[0]), (BLOCK_PX, BLOCK_PX)) * unit
+    largest = float(luma.max())
     for index, (a, b) in enumerate(zip(before.planes, after.planes, strict=True)):
-        means = cell_means(difference(a, b), before.cell(index)) * before.unit
-        largest = max(largest, float(means.max()))
-        if index == 0:
-            luma_change = float(means.mean()) / LIMITED_SPAN
-    return Change(repeated=largest < _SAME_BLOCK, luma_change=float(np.clip(luma_change, 0, 1)))
+        if index:
+            weight = 1.0 if before.layout.rgb else _CHROMA_WEIGHT
+            rows, columns = (2 * n for n in before.cell(index))
+            largest = max(largest, float(cell_means(difference(a, b), (rows, columns)).max()) * unit * weight)
+    luma_change = min(1.0, float(luma.mean()) / LIMITED_SPAN)
+    change = Change(luma_change, largest, float(np.median(luma)), coherent=False)
+    if largest < _NOTHING or change.is_motion:
+        return change
+    coherent = _is_coherent(before.planes[0], after.planes[0], luma, unit)
+    return Change(luma_change, largest, change.typical, coherent=coherent)
+
+
+def repeats(changes: Sequence[Change], cuts: Sequence[bool]) -> list[bool]:
+    """Whether each interval leads to the same picture again.
+
+    Args:
+        changes: of all intervals.
+        cuts: whether each interval is a cut; what lies beyond one is not compared with.
+    """
+    return [not cut and _is_repeat(changes, cuts, place) for place, cut in enumerate(cuts)]
+
+
+def _is_repeat(changes: Sequence[Change], cuts: Sequence[bool], place: int) -> bool:
+    change = changes[place]
+    if change.largest < _NOTHING:
+        return True
+    if change.is_motion:
+        return False
+    beside = 0.0
+    for direction in (-1, 1):
+        for distance in range(1, _BESIDE + 1):
+            at = place + direction * distance
+            if not 0 <= at < len(changes) or cuts[at]:
+                break
+            beside = max(beside, changes[at].largest)
+    return beside > _BESIDE_FACTOR * change.largest or not change.coherent
+
+
+def _is_coherent(a: Samples, b: Samples, blocks: Means, unit: float) -> bool:
+    """Whether a small change is what motion or light does, seen in the windows that change most."""
+    light = (cell_means(b, (BLOCK_PX, BLOCK_PX)) - cell_means(a, (BLOCK_PX, BLOCK_PX))) * unit
+    if abs(float(light.mean())) > _LIGHT:
+        return True
+    height, width = a.shape
+    found = []
+    for place in np.argsort(blocks, axis=None)[::-1][:_WINDOWS]:
+        row, column = np.unravel_index(place, blocks.shape)
+        top = max(0, min(int(row) * BLOCK_PX - BLOCK_PX // 2, height - _WINDOW_PX))
+        left = max(0, min(int(column) * BLOCK_PX - BLOCK_PX // 2, width - _WINDOW_PX))
+        window = (slice(top, top + _WINDOW_PX), slice(left, left + _WINDOW_PX))
+        found.append(_moved(a[window].astype(np.float32) * unit, b[window].astype(np.float32) * unit))
+    explained, moved_px, change = np.array(found).T
+    all_move = np.median(explained) > _MEDIAN_EXPLAINED and np.median(moved_px) > _MEDIAN_MOVED_PX
+    one_moves = (explained > _ONE_EXPLAINED) & (moved_px > _ONE_MOVED_PX) & (change > _ONE_CHANGE)
+    return bool(all_move or one_moves.any())
+
+
+def _moved(a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]) -> tuple[float, float, float]:
+    """Fit one motion to a window (Lucas and Kanade, 1981).
+
+    Returns:
+        The share of the change that the motion explains, its length in pixels, and the change in codes (rms).
+    """
+    if min(a.shape) < 3:
+        return 0.0, 0.0, 0.0
+    mean = (a + b) / 2
+    right = (mean[1:-1, 2:] - mean[1:-1, :-2]) / 2
+    down = (mean[2:, 1:-1] - mean[:-2, 1:-1]) / 2
+    change = (b - a)[1:-1, 1:-1]
+    right, down, change = right - right.mean(), down - down.mean(), change - change.mean()
+    energy = float((change * change).sum())
+    if energy == 0:
+        return 0.0, 0.0, 0.0
+    # A weak pull towards no motion, where there is nothing to see it by.
+    pull = 1e-3 * float((right * right + down * down).sum()) + 0.5 * change.size
+    xx, yy, xy = float((right * right).sum()) + pull, float((down * down).sum()) + pull, float((right * down).sum())
+    x, y = float((right * change).sum()), float((down * change).sum())
+    scale = xx * yy - xy * xy
+    flow_x, flow_y = -(yy * x - xy * y) / scale, -(xx * y - xy * x) / scale
+    rest = change + flow_x * right + flow_y * down
+    explained = 1 - float((rest * rest).sum()) / energy
+    return explained, float(np.hypot(flow_x, flow_y)), float(np.sqrt(energy / change.size))

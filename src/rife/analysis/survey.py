@@ -7,7 +7,7 @@ from collections.abc import Callable
 from rife.analysis.cuts import CutFinder
 from rife.analysis.planes import planes_of
 from rife.analysis.record import Interval, Survey, read_cuts
-from rife.analysis.repeats import Change, compare
+from rife.analysis.repeats import Change, compare, repeats
 from rife.errors import MediaError
 from rife.media.source import Source
 
@@ -46,7 +46,7 @@ def survey(source: Source, *, on_progress: Callable[[int], None] | None = None) 
         raise MediaError(f"{source.info.path}: expected a video, but it has no frames.")
     cuts = finder.finish()
     intervals = tuple(
-        Interval(cut=cut, repeated=change.repeated and not cut, luma_change=change.luma_change)
-        for cut, change in zip(cuts, changes, strict=True)
+        Interval(cut=cut, repeated=repeated, luma_change=change.luma_change)
+        for cut, repeated, change in zip(cuts, repeats(changes, cuts), changes, strict=True)
     )
     return Survey(tuple(pts), last_duration, source.info.time_base, intervals, tuple(keyframes))
