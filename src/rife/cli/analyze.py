@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +16,7 @@ from rife.errors import JobError
 if TYPE_CHECKING:
     from rife.analysis.record import Survey
 
-_CUTS_SHOWN = 20
+_SHOWN = 20
 
 
 def analyze(
@@ -33,26 +34,36 @@ def analyze(
         from rife.samples import resolve_input
 
         path = resolve_input(source)
-        for target in (output, plot):
-            _check_target(target, path, overwrite=overwrite)
+        _check_targets(output, plot, path, overwrite=overwrite)
         found = _survey(path, reporter)
         if output is not None:
             _write(output, found.to_json())
+        if plot is not None:
+            from rife.inspect.timeline import draw_timeline
+
+            draw_timeline(found, plot, title=path.name, overwrite=overwrite)
         _report(found, path, reporter)
 
 
-def _check_target(target: Path | None, source: Path, *, overwrite: bool) -> None:
+def _check_targets(output: Path | None, plot: Path | None, source: Path, *, overwrite: bool) -> None:
     """Refuse at once what could not be written in the end."""
-    if target is None:
-        return
-    if target.is_dir():
-        raise JobError(f"{target}: expected a file name, got a folder.")
-    if not target.parent.is_dir():
-        raise JobError(f"{target}: there is no folder {target.parent}. Make it first.")
-    if target.exists() and source.exists() and target.samefile(source):
-        raise JobError(f"{target}: this is the input. Name another file.")
-    if target.exists() and not overwrite:
-        raise JobError(f"{target}: exists already. Name another file, or replace it with --overwrite.")
+    for target in (output, plot):
+        if target is None:
+            continue
+        if target.is_dir():
+            raise JobError(f"{target}: expected a file name, got a folder.")
+        if not target.parent.is_dir():
+            raise JobError(f"{target}: there is no folder {target.parent}. Make it first.")
+        if target.exists() and source.exists() and target.samefile(source):
+            raise JobError(f"{target}: this is the input. Name another file.")
+        if target.exists() and not overwrite:
+            raise JobError(f"{target}: exists already. Name another file, or replace it with --overwrite.")
+    if output is not None and plot is not None and output.absolute() == plot.absolute():
+        raise JobError(f"{output}: named for both the list and the plot. Name two files.")
+    if plot is not None:
+        from rife.inspect.timeline import check_plot
+
+        check_plot(plot, overwrite=overwrite)
 
 
 def _survey(path: Path, reporter: Reporter) -> Survey:
@@ -81,14 +92,47 @@ def _write(target: Path, text: str) -> None:
 
 
 def _report(found: Survey, path: Path, reporter: Reporter) -> None:
-    cuts = [{"frame": frame, "seconds": round(float(found.seconds(frame)), 3)} for frame in found.cuts]
+    from rife.analysis.retime import stills
+
+    cuts = [_named(found, frame) for frame in found.cuts]
     repeated = sum(interval.repeated for interval in found.intervals)
     seconds = float((found.pts[-1] + found.last_duration - found.pts[0]) * found.time_base)
-    reporter.event("survey", frames=len(found.pts), seconds=round(seconds, 3), cuts=cuts, repeated=repeated)
+    rhythms = _rhythms(found)
+    still = [{"first": _named(found, run.first), "last": _named(found, run.last)} for run in stills(found)]
+    reporter.event(
+        "survey",
+        input=str(path),
+        frames=len(found.pts),
+        seconds=round(seconds, 3),
+        cuts=cuts,
+        repeated=repeated,
+        cadences=[{"name": name, "frames": frames} for name, frames in rhythms],
+        stills=still,
+    )
     if reporter.json_lines:
         return
     typer.echo(f"{path}: {len(found.pts)} frames, {seconds:.2f} s")
-    shown = ", ".join(f"{cut['frame']} ({cut['seconds']:.2f} s)" for cut in cuts[:_CUTS_SHOWN])
-    more = f" and {len(cuts) - _CUTS_SHOWN} more" if len(cuts) > _CUTS_SHOWN else ""
-    typer.echo(f"cuts       {len(cuts)}" + (f": {shown}{more}" if cuts else ""))
-    typer.echo(f"repeated   {repeated} frames")
+    _echo("cuts", [f"{cut['frame']} ({cut['seconds']:.2f} s)" for cut in cuts])
+    _echo("stills", [f"{run['first']['seconds']:.2f} to {run['last']['seconds']:.2f} s" for run in still])
+    typer.echo(f"repeated   {repeated} frames" + "".join(f", {name}: {frames} frames" for name, frames in rhythms))
+
+
+def _echo(what: str, items: list[str]) -> None:
+    more = f", and {len(items) - _SHOWN} more" if len(items) > _SHOWN else ""
+    typer.echo(f"{what:<10} {len(items) or 'none'}" + (": " if items else "") + ", ".join(items[:_SHOWN]) + more)
+
+
+def _named(found: Survey, frame: int) -> dict[str, float]:
+    return {"frame": frame, "seconds": round(float(found.seconds(frame)), 3)}
+
+
+def _rhythms(found: Survey) -> list[tuple[str, int]]:
+    """Cadences by name, with the number of frames in each, the longest first."""
+    from rife.analysis.retime import cadences
+
+    frames: Counter[str] = Counter()
+    shown = found.pts[-1] + found.last_duration - found.pts[0]
+    rate = len(found.pts) / (shown * found.time_base)
+    for cadence in cadences(found):
+        frames[cadence.name(rate)] += cadence.runs[-1].last - cadence.runs[0].first + 1
+    return frames.most_common()
