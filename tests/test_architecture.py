@@ -19,7 +19,11 @@ REPOSITORY = Path(__file__).parent.parent
 LAYERS = (
     ("errors", "options", "version"),
     ("cache", "wheels", "specs", "timing", "frames", "opacity", "warp", "records"),
+    ("places",),
     ("samples", "refine", "encoder"),
+    ("blocks",),
+    ("motion",),
+    ("distil",),
     ("ifnet",),
     ("weights",),
     ("media",),

@@ -209,8 +209,8 @@ def test_features_computed_before_give_the_same_frame() -> None:
 
 def test_wrong_sizes_are_refused() -> None:
     network = built("4.6")
-    with pytest.raises(ShapeError, match="multiples of 32, got 48 x 64"):
-        network(torch.rand(1, 3, 48, 64), torch.rand(1, 3, 48, 64))
+    with pytest.raises(ShapeError, match="multiples of 8, got 44 x 64"):
+        network(torch.rand(1, 3, 44, 64), torch.rand(1, 3, 44, 64))
     with pytest.raises(ShapeError, match="two frames of the same"):
         network(torch.rand(1, 3, 64, 64), torch.rand(1, 3, 64, 128))
 

@@ -92,9 +92,9 @@ class CountingNetwork(IFNet):
         for parameter in self.parameters():
             parameter.data.zero_()
 
-    def forward(self, img0: Tensor, img1: Tensor, timestep: float = 0.5, **options: object) -> object:
+    def pair(self, img0: Tensor, img1: Tensor, timestep: float = 0.5, **options: object) -> object:
         self.asked.append(float(timestep))
-        return super().forward(img0, img1, timestep, **options)  # type: ignore[arg-type]
+        return super().pair(img0, img1, timestep, **options)  # type: ignore[arg-type]
 
     def features(self, img: Tensor, *, refine: bool = True) -> object:
         self.encoded += 1

@@ -12,53 +12,38 @@ Conventions: frames are (B, 3, H, W) in [0, 1]; flow is that of `rife.warp`, cha
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from rife.blocks import BLOCK_REACH_PX, BLOCK_STEP_PX, IFBlock, Low
+from rife.distil import Teaching, distilled
 from rife.encoder import FrameFeatures, build_encoder
 from rife.errors import ShapeError
-from rife.records import joined, rows
-from rife.refine import Contextnet, Unet, conv
+from rife.motion import NO_MOTION, Motion, Pair, Sight, first_sight, moves_far, shrunk_sight, sight_at
+from rife.places import Window
+from rife.records import combined, joined, rows
+from rife.refine import REFINE_REACH_PX, Contextnet, Unet
 from rife.specs import NetworkSpec
-from rife.warp import backward_warp, resize, resize_flow
 
 
 class Stage(NamedTuple):
     """State of the estimate after one block.
 
     flow: (B, 4, H, W) in pixels. mask: (B, 1, H, W) before its sigmoid. warped_img0, warped_img1: the frames
-    read through the flow. carried: features for the next block, where the network hands some on.
+    read through the flow.
     """
 
     flow: Tensor
     mask: Tensor
     warped_img0: Tensor
     warped_img1: Tensor
-    carried: Tensor | None
 
     def merged(self) -> Tensor:
         """Blend the two warped frames by the mask: (B, 3, H, W)."""
-        weight = torch.sigmoid(self.mask)
-        return self.warped_img0 * weight + self.warped_img1 * (1 - weight)
-
-    def swapped(self) -> Stage:
-        """The same state with the frames in the other order."""
-        return Stage(_swap_flow(self.flow), -self.mask, self.warped_img1, self.warped_img0, self.carried)
-
-
-class Teaching(NamedTuple):
-    """What the privileged teacher adds in training (section 3.3).
-
-    flow: (B, 4, H, W) of the teacher. merged: (B, 3, H, W) of the teacher, unrefined.
-    distillation_loss: scalar; the distance of every block's flow from the teacher's, where the teacher's
-    merge is better by 0.01.
-    """
-
-    flow: Tensor
-    merged: Tensor
-    distillation_loss: Tensor
+        return torch.lerp(self.warped_img1, self.warped_img0, torch.sigmoid(self.mask))
 
 
 class Estimate(NamedTuple):
@@ -73,97 +58,6 @@ class Estimate(NamedTuple):
     mask: Tensor
     stages: list[Stage]
     teaching: Teaching | None
-
-
-class ResConv(nn.Module):
-    """Convolution scaled by a learned factor for each channel, added to its input, LeakyReLU(0.2)."""
-
-    def __init__(self, width: int, groups: int) -> None:
-        """Keep `width` channels."""
-        super().__init__()
-        self.conv = nn.Conv2d(width, width, 3, 1, 1, groups=groups)
-        self.beta = nn.Parameter(torch.ones(1, width, 1, 1))
-        self.relu = nn.LeakyReLU(0.2)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (B, width, H, W) to the same shape."""
-        out: Tensor = self.relu(self.conv(x) * self.beta + x)
-        return out
-
-
-class IFBlock(nn.Module):
-    """One stage of the flow network: shrink, convolve, and return a change of flow and mask at full size."""
-
-    def __init__(self, spec: NetworkSpec, in_planes: int, width: int) -> None:
-        """Build the block that `spec` describes, for `in_planes` channels (flow included)."""
-        super().__init__()
-        self.spec = spec
-        first_stride = 1 if spec.half_downsampling else 2
-        self.conv0 = nn.Sequential(
-            _activated_conv(spec, in_planes, width // 2, first_stride), _activated_conv(spec, width // 2, width, 2)
-        )
-        if spec.body == "pairs":
-            for pair in range(4):
-                self.add_module(f"convblock{pair}", nn.Sequential(conv(width, width), conv(width, width)))
-        elif spec.body == "resconv":
-            self.convblock = nn.Sequential(*(ResConv(width, spec.groups) for _ in range(8)))
-        else:
-            self.convblock = nn.Sequential(*(_activated_conv(spec, width, width, 1) for _ in range(8)))
-        if spec.head in ("deconvs", "double_deconvs"):
-            self.conv1, self.conv2 = (_split_head(spec, width, outputs) for outputs in (4, 1))
-        elif spec.head == "deconv":
-            self.lastconv: nn.Module = nn.ConvTranspose2d(width, spec.outputs, 4, 2, 1)
-        else:
-            self.lastconv = nn.Sequential(nn.ConvTranspose2d(width, 4 * spec.outputs, 4, 2, 1), nn.PixelShuffle(2))
-
-    def forward(self, x: Tensor, flow: Tensor | None, scale: float) -> Tensor:
-        """Estimate at 1/`scale` of the size.
-
-        Args:
-            x: (B, C, H, W) frames, features, timestep, mask.
-            flow: (B, 4, H, W) in pixels, or None for a first block that has none.
-            scale: how much smaller than the frame the block works.
-
-        Returns:
-            (B, spec.outputs, H, W): change of flow in pixels (4), mask before its sigmoid (1), the rest.
-        """
-        x = resize(x, 1 / scale)
-        if flow is not None:
-            x = torch.cat((x, resize_flow(flow, 1 / scale)), 1)
-        x = self._head(self._body(self.conv0(x)))
-        # One transposed convolution undoes one of the block's two halvings, where there are two.
-        ends_at_half = self.spec.head in ("deconv", "deconvs") and not self.spec.half_downsampling
-        enlarge = scale * 2 if ends_at_half else scale
-        x = resize(x, enlarge)
-        return torch.cat((x[:, :4] * enlarge, x[:, 4:]), 1)
-
-    def _body(self, x: Tensor) -> Tensor:
-        if self.spec.body == "pairs":
-            for pair in range(4):
-                x = self.get_submodule(f"convblock{pair}")(x) + x
-            return x
-        out: Tensor = self.convblock(x)
-        return out + x if self.spec.body == "residual_chain" else out
-
-    def _head(self, x: Tensor) -> Tensor:
-        if self.spec.head in ("deconvs", "double_deconvs"):
-            return torch.cat((self.conv1(x), self.conv2(x)), 1)
-        out: Tensor = self.lastconv(x)
-        return out
-
-
-class _Pair(NamedTuple):
-    """The two source frames with what belongs to them: constant during an estimate."""
-
-    img0: Tensor
-    img1: Tensor
-    features0: FrameFeatures
-    features1: FrameFeatures
-    timestep: Tensor | None
-
-    def swapped(self) -> _Pair:
-        time = None if self.timestep is None else 1 - self.timestep
-        return _Pair(self.img1, self.img0, self.features1, self.features0, time)
 
 
 class IFNet(nn.Module):
@@ -220,7 +114,9 @@ class IFNet(nn.Module):
         ensemble: bool = False,
         ground_truth: Tensor | None = None,
     ) -> Estimate:
-        """Estimate the frame at `timestep` between two frames.
+        """Estimate the frame at `timestep` between two frames, and keep every stage: for training and study.
+
+        Who only wants the frame takes `pair`, `estimate` and `finish`, the same in less time and memory.
 
         Args:
             img0: (B, 3, H, W) in [0, 1].
@@ -238,115 +134,242 @@ class IFNet(nn.Module):
             ShapeError: frames differ, or their size does not suit the network.
             ValueError: a timestep, ensemble or teacher that this network does not have.
         """
-        self._check(img0, img1, flow_scale)
         refine = refine and self.refines
-        pair = _Pair(
+        pair = self.pair(
+            img0, img1, timestep, features0=features0, features1=features1, refine=refine, flow_scale=flow_scale
+        )
+        average = self._averages(ensemble)
+        motion, sights = self._estimate(pair, self.scales(flow_scale), average, keep=True, tile=None)
+        last = sights[-1]
+        merged = last.merged()
+        teaching = None if ground_truth is None else self._teach(pair, motion, sights, ground_truth)
+        if refine:
+            merged = self._refined(merged, pair, last, pair.whole, average)
+        stages = [Stage(s.flow, s.mask, *s.warped) for s in sights]
+        return Estimate(merged, last.flow, torch.sigmoid(last.mask), stages, teaching)
+
+    def pair(
+        self,
+        img0: Tensor,
+        img1: Tensor,
+        timestep: float | Tensor = 0.5,
+        *,
+        features0: FrameFeatures | None = None,
+        features1: FrameFeatures | None = None,
+        refine: bool = True,
+        flow_scale: float = 1.0,
+    ) -> Pair:
+        """Check two frames and put together what `estimate` and `finish` take.
+
+        Args and errors are those of `forward`.
+        """
+        self._check(img0, img1, flow_scale)
+        return Pair(
             img0,
             img1,
             features0 or self.features(img0, refine=refine),
             features1 or self.features(img1, refine=refine),
-            self._time_plane(img0, timestep),
+            self._time(img0, timestep),
         )
-        average = self._averages(ensemble)
-        stages = self._estimate(pair, [s / flow_scale for s in self.spec.scales], average)
-        last = stages[-1]
-        merged = last.merged()
-        teaching = None if ground_truth is None else self._teach(pair, stages, ground_truth)
+
+    def estimate(
+        self, pair: Pair, *, flow_scale: float = 1.0, ensemble: bool = False, tile: int | None = None
+    ) -> Motion:
+        """Run the blocks, coarse to fine.
+
+        Args:
+            pair: from `pair`.
+            flow_scale: as for `forward`.
+            ensemble: as for `forward`.
+            tile: do the full-size work on about tile x tile pixels at a time. The result is the same to rounding.
+        """
+        return self._estimate(pair, self.scales(flow_scale), self._averages(ensemble), keep=False, tile=tile)[0]
+
+    def finish(
+        self, pair: Pair, motion: Motion, window: Window, *, refine: bool = True, ensemble: bool = False
+    ) -> tuple[Tensor, Sight]:
+        """Make the new frame, or a window of it.
+
+        Args:
+            pair: from `pair`, with context maps if `refine`.
+            motion: from `estimate`.
+            window: what to make; with refinement, a little around it is computed too and cut off.
+            refine: correct the merge, where the network has refinement.
+            ensemble: as for `forward`.
+
+        Returns:
+            The window of the new frame, (B, 3, h, w) in [0, 1], and what it was merged from.
+        """
+        refine = refine and self.refines
+        outer = window
         if refine:
-            residual = self._residual(pair, last)
-            if average:
-                residual = (residual + self._residual(pair.swapped(), last.swapped())) / 2
-            merged = torch.clamp(merged + residual * 2 - 1, 0, 1)
-        return Estimate(merged, last.flow, torch.sigmoid(last.mask), stages, teaching)
+            outer = window.grown(REFINE_REACH_PX, within=pair.whole, multiple=self.unet.multiple)
+        sight = sight_at(self.spec, pair, motion, outer, for_block=False)
+        merged = sight.merged()
+        if refine:
+            merged = self._refined(merged, pair, sight, outer, self._averages(ensemble))
+        inner = window.seen_from(outer)
+        return inner.read(merged), combined(inner.read, sight)
 
-    def _estimate(self, pair: _Pair, scales: list[float], average: bool, *, restarted: bool = False) -> list[Stage]:
-        stages: list[Stage] = []
+    def coarse(
+        self,
+        pair: Pair,
+        scales: Sequence[float],
+        *,
+        average: bool = False,
+        restarted: bool = False,
+        sights: list[Sight] | None = None,
+        tile: int | None = None,
+    ) -> tuple[Motion, Tensor | None]:
+        """Run the two first blocks: `estimate` up to the point where it may have to start again.
+
+        Args:
+            pair: from `pair`.
+            scales: of all blocks, from `scales`; doubled in a restart.
+            average: average both frame orders.
+            restarted: the scales are doubled already.
+            sights: takes what every block leaves, at full size, if that is wanted.
+            tile: as for `estimate`.
+
+        Returns:
+            The estimate so far, and (B,) which samples move so far that they have to start again at doubled scales;
+            None for networks that do not, and in training.
+        """
+        motion, second = self._advanced(pair, NO_MOTION, scales, range(2), average, restarted, sights, tile)
         limit_px = None if restarted or self.training else self.spec.restart_flow_px
-        for index, scale in enumerate(scales):
-            stage = stages[-1] if stages else None
-            block = self.get_submodule(f"block{index}")
-            change = block(*self._block_input(pair, stage), scale)
-            if index == 1 and limit_px is not None and bool((far := _moves_far(change, limit_px)).any()):
-                return self._estimate_apart(pair, scales, average, far)
-            # As published, the first block of a restart is not averaged.
-            if average and not (restarted and index == 0):
-                mirrored = block(*self._block_input(pair.swapped(), stage and stage.swapped()), scale)
-                change = (change + torch.cat((_swap_flow(mirrored), -mirrored[:, 4:5], mirrored[:, 5:]), 1)) / 2
-            stages.append(self._advanced(pair, stage, change))
-        return stages
+        return motion, None if limit_px is None else moves_far(second, limit_px, pair.whole)
 
-    def _estimate_apart(self, pair: _Pair, scales: list[float], average: bool, far: Tensor) -> list[Stage]:
-        """Start again at doubled scales, but only for the samples that moved far: a batch equals a loop."""
+    def fine(
+        self,
+        pair: Pair,
+        motion: Motion,
+        scales: Sequence[float],
+        *,
+        average: bool = False,
+        sights: list[Sight] | None = None,
+        tile: int | None = None,
+    ) -> Motion:
+        """Run the blocks that follow on `coarse`, with the same arguments."""
+        return self._advanced(pair, motion, scales, range(2, len(scales)), average, False, sights, tile)[0]
+
+    def scales(self, flow_scale: float = 1.0) -> list[float]:
+        """How much smaller than the frame each block works."""
+        return [scale / flow_scale for scale in self.spec.scales]
+
+    def _estimate(
+        self, pair: Pair, scales: list[float], average: bool, *, keep: bool, tile: int | None, restarted: bool = False
+    ) -> tuple[Motion, list[Sight]]:
+        """Estimate the motion; with `keep`, also what every block left, at full size."""
+        sights: list[Sight] = []
+        kept = sights if keep else None
+        motion, far = self.coarse(pair, scales, average=average, restarted=restarted, sights=kept, tile=tile)
+        if far is None or not bool(far.any()):
+            return self.fine(pair, motion, scales, average=average, sights=kept, tile=tile), sights
+        # Only the samples that moved far start again: a batch equals a loop.
         doubled = [2 * s for s in scales]
         if bool(far.all()):
-            return self._estimate(pair, doubled, average, restarted=True)
-        moved = self._estimate(rows(pair, far), doubled, average, restarted=True)
-        stayed = self._estimate(rows(pair, ~far), scales, average)
-        return joined(moved, stayed, far)
+            return self._estimate(pair, doubled, average, keep=keep, tile=tile, restarted=True)
+        moved = self._estimate(rows(pair, far), doubled, average, keep=keep, tile=tile, restarted=True)
+        stayed = self._estimate(rows(pair, ~far), scales, average, keep=keep, tile=tile)
+        a, b = (
+            self._settled(part, x[0])._replace(newest=None)
+            for part, x in ((rows(pair, far), moved), (rows(pair, ~far), stayed))
+        )
+        return joined(a, b, far), joined(moved[1], stayed[1], far)
 
-    def _block_input(self, pair: _Pair, stage: Stage | None) -> tuple[Tensor, Tensor | None]:
-        """What a block takes: everything but the flow, concatenated, and the flow."""
-        time = [] if pair.timestep is None else [pair.timestep]
-        encoded = [e for e in (pair.features0.encoded, pair.features1.encoded) if e is not None]
-        if stage is None and not self.spec.first_block_sees_flow:
-            return torch.cat((pair.img0, pair.img1, *encoded, *time), 1), None
-        stage = stage or _still(pair)
-        warped = (stage.warped_img0, stage.warped_img1)
-        if self.spec.later_blocks_see_sources:
-            return torch.cat((pair.img0, pair.img1, *time, *warped, stage.mask), 1), stage.flow
-        flows = (stage.flow[:, :2], stage.flow[:, 2:])
-        encoded = [backward_warp(e, flow) for e, flow in zip(encoded, flows, strict=False)]
-        carried = [] if stage.carried is None else [stage.carried]
-        return torch.cat((*warped, *encoded, *time, stage.mask, *carried), 1), stage.flow
+    def _advanced(
+        self,
+        pair: Pair,
+        motion: Motion,
+        scales: Sequence[float],
+        blocks: range,
+        average: bool,
+        restarted: bool,
+        sights: list[Sight] | None,
+        tile: int | None,
+    ) -> tuple[Motion, Low]:
+        """Run some of the blocks; also returns what the last of them said of the frames in their own order."""
+        for index in blocks:
+            # As published, the first block of a restart is not averaged.
+            both = average and not (restarted and index == 0)
+            scale = scales[index]
+            if index > 0 and scale < 4:
+                motion = self._settled(pair, motion)
+            if index > 0 and scale <= 1 and sights is None and tile is not None:
+                motion = motion.plus(own := self._change_in_tiles(pair, motion, index, scale, both, tile))
+                continue
+            if index == 0:
+                sight = first_sight(self.spec, pair, scale)
+            elif sights is not None:
+                sight = sights[-1].shrunk(scale, scale)
+            else:
+                sight = shrunk_sight(self.spec, pair, motion, scale, tile=tile)
+            own, change = self._change(pair, index, sight, scale, both)
+            motion = motion.plus(change)
+            if sights is not None:
+                motion = self._settled(pair, motion)
+                sights.append(sight_at(self.spec, pair, motion, pair.whole))
+        return motion, own
 
-    def _advanced(self, pair: _Pair, stage: Stage | None, change: Tensor) -> Stage:
-        """Add a block's output to the estimate and warp both frames anew."""
-        flow, mask = change[:, :4], change[:, 4:5]
-        if stage is not None:
-            flow = stage.flow + flow
-            mask = stage.mask + mask if self.spec.mask_accumulates else mask
-        warped = backward_warp(pair.img0, flow[:, :2]), backward_warp(pair.img1, flow[:, 2:])
-        return Stage(flow, mask, *warped, change[:, 5:] if self.spec.carried else None)
+    def _change(self, pair: Pair, index: int, sight: Sight, scale: float, both: bool) -> tuple[Low, Low]:
+        """What a block makes of the frames in their own order, and the mean of that and of the other order."""
+        block = self.get_submodule(f"block{index}")
+        own: Low = block(sight.joined(pair.timestep), scale)
+        if not both:
+            return own, own
+        return own, own.averaged(block(sight.swapped().joined(pair.backwards), scale))
 
-    def _residual(self, pair: _Pair, last: Stage) -> Tensor:
-        """The refinement's correction, in [0, 1] around 0.5 (section 3.5)."""
-        c0 = self.contextnet.warp(pair.features0.context, last.flow[:, :2])
-        c1 = self.contextnet.warp(pair.features1.context, last.flow[:, 2:])
-        out: Tensor = self.unet(pair.img0, pair.img1, last.warped_img0, last.warped_img1, last.mask, last.flow, c0, c1)
+    def _change_in_tiles(self, pair: Pair, motion: Motion, index: int, scale: float, both: bool, tile: int) -> Low:
+        """The same at full size, in tiles that overlap by all that a block sees around a pixel."""
+        parts = []
+        for window in pair.whole.tiles(tile, multiple=BLOCK_STEP_PX):
+            outer = window.grown(BLOCK_REACH_PX, within=pair.whole, multiple=BLOCK_STEP_PX)
+            sight = sight_at(self.spec, pair, motion, outer).shrunk(scale, scale)
+            low = self._change(pair, index, sight, scale, both)[1]
+            parts.append((window, window.seen_from(outer).read(low.output, shrink=low.factor)))
+        return Low(pair.whole.assembled(parts, shrink=low.factor), low.factor)
+
+    def _settled(self, pair: Pair, motion: Motion) -> Motion:
+        return motion.settled(pair.whole, mask_accumulates=self.spec.mask_accumulates)
+
+    def _refined(self, merged: Tensor, pair: Pair, sight: Sight, window: Window, average: bool) -> Tensor:
+        """Correct a merge (section 3.5)."""
+        residual = self._residual(pair, sight, window)
+        if average:
+            residual = (residual + self._residual(pair.swapped(), sight.swapped(), window)) / 2
+        return torch.clamp(merged + residual * 2 - 1, 0, 1)
+
+    def _residual(self, pair: Pair, sight: Sight, window: Window) -> Tensor:
+        """The refinement's correction, in [0, 1] around 0.5."""
+        c0 = self.contextnet.warp(pair.features0.context, sight.flow[:, :2], window=window)
+        c1 = self.contextnet.warp(pair.features1.context, sight.flow[:, 2:], window=window)
+        img0, img1 = window.read(pair.img0), window.read(pair.img1)
+        out: Tensor = self.unet(img0, img1, *sight.warped, sight.mask, sight.flow, c0, c1)
         return out
 
-    def _teach(self, pair: _Pair, stages: list[Stage], ground_truth: Tensor) -> Teaching:
-        """Run the teacher on the last stage and measure every stage against it (section 3.3)."""
+    def _teach(self, pair: Pair, motion: Motion, sights: list[Sight], ground_truth: Tensor) -> Teaching:
+        """Run the teacher on what the last stage left."""
         if not hasattr(self, "block_tea"):
             raise ValueError("a ground truth needs the teacher: build the network with teacher=True")
-        x, flow = self._block_input(pair, stages[-1])
-        teacher = self._advanced(pair, stages[-1], self.block_tea(torch.cat((x, ground_truth), 1), flow, 1))
-        merged = teacher.merged()
-        teacher_error = (merged - ground_truth).abs().mean(1, True)
-        loss = merged.new_zeros(())
-        for stage in stages:
-            error = (stage.merged() - ground_truth).abs().mean(1, True)
-            worse = (error > teacher_error + 0.01).to(merged.dtype).detach()
-            # A root has no slope at zero: where both flows agree, nothing is to be learnt, and nothing is.
-            distance = (teacher.flow.detach() - stage.flow).square().mean(1, True).clamp_min(1e-12).sqrt()
-            loss = loss + (distance * worse).mean()
-        return Teaching(teacher.flow, merged, loss)
+        # The teacher takes what the last block takes, and the true frame before the flow.
+        x = sights[-1]._replace(carried=ground_truth).joined(pair.timestep)
+        teacher = sight_at(self.spec, pair, motion.plus(self.block_tea(x, 1)), pair.whole, for_block=False)
+        return distilled(teacher, sights, ground_truth)
 
     def _averages(self, ensemble: bool) -> bool:
         if ensemble and self.spec.ensemble == "never":
             raise ValueError(f"network {self.spec.name} does not support averaging both frame orders")
         return ensemble or self.spec.ensemble == "always"
 
-    def _time_plane(self, img: Tensor, timestep: float | Tensor) -> Tensor | None:
-        """The timestep as a plane (B, 1, H, W); None for networks whose time is fixed."""
+    def _time(self, img: Tensor, timestep: float | Tensor) -> Tensor | None:
+        """The timestep as (B, 1, 1, 1); None for networks whose time is fixed."""
         if not self.spec.any_time:
             if isinstance(timestep, Tensor) or timestep != 0.5:
                 raise ValueError(f"network {self.spec.name} makes only the middle frame, t = 0.5; got {timestep}")
             return None
-        batch, _, height, width = img.shape
         if isinstance(timestep, Tensor):
-            return timestep.to(img).reshape(-1, 1, 1, 1).expand(batch, 1, height, width)
-        return img.new_full((batch, 1, height, width), timestep)
+            return timestep.to(img).reshape(-1, 1, 1, 1).expand(img.shape[0], 1, 1, 1)
+        return img.new_full((img.shape[0], 1, 1, 1), timestep)
 
     def _check(self, img0: Tensor, img1: Tensor, flow_scale: float) -> None:
         if img0.dim() != 4 or img0.shape[1] != 3 or img0.shape != img1.shape:
@@ -361,38 +384,3 @@ class IFNet(nn.Module):
                 f"network {self.spec.name}: height and width must be multiples of {multiple}, "
                 f"got {height} x {width}. rife.Interpolator pads frames of any size."
             )
-
-
-def _activated_conv(spec: NetworkSpec, in_planes: int, out_planes: int, stride: int) -> nn.Sequential:
-    if spec.activation == "prelu":
-        return conv(in_planes, out_planes, 3, stride, 1)
-    return nn.Sequential(nn.Conv2d(in_planes, out_planes, 3, stride, 1), nn.LeakyReLU(0.2))
-
-
-def _split_head(spec: NetworkSpec, width: int, outputs: int) -> nn.Module:
-    if spec.head == "deconvs":
-        layer = nn.ConvTranspose2d(width, outputs, 4, 2, 1)
-        # In the published weights, the flow's layer is a sequence of one and the mask's stands alone.
-        return nn.Sequential(layer) if outputs == 4 else layer
-    half = width // 2
-    return nn.Sequential(
-        nn.ConvTranspose2d(width, half, 4, 2, 1), nn.PReLU(half), nn.ConvTranspose2d(half, outputs, 4, 2, 1)
-    )
-
-
-def _swap_flow(flow: Tensor) -> Tensor:
-    """Exchange the flow to img0 and the flow to img1."""
-    return torch.cat((flow[:, 2:4], flow[:, :2]), 1)
-
-
-def _moves_far(change: Tensor, limit_px: float) -> Tensor:
-    """Mark the samples (B,) whose two flows both change by more than `limit_px` somewhere."""
-    largest = change[:, :4].abs().amax(dim=(2, 3)).reshape(-1, 2, 2).amax(dim=2)
-    far: Tensor = (largest > limit_px).all(dim=1)
-    return far
-
-
-def _still(pair: _Pair) -> Stage:
-    """The state before the first block of a network that starts from zero flow and mask."""
-    flow = torch.zeros_like(pair.img0[:, :1]).expand(-1, 4, -1, -1)
-    return Stage(flow, flow[:, :1], pair.img0, pair.img1, None)

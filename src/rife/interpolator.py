@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import get_args
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from rife.encoder import FrameFeatures
@@ -24,9 +23,10 @@ from rife.frames import FrameT, from_network, to_network
 from rife.ifnet import IFNet
 from rife.opacity import hidden_apart, opaque_layer, straight, whole
 from rife.options import FlowScale, Refine
+from rife.places import Window, padded
 from rife.specs import SPECS
 from rife.timing import MAX_FACTOR, Clock, FactorClock, check_factor, timesteps
-from rife.warp import backward_warp, resize
+from rife.warp import resize
 from rife.weights.catalogue import DEFAULT_MODEL
 from rife.weights.load import load_network
 
@@ -105,6 +105,8 @@ class Interpolator:
         self._scales = _auto_scales(network) if scale == "auto" else (float(scale),)
         self.refine = refine == "full" and network.refines
         self.device = _device(device)
+        # Convolutions with few channels are several times faster on pixels whose channels lie side by side.
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.network = network.to(self.device).eval()
 
     @property
@@ -226,9 +228,9 @@ class Interpolator:
             return self._scales[0]
         # Half the size is enough to measure, and reaches twice as far.
         (half0, features0), (half1, features1) = (self._computed(f, 1.0, size=0.5) for f in (frame0, frame1))
-        estimate = self.network(half0, half1, 0.5, features0=features0, features1=features1, refine=False)
-        height, width = (side // 2 for side in frame0.size)
-        flow = estimate.flow[..., :height:4, :width:4]
+        pair = self.network.pair(half0, half1, 0.5, features0=features0, features1=features1)
+        inside = Window(0, 0, *(side // 2 for side in frame0.size))
+        flow = self.network.finish(pair, self.network.estimate(pair), inside, refine=False)[1].flow[..., ::4, ::4]
         # Flow leads from the middle to one frame: twice that, and twice again for the halved size. The median is
         # the camera's motion; one fast object on a slow background would lose more there than it gains.
         motion_px = 4 * float(flow[:, :2].norm(dim=1).median())
@@ -238,34 +240,34 @@ class Interpolator:
 
     def _make(self, frame0: PreparedFrame, frame1: PreparedFrame, time: float, scale: float) -> Tensor:
         (padded0, features0), (padded1, features1) = (self._computed(frame, scale) for frame in (frame0, frame1))
-        estimate = self.network(
-            padded0,
-            padded1,
-            time,
-            features0=features0,
-            features1=features1,
-            refine=self.refine,
-            flow_scale=scale,
-            ensemble=self.ensemble,
+        pair = self.network.pair(
+            padded0, padded1, time, features0=features0, features1=features1, refine=self.refine, flow_scale=scale
         )
-        height, width = frame0.size
-        merged: Tensor = estimate.merged[..., :height, :width]
-        flow, mask = (x[..., :height, :width] for x in (estimate.flow, estimate.mask))
+        motion = self.network.estimate(pair, flow_scale=scale, ensemble=self.ensemble)
+        inside = Window(0, 0, *frame0.size)
+        merged, sight = self.network.finish(pair, motion, inside, refine=self.refine, ensemble=self.ensemble)
+
+        def between(x0: Tensor, x1: Tensor) -> Tensor:
+            """Bring what belongs to two frames to the time between them, as the network does with their pictures."""
+            return sight.blend(inside.warp(x0, sight.flow[:, :2]), inside.warp(x1, sight.flow[:, 2:]))
+
         if frame0.excess is not None or frame1.excess is not None:
             # What lay outside goes the same way as the picture, past the network: no clipping on made frames alone.
-            excess0, excess1 = (torch.zeros_like(merged) if f.excess is None else f.excess for f in (frame0, frame1))
-            merged += _blended(excess0, excess1, flow, mask)
+            excess0, excess1 = (
+                torch.zeros_like(frame0.picture) if f.excess is None else f.excess for f in (frame0, frame1)
+            )
+            merged = merged + between(excess0, excess1)
         if frame0.layer is not None or frame1.layer is not None:
             layer0, layer1 = (opaque_layer(f.whole) if f.layer is None else f.layer for f in (frame0, frame1))
-            return straight(merged, _blended(layer0, layer1, flow, mask))
+            return straight(merged, between(layer0, layer1))
         return merged
 
     def _computed(self, frame: PreparedFrame, scale: float, *, size: float = 1.0) -> tuple[Tensor, FrameFeatures]:
         """Picture at a relative size, padded for a flow scale, and its features: computed once for a frame."""
         key = size, self.network.spec.pad_multiple_at(scale)
         if key not in frame.computed:
-            padded = _padded(resize(frame.picture, size), key[1])
-            frame.computed[key] = padded, self.network.features(padded, refine=self.refine and size == 1)
+            picture = padded(resize(frame.picture, size), key[1])
+            frame.computed[key] = picture, self.network.features(picture, refine=self.refine and size == 1)
         return frame.computed[key]
 
     def _by_halving(
@@ -357,18 +359,6 @@ def _interpolated(frames: Iterable[FrameT], factor: int, worker: Interpolator) -
         last = (frame, prepared)
     if last is not None:
         yield from (last[0] for _ in range(factor))
-
-
-def _padded(picture: Tensor, multiple: int) -> Tensor:
-    """Extend a picture at its right and bottom edge to multiples of `multiple`."""
-    height, width = picture.shape[-2:]
-    # Repeated edges give a flow that leaves the frame something plausible to read; black would bleed in.
-    return F.pad(picture, (0, -width % multiple, 0, -height % multiple), mode="replicate")
-
-
-def _blended(x0: Tensor, x1: Tensor, flow: Tensor, mask: Tensor) -> Tensor:
-    """Bring what belongs to two frames to the time between them, as the network does with their pictures."""
-    return backward_warp(x0, flow[:, :2]) * mask + backward_warp(x1, flow[:, 2:]) * (1 - mask)
 
 
 def _auto_scales(network: IFNet) -> tuple[float, ...]:

@@ -1,4 +1,4 @@
-"""Records of tensors that share a batch: named tuples and lists of tensors and None, split and put together by row."""
+"""Records of tensors that share a batch: tuples and lists of tensors and None, split and put together by row."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ RecordT = TypeVar("RecordT")
 
 def rows(record: RecordT, keep: Tensor) -> RecordT:
     """Select the samples that `keep` (B,) marks, in every tensor of a record."""
-    return _each(lambda x: x[keep], record)
+    return combined(lambda x: x[keep], record)
 
 
 def joined(marked: RecordT, others: RecordT, mark: Tensor) -> RecordT:
@@ -23,17 +23,21 @@ def joined(marked: RecordT, others: RecordT, mark: Tensor) -> RecordT:
         out[mark], out[~mark] = a, b
         return out
 
-    return _each(join, marked, others)
+    return combined(join, marked, others)
 
 
-def _each(function: Callable[..., Tensor], *records: RecordT) -> RecordT:
+def combined(function: Callable[..., Tensor], *records: RecordT) -> RecordT:
+    """Make one record of several of the same form: each tensor of it is `function` of theirs."""
+
     def walk(*parts: object) -> object:
         first = parts[0]
         if isinstance(first, Tensor):
             return function(*parts)
         if isinstance(first, (tuple, list)):
             out = [walk(*fields) for fields in zip(*cast("tuple[list[object], ...]", parts), strict=True)]
-            return cast("Callable[..., object]", type(first))(*out) if isinstance(first, tuple) else out
+            if hasattr(first, "_fields"):
+                return cast("Callable[..., object]", type(first))(*out)
+            return tuple(out) if isinstance(first, tuple) else out
         return first
 
     return cast("RecordT", walk(*records))

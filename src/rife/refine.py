@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from rife.errors import ShapeError
-from rife.warp import backward_warp, resize_flow
+from rife.places import Window
+from rife.warp import resize_flow
 
 BASE_CHANNELS = 16
 """Channels of the finest context map; each deeper one has twice as many."""
@@ -26,6 +27,10 @@ CONTEXT_CHANNELS = tuple(BASE_CHANNELS * 2**level for level in range(4))
 
 FINEST_SHRINK = 2
 """The finest context map has 1/2 of the frame's size; each coarser one halves again."""
+
+
+REFINE_REACH_PX = 96
+"""A corrected pixel depends on nothing further away than this."""
 
 
 def conv(
@@ -100,12 +105,13 @@ class Contextnet(nn.Module):
             maps.append(x)
         return maps
 
-    def warp(self, features: Sequence[Tensor], flow: Tensor) -> list[Tensor]:
+    def warp(self, features: Sequence[Tensor], flow: Tensor, *, window: Window | None = None) -> list[Tensor]:
         """Warp a pyramid by a flow.
 
         Args:
             features: the four maps of `features`.
             flow: (B, 2, H, W) in pixels of the frame.
+            window: where in the frame the flow stands, if it does not cover it; its ends are multiples of 16.
 
         Returns:
             The four maps, each warped by the flow at its own scale.
@@ -114,11 +120,13 @@ class Contextnet(nn.Module):
             ShapeError: the maps are not a pyramid of a frame of the flow's size.
         """
         _check_frame("Contextnet: flow", flow, self.finest_shrink, channels=2)
-        _check_pyramid("Contextnet: features", features, flow, self.finest_shrink)
+        if window is None:
+            _check_pyramid("Contextnet: features", features, flow, self.finest_shrink)
+            window = Window(0, 0, *flow.shape[2:])
         warped = []
         for index, level in enumerate(features):
             flow = resize_flow(flow, 0.5 if index else 1 / self.finest_shrink)
-            warped.append(backward_warp(level, flow))
+            warped.append(window.warp(level, flow, shrink=self.finest_shrink << index))
         return warped
 
     def forward(self, x: Tensor, flow: Tensor) -> list[Tensor]:
@@ -160,6 +168,11 @@ class Unet(nn.Module):
         self.up2 = deconv(8 * c, 2 * c)
         self.up3 = deconv(4 * c, c)
         self.conv = nn.Conv2d(c, 3, 3, FINEST_SHRINK // finest_shrink, 1)
+
+    @property
+    def multiple(self) -> int:
+        """Height and width must be multiples of this."""
+        return 8 * self.finest_shrink
 
     def forward(
         self,

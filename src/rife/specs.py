@@ -99,16 +99,22 @@ class NetworkSpec:
 
     @property
     def pad_multiple(self) -> int:
-        """Height and width must be multiples of this: the halvings in a block, at the largest scale."""
+        """Height and width must be multiples of this: the largest scale must divide them, and the refinement's."""
         return self.pad_multiple_at(1.0)
 
     def pad_multiple_at(self, flow_scale: float) -> int:
-        """`pad_multiple` where flow is estimated at `flow_scale` times the size."""
+        """`pad_multiple` where flow is estimated at `flow_scale` times the size.
+
+        Raises:
+            ValueError: a scale that does not make every block's shrinking a whole number, or its inverse one.
+        """
         restarted = 1 if self.restart_flow_px is None else 2
-        shrink = max(1.0, max(self.scales) * restarted / flow_scale)
+        for shrink in (scale * restarted / flow_scale for scale in self.scales):
+            if not (shrink.is_integer() or (1 / shrink).is_integer()):
+                raise ValueError(f"flow scale {flow_scale}: network {self.name} cannot work at 1/{shrink:g} of a frame")
+        largest = max(1, math.ceil(max(self.scales) * restarted / flow_scale))
         halvings = 1 if self.half_downsampling else 2
-        refinement = 1 << (halvings + 2) if self.refines else 1
-        return max(math.ceil((1 << halvings) * shrink), refinement)
+        return math.lcm(largest, 1 << (halvings + 2)) if self.refines else largest
 
     def input_channels(self, block: int) -> int:
         """Channels that block number `block` takes, flow included."""

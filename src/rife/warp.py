@@ -19,15 +19,17 @@ from torch import Tensor
 from rife.errors import ShapeError
 
 
-def backward_warp(image: Tensor, flow: Tensor) -> Tensor:
+def backward_warp(image: Tensor, flow: Tensor, *, rows: Tensor | None = None, columns: Tensor | None = None) -> Tensor:
     """Read `image` where `flow` points.
 
     Args:
         image: (N, C, H, W), any floating dtype.
-        flow: (N, 2, H, W) in pixels of `image`, on its device.
+        flow: (N, 2, h, w) in pixels of `image`, on its device.
+        rows: (h,) the rows of `image` that the flow's rows stand at, where it does not cover the image.
+        columns: (w,) the same for columns.
 
     Returns:
-        (N, C, H, W) in the dtype of `image`, bilinear, borders repeated.
+        (N, C, h, w) in the dtype and memory format of `image`, bilinear, borders repeated.
 
     Raises:
         ShapeError: the flow does not have two channels, or not the image's batch and size.
@@ -37,19 +39,24 @@ def backward_warp(image: Tensor, flow: Tensor) -> Tensor:
             f"warp: expected a 4-dimensional image and flow, got {tuple(image.shape)} and {tuple(flow.shape)}."
         )
     batch, _, height, width = image.shape
-    if flow.shape[1] != 2 or flow.shape[0] != batch or flow.shape[2:] != image.shape[2:]:
+    size = (height if rows is None else rows.shape[0], width if columns is None else columns.shape[0])
+    if flow.shape[1] != 2 or flow.shape[0] != batch or flow.shape[2:] != size:
         raise ShapeError(
-            f"warp: an image of {tuple(image.shape)} needs a flow of {(batch, 2, height, width)}, "
-            f"got {tuple(flow.shape)}."
+            f"warp: an image of {tuple(image.shape)} needs a flow of {(batch, 2, *size)}, got {tuple(flow.shape)}."
         )
     dtype = torch.promote_types(torch.promote_types(image.dtype, flow.dtype), torch.float32)
-    x = torch.arange(width, dtype=dtype, device=flow.device)
-    y = torch.arange(height, dtype=dtype, device=flow.device)
-    x = x + flow[:, 0].to(dtype)
-    y = y[:, None] + flow[:, 1].to(dtype)
+    x = torch.arange(width, device=flow.device) if columns is None else columns
+    y = torch.arange(height, device=flow.device) if rows is None else rows
     # grid_sample wants -1 and 1 at the centres of the corner pixels; a side of one pixel has one place only.
-    grid = torch.stack((x * (2.0 / max(width - 1, 1)) - 1.0, y * (2.0 / max(height - 1, 1)) - 1.0), dim=-1)
+    across, down = 2.0 / max(width - 1, 1), 2.0 / max(height - 1, 1)
+    x, y = x.to(dtype) * across - 1.0, y.to(dtype)[:, None] * down - 1.0
+    flow = flow.to(dtype)
+    grid = torch.stack((torch.add(x, flow[:, 0], alpha=across), torch.add(y, flow[:, 1], alpha=down)), dim=1)
+    grid = grid.permute(0, 2, 3, 1)  # planes stay whole: interleaving them would cost as much as reading the image
     out = F.grid_sample(image.to(dtype), grid, mode="bilinear", padding_mode="border", align_corners=True)
+    if image.is_contiguous(memory_format=torch.channels_last) and not image.is_contiguous():
+        # Convolutions on mixed formats cost several times their arithmetic.
+        out = out.contiguous(memory_format=torch.channels_last)
     return out.to(image.dtype)
 
 
