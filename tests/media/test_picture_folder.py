@@ -97,6 +97,16 @@ def test_deep_png_is_deep_to_others_too(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.frombuffer(raw.stdout, "<u2").reshape(codes.shape), codes)
 
 
+@pytest.mark.parametrize("deep", [False, True])
+def test_grey_of_video_is_black_and_white_in_a_picture_file(tmp_path: Path, deep: bool) -> None:
+    unit, dtype = (256, np.uint16) if deep else (1, np.uint8)
+    picture = planar_picture(np.tile(np.array([16, 126, 235], dtype) * dtype(unit), (4, 1)))
+    picture.color_range = 1
+    write(tmp_path / "out", [picture])
+    read = np.array(Image.open(tmp_path / "out" / "000001.png"))[0].astype(int)
+    assert read.tolist() == ([0, round(110 / 219 * 65535), 65535] if deep else [0, 128, 255])
+
+
 @pytest.mark.parametrize("channels", [3, 4])
 def test_lossless_webp(tmp_path: Path, channels: int) -> None:
     codes = textured(3, channels=channels)

@@ -18,7 +18,7 @@ from rife.media.colour import from_rgb, to_rgb
 _Samples: TypeAlias = npt.NDArray[Any]
 _Channels: TypeAlias = dict[str, _Samples]
 
-_FULL_RANGE, _RGB_MATRIX, _UNKNOWN_MATRIX = 2, 0, 2
+_LIMITED_RANGE, _FULL_RANGE, _RGB_MATRIX, _UNKNOWN_MATRIX = 1, 2, 0, 2
 _INTERLEAVED = {
     "rgb24": "RGB", "bgr24": "BGR", "rgb0": "RGB_", "bgr0": "BGR_", "0rgb": "_RGB", "0bgr": "_BGR",
     "rgba": "RGBA", "bgra": "BGRA", "argb": "ARGB", "abgr": "ABGR", "gray": "Y", "ya8": "YA",
@@ -131,6 +131,10 @@ def _channels(picture: av.VideoFrame) -> _Channels:
         bits = np.unpackbits(_bytes(picture), axis=1)[:, : picture.width]
         return {"Y": (bits if name == "monob" else 1 - bits) * np.uint8(255)}
     base, deep = _base(name)
+    if name in ("gray", "gray16le") and picture.color_range == _LIMITED_RANGE:
+        full = av.VideoFrame(picture.width, picture.height, name)
+        full.color_range = _FULL_RANGE  # picture files have no other; grey from video has
+        picture = from_rgb(to_rgb(picture), full)
     if base in _PLANES and not (base == "gray" and name.endswith("be")):
         planes = {key: plane_samples(picture, index) for index, key in enumerate(_PLANES[base])}
         return {key: _display(codes, linear=key != "A") if "f32" in base else codes for key, codes in planes.items()}
