@@ -73,6 +73,14 @@ def test_the_output_keeps_the_sources_pixel_format_or_takes_the_nearest(
     assert working_format(source, encoder, size=(64, 64)) == expected
 
 
+@pytest.mark.parametrize(
+    ("source", "expected"), [("rgba", "gbrap"), ("rgb24", "gbrp"), ("pal8", "gbrap"), ("yuv444p", "yuv444p")]
+)
+def test_rgb_stays_rgb_where_that_is_wanted(source: str, expected: str) -> None:
+    encoder = ["yuv420p", "yuva420p", "yuv444p", "gbrp", "gbrap", "gbrap16le"]
+    assert working_format(source, encoder, size=(64, 64), keep_rgb=True) == expected
+
+
 def test_an_encoder_without_a_usable_format() -> None:
     with pytest.raises(MediaError, match="takes only pal8"):
         working_format("yuv420p", ["pal8"], size=(64, 64))

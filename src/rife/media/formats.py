@@ -145,13 +145,16 @@ def has_alpha(name: str) -> bool:
     return wanted.has_palette or any(component.is_alpha for component in wanted.components)
 
 
-def working_format(source: str, encoder_formats: Sequence[str], *, size: tuple[int, int]) -> str:
+def working_format(
+    source: str, encoder_formats: Sequence[str], *, size: tuple[int, int], keep_rgb: bool = False
+) -> str:
     """Choose the pixel format of the output: the source's own where possible, else the nearest.
 
     Args:
         source: FFmpeg name of the source's pixel format.
         encoder_formats: formats that the encoder takes.
         size: width and height that the encoder must be able to halve for subsampled chroma; (0, 0) if it need not.
+        keep_rgb: RGB stays RGB where the encoder takes it; otherwise it goes to 4:2:0, which every player shows.
 
     Raises:
         MediaError: the encoder takes none that frames can be made in.
@@ -174,7 +177,7 @@ def working_format(source: str, encoder_formats: Sequence[str], *, size: tuple[i
     bits = max(component.bits for component in wanted.components)
     has_chroma = len(colours) >= 3 and not wanted.is_rgb
     is_grey = len(colours) == 1 and not wanted.has_palette
-    # RGB goes to 4:2:0, which every player shows; a YUV source keeps the resolution of its chroma.
+    is_rgb = wanted.is_rgb or wanted.has_palette
     fine_width = has_chroma and wanted.chroma_width(64) > 32
     fine_height = has_chroma and wanted.chroma_height(64) > 32
     full_range = source.startswith("yuvj")
@@ -192,6 +195,7 @@ def working_format(source: str, encoder_formats: Sequence[str], *, size: tuple[i
             lost_alpha,
             lost_bits,
             lost_chroma,
+            keep_rgb and is_rgb and not layout.rgb,
             layout.full_range != full_range,
             wasted_alpha,
             layout.bits,
