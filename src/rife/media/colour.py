@@ -60,7 +60,7 @@ def to_rgb(picture: av.VideoFrame, *, siting: Siting | None = None) -> Tensor:
     if layout.rgb:
         return torch.stack(planes)[None]
     luma = planes[0]
-    rgb = torch.empty(4 if layout.alpha else 3, *luma.shape)
+    rgb = luma.new_empty(4 if layout.alpha else 3, *luma.shape)
     if layout.alpha:
         rgb[3] = planes[-1]
     if layout.grey:
