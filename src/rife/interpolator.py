@@ -142,7 +142,8 @@ class Interpolator:
         digest = hashlib.sha256()
         for name, tensor in sorted(self.network.state_dict().items()):
             digest.update(name.encode())
-            digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+            values = tensor.detach().to("cpu", torch.float32, memory_format=torch.contiguous_format)
+            digest.update(values.numpy().tobytes())
         settings = f"refine {'full' if self.refine else 'off'}, scale {self._scales}, ensemble {self.ensemble}"
         return f"{self.network.spec.name} {digest.hexdigest()[:16]}, {settings}, {self.device.type}"
 
@@ -173,6 +174,15 @@ class Interpolator:
                 f"frame rate {clock.rate}: network {self.network.spec.name} makes middle frames only, and cannot reach "
                 f"any time. Take a factor of 2, 4, 8, ..., or model {DEFAULT_MODEL}, which takes any time."
             )
+
+    def check_times(self, times: Iterable[Fraction]) -> None:
+        """Refuse times that this network cannot reach.
+
+        Raises:
+            JobError: names what is possible.
+        """
+        for time in times:
+            self._check_time(time)
 
     @torch.no_grad()
     def prepare(self, picture: Tensor) -> PreparedFrame:

@@ -19,5 +19,8 @@ Duplicates = Literal["keep", "retime"]
 Sound = Literal["drop", "stretch"]
 """In slow motion, leave sound out or stretch it."""
 
+ImageFormat = Literal["png", "jpg", "webp", "tiff"]
+"""Kinds of picture file that a folder is filled with."""
+
 DEFAULT_CRF = 16
 """Constant rate factor: near the threshold of what can be seen, so that a second generation costs little."""

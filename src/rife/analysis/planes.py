@@ -14,7 +14,8 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from rife.media.colour import LAYOUTS, PlaneLayout, range_tag, working_format
+from rife.media.colour import range_tag
+from rife.media.formats import LAYOUTS, PlaneLayout, working_format
 
 Samples: TypeAlias = npt.NDArray[Any]
 Means: TypeAlias = npt.NDArray[np.float32]

@@ -9,7 +9,13 @@ import typer
 from rife.options import FlowScale
 from rife.weights.catalogue import CATALOGUE
 
-Input = Annotated[str, typer.Argument(help="Video file, or sample:bikes for a clip to try.", metavar="INPUT")]
+Input = Annotated[
+    str,
+    typer.Argument(
+        help="Video file, animation, folder or pattern of pictures, - for y4m on standard input, or sample:bikes to try.",
+        metavar="INPUT",
+    ),
+]
 Model = Annotated[
     str,
     typer.Option(

@@ -10,8 +10,8 @@ import typer
 
 from rife.cli.arguments import Device, Ensemble, Input, Json, Model, Network, Scale
 from rife.cli.report import Reporter
-from rife.options import DEFAULT_CRF, AtCut, Duplicates, Refine, Sound
-from rife.timing import MAX_FACTOR, MIN_FACTOR
+from rife.options import DEFAULT_CRF, AtCut, Duplicates, ImageFormat, Refine, Sound
+from rife.timing import MAX_FACTOR, MIN_FACTOR, parse_rate
 from rife.weights.catalogue import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -22,7 +22,12 @@ def interpolate(
     source: Input,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="File to write; by default INPUT with the factor in its name."),
+        typer.Option(
+            "--output",
+            "-o",
+            help="File to write (mp4, mkv, mov, webm, gif, webp, apng, y4m), folder or pattern for pictures, or - for "
+            "y4m on standard output; by default beside INPUT, with the factor in its name.",
+        ),
     ] = None,
     factor: Annotated[
         int | None,
@@ -70,6 +75,12 @@ def interpolate(
     pix_fmt: Annotated[
         str | None, typer.Option(help="Pixel format of the output; that of the source by default.", metavar="NAME")
     ] = None,
+    image_format: Annotated[
+        ImageFormat, typer.Option(help="Kind of picture files, where the output is a folder.")
+    ] = "png",
+    input_fps: Annotated[
+        str | None, typer.Option(help="Frame rate of picture files, which tell none; 25 by default.", metavar="RATE")
+    ] = None,
     device: Device = "auto",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")] = False,
     restart: Annotated[
@@ -106,6 +117,8 @@ def interpolate(
             overwrite=overwrite,
             restart=restart,
             keep_partial=keep_partial,
+            image_format=image_format,
+            input_rate=None if input_fps is None else parse_rate(input_fps),
         )
         settings.check()
         target = output or _default_target(source, path, settings)

@@ -22,6 +22,7 @@ from rife.errors import JobError, MediaError
 from rife.media.codecs import Encoding
 from rife.media.colour import adapted
 from rife.media.segment import SegmentReader, copy_colour
+from rife.media.siting import Siting
 from rife.media.tracks import CopiedTracks, decoding_seconds
 
 
@@ -51,6 +52,8 @@ class Picture:
         time_base: seconds per tick of the parts' times.
         sample_aspect_ratio: width over height of a pixel.
         metadata: of the source's track.
+        siting: where chroma lies, where that is known.
+        display_matrix: rotation and mirroring, as FFmpeg's nine numbers.
     """
 
     encoding: Encoding
@@ -59,6 +62,18 @@ class Picture:
     time_base: Fraction
     sample_aspect_ratio: Fraction | None
     metadata: dict[str, str]
+    siting: Siting | None = None
+    display_matrix: tuple[int, ...] | None = None
+
+
+def display_matrix_of(picture: av.VideoFrame) -> tuple[int, ...] | None:
+    """Rotation and mirroring of a decoded picture, or None."""
+    try:
+        # The attribute's stub knows one kind of side data only.
+        matrix = cast("SideDataContainer", picture.side_data).get("DISPLAYMATRIX")
+    except ValueError:  # PyAV cannot list the side data of a picture with EXIF
+        return None
+    return None if matrix is None else tuple(np.frombuffer(bytes(matrix), "=i4").tolist())
 
 
 def assemble(
@@ -114,15 +129,15 @@ def _add_video(file: OutputContainer, sample: VideoStream, picture: Picture) -> 
         video.width, video.height = sample.width, sample.height
         video.pix_fmt = picture.encoding.pixel_format
     context = video.codec_context
+    if picture.encoding.codec.startswith(("libx265", "hevc")) and file.format.name in ("mp4", "mov"):
+        context.codec_tag = "hvc1"  # what Apple's players ask for
     context.framerate = picture.frame_rate.limit_denominator(10_000)
     context.time_base = video.time_base = picture.time_base
-    copy_colour(adapted(picture.first, picture.encoding.pixel_format), video)
+    copy_colour(adapted(picture.first, picture.encoding.pixel_format, siting=picture.siting), video)
     if picture.sample_aspect_ratio:
         context.sample_aspect_ratio = picture.sample_aspect_ratio
-    # Rotation and mirroring as they are; the attribute's stub knows one kind of side data only.
-    matrix = cast("SideDataContainer", picture.first.side_data).get("DISPLAYMATRIX")
-    if matrix is not None:
-        video.set_display_matrix(np.frombuffer(bytes(matrix), "=i4").tolist())
+    if picture.display_matrix is not None:
+        video.set_display_matrix(list(picture.display_matrix))
     video.metadata.update(picture.metadata)
     return video
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -10,7 +11,10 @@ import av
 import torch
 
 from rife.errors import JobError, MediaError
-from rife.media.colour import working_format
+from rife.media.formats import encoder_formats, has_alpha, working_format
+from rife.media.hdr import StaticHdr, encoder_options
+from rife.media.matrices import check_matrix
+from rife.media.siting import Siting, siting_options
 from rife.options import DEFAULT_CRF
 
 
@@ -62,6 +66,10 @@ CODECS = {
     "hevc_amf": _AMF,
 }
 """Encoders that are known well. Any other that FFmpeg has can be named, and is used as it comes."""
+
+
+_KEEPS_RGB = ("ffv1", "libx264rgb", "png", "qtrle", "utvideo")
+"""Encoders to which RGB goes as it is: those who name them edit, and do not stream."""
 
 
 @dataclass(frozen=True)
@@ -118,11 +126,15 @@ class Encoding:
         codec: FFmpeg name of the encoder.
         pixel_format: what it is given.
         options: FFmpeg's option names and values.
+        notes: what of the source it cannot hold.
+        stored_format: what is really given to the encoder, of the same samples under another name.
     """
 
     codec: str
     pixel_format: str
     options: dict[str, str]
+    notes: tuple[str, ...] = ()
+    stored_format: str | None = None
 
 
 def container_for(path: Path) -> Container:
@@ -156,30 +168,39 @@ def check_settings(settings: EncodeSettings) -> None:
 
 
 def encoding_for(
-    path: Path, settings: EncodeSettings, *, source_format: str, size: tuple[int, int], alpha: bool
+    path: Path,
+    settings: EncodeSettings,
+    *,
+    first: av.VideoFrame,
+    siting: Siting | None = None,
+    hdr: StaticHdr | None = None,
 ) -> Encoding:
     """Choose encoder, pixel format and options for a file.
 
     Args:
         path: the output; its ending names the container.
         settings: what the user asks for.
-        source_format: pixel format of the source.
-        size: width and height.
-        alpha: whether the source has transparency.
+        first: first picture of the source, as decoded.
+        siting: where its chroma lies, where that is known.
+        hdr: its static HDR metadata.
 
     Raises:
         JobError: the encoder does not exist or does not take the pixel format.
         MediaError: an ending that cannot be written.
     """
     container = container_for(path)
+    alpha = has_alpha(first.format.name)
     name = settings.codec or (container.alpha_codec if alpha and container.alpha_codec else container.codec)
     row = CODECS.get(name, Codec())
-    formats = [f.name for f in _encoder(name).video_formats or ()]
+    _encoder(name)
+    formats = encoder_formats(name, path.suffix)
     if settings.pixel_format is not None:
         if settings.pixel_format not in formats:
             raise JobError(f"{name}: does not take {settings.pixel_format}; expected one of {', '.join(formats)}.")
         formats = [settings.pixel_format]
-    pixel_format = working_format(source_format, formats, size=size if row.even_sizes else (0, 0))
+    size = (first.width, first.height) if row.even_sizes else (0, 0)
+    pixel_format = working_format(first.format.name, formats, size=size, keep_rgb=name in _KEEPS_RGB)
+    check_matrix(first, name)
     options = dict(row.options)
     crf = DEFAULT_CRF if settings.crf is None else settings.crf
     if crf == 0 and row.lossless is not None:
@@ -196,7 +217,29 @@ def encoding_for(
         # x264's macroblock tree is not the same from run to run with AVX-512; a job taken up again must end in the
         # frames of one that was not.
         options["x264-params"] = "asm=avx2"
-    return Encoding(name, pixel_format, options)
+    options |= siting_options(siting, pixel_format)
+    notes: tuple[str, ...] = ()
+    if hdr is not None:
+        told = encoder_options(hdr, name)
+        if told is None:
+            notes = (f"HDR metadata is not carried over: {name} cannot write it; libx265 can",)
+        for option, words in (told or {}).items():
+            options[option] = ":".join(filter(None, (options.get(option), words)))
+    return Encoding(name, pixel_format, options, notes)
+
+
+def intermediate_for(formats: Sequence[str], first: av.VideoFrame) -> Encoding:
+    """Choose a lossless encoding for pictures that are written in another way in the end.
+
+    Args:
+        formats: pixel formats of `LAYOUTS` that the output takes.
+        first: first picture of the source, as decoded.
+    """
+    pixel_format = working_format(first.format.name, formats, size=(0, 0), keep_rgb=True)
+    # FFV1 takes planar RGB of more than 8 bit only.
+    codec = "utvideo" if pixel_format in ("gbrp", "gbrap") else "ffv1"
+    # FFV1 knows full range by its tag, not by the name of the format.
+    return Encoding(codec, pixel_format, CODECS[codec].options, stored_format=pixel_format.replace("yuvj", "yuv"))
 
 
 def _encoder(name: str) -> av.Codec:

@@ -15,6 +15,8 @@ from av.stream import Stream
 from av.video.stream import VideoStream
 
 from rife.errors import MediaError, TruncatedMediaError
+from rife.media.decoders import opacity_decoder
+from rife.media.siting import read_siting
 from rife.media.source import SourceFrame, VideoInfo
 
 _DEFAULT_RATE = Fraction(25)
@@ -39,6 +41,7 @@ class VideoReader:
             self.container.close()
             raise
         self._start_seconds = Fraction(self.container.start_time or 0, av.time_base)
+        self.siting = read_siting(self.container, self.stream)
 
     def __enter__(self) -> VideoReader:
         return self
@@ -108,6 +111,7 @@ class VideoReader:
             cast("VideoStream", stream).thread_type = "SLICE"
             if seek_to is not None and not self._found(container, stream, seek_to):
                 return
+            own_decoder = opacity_decoder(cast("VideoStream", stream))
             packets = container.demux()
             while True:
                 try:
@@ -121,13 +125,13 @@ class VideoReader:
                         continue
                     if packet.dts is not None:  # the end of the file comes as an empty packet
                         last_is_corrupt = packet.is_corrupt
-                    pictures = cast("list[av.VideoFrame]", packet.decode())
+                    pictures = own_decoder.decode(packet) if own_decoder else _pictures(packet)
                 except av.FFmpegError as err:
                     failure = err
                     break
                 yield from map(clock.timed, pictures)
             if failure is not None:
-                yield from map(clock.timed, _held_back(stream))
+                yield from map(clock.timed, _held_back(stream if own_decoder is None else own_decoder))
         if failure is not None:
             raise self._truncated(clock, str(failure.strerror)) from failure
         if last_is_corrupt:
@@ -252,9 +256,13 @@ def _end_seconds(packet: Packet[Stream]) -> Fraction:
     return ticks * packet.time_base
 
 
-def _held_back(stream: Stream) -> list[av.VideoFrame]:
+def _pictures(packet: Packet[Stream]) -> list[av.VideoFrame]:
+    return cast("list[av.VideoFrame]", packet.decode())
+
+
+def _held_back(decoder: Stream | av.VideoCodecContext) -> list[av.VideoFrame]:
     """Pictures that the decoder had finished but not given out when it failed."""
     try:
-        return cast("VideoStream", stream).decode(None)
+        return cast("VideoStream", decoder).decode(None)
     except av.FFmpegError:
         return []

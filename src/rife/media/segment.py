@@ -21,6 +21,7 @@ from av.video.stream import VideoStream
 from rife.errors import JobError, MediaError
 from rife.media.codecs import Encoding
 from rife.media.colour import adapted, range_tag
+from rife.media.formats import samples
 
 _NUMBER = Fraction(1, 1000)
 _DEEPEST_REORDERING = 32
@@ -64,6 +65,7 @@ class SegmentWriter:
         self._numbers: dict[int, int] = {}
         self._decoded = 0
         self._time_base = time_base
+        self._stored_format = encoding.stored_format
         self._file = _create(path)
         try:
             # The rate is a hint beside the exact times of the frames; a long fraction does not fit its field.
@@ -72,7 +74,8 @@ class SegmentWriter:
             if not isinstance(stream, VideoStream):
                 raise MediaError(f"{encoding.codec} is not a video encoder.")
             context = stream.codec_context
-            context.width, context.height, context.pix_fmt = first.width, first.height, encoding.pixel_format
+            context.width, context.height = first.width, first.height
+            context.pix_fmt = encoding.stored_format or encoding.pixel_format
             context.time_base = time_base
             stream.time_base = _NUMBER
             copy_colour(adapted(first, encoding.pixel_format), stream)
@@ -103,6 +106,8 @@ class SegmentWriter:
             pts: time in ticks of the writer's time base, later than all before.
         """
         self._numbers[pts] = len(self._numbers)
+        if self._stored_format is not None:
+            picture = renamed(picture, self._stored_format)
         picture.pts = pts
         picture.time_base = self._time_base
         picture.pict_type = 0  # the decoder's frame types are not the encoder's
@@ -181,10 +186,27 @@ class SegmentReader:
         numbers = {pts: number for number, pts in enumerate(showing)}
         yield from (SegmentPacket(packet, numbers[packet.pts or 0]) for packet in packets)
 
-    def pictures(self) -> Iterator[av.VideoFrame]:
-        """Yield the decoded pictures in showing order."""
-        self._file.seek(0)
-        yield from self._file.decode(self.stream)
+    def pictures(self, encoding: Encoding) -> Iterator[av.VideoFrame]:
+        """Yield the decoded pictures in showing order, in the pixel format of their encoding."""
+        try:
+            for picture in self._file.decode(self.stream):
+                yield renamed(picture, encoding.pixel_format)
+        except av.FFmpegError as err:
+            raise MediaError(
+                f"{self.path}: this segment cannot be read any more ({err}). Begin with --restart."
+            ) from err
+
+
+def renamed(picture: av.VideoFrame, name: str) -> av.VideoFrame:
+    """The same samples under another name of their pixel format; the picture itself if it has that name."""
+    if picture.format.name == name:
+        return picture
+    out = av.VideoFrame(picture.width, picture.height, name)
+    for plane, values in zip(samples(out), samples(picture), strict=True):
+        plane[:] = values
+    out.colorspace, out.color_range = picture.colorspace, picture.color_range
+    out.color_primaries, out.color_trc = picture.color_primaries, picture.color_trc
+    return out
 
 
 def copy_colour(picture: av.VideoFrame, stream: VideoStream) -> None:

@@ -19,11 +19,9 @@ from rife.media.picture_folder import FILE_KINDS, PictureFolder, check_folder
 from rife.media.sequence import is_pattern
 from rife.media.sink import PictureSink, PictureSpec
 from rife.media.yuv_stream import STANDARD_INPUT, STREAM_FORMATS, Y4mSink
+from rife.options import ImageFormat
 
 Target: TypeAlias = Path | Literal["-"]
-ImageFormat = Literal["png", "jpg", "webp", "tiff"]
-"""Kinds of picture file that a folder is filled with."""
-
 _ANIMATED = {".gif": GIF_FORMATS, ".apng": tuple(APNG_FORMATS), ".webp": WEBP_FORMATS}
 _KIND_OF_ENDING = {".png": "png", ".jpg": "jpg", ".jpeg": "jpg", ".webp": "webp", ".tif": "tiff", ".tiff": "tiff"}
 _STREAM_ENDING = ".y4m"

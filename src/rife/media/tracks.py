@@ -43,6 +43,10 @@ class CopiedTracks:
         self._stretched: list[StretchedSound] = []
         self._dropped: set[int] = set()
 
+    def labels(self) -> list[str]:
+        """Name every track."""
+        return [_label(stream) for stream in self._source.other_streams]
+
     def add_to(self, file: OutputContainer, suffix: str) -> None:
         """Create the tracks in an output file that has its picture track.
 

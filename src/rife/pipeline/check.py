@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from pathlib import Path
 from typing import cast
 
@@ -16,6 +16,8 @@ from av.stream import Disposition, Stream
 
 from rife.errors import MediaError
 from rife.media.measure import mean_luma, track_seconds
+from rife.pipeline.plan import Plan
+from rife.pipeline.workspace import SegmentRecord
 
 _LUMA_TOLERANCE = 1.0
 """Codes of 8 bit by which new frames may be brighter or darker than their sources on average: less than can be seen."""
@@ -136,6 +138,14 @@ def check_finished(
         luma_step=luma_step,
         problems=tuple(problems),
     )
+
+
+def luma_step(plan: Plan, records: Sequence[SegmentRecord]) -> float:
+    """Mean difference in luma of new frames from their sources as they were made, in codes of 8 bit."""
+    got = chain.from_iterable(record.luma for record in records)
+    wanted = chain.from_iterable(record.expected_luma for record in records)
+    steps = [a - b for frame, a, b in zip(plan.all_frames(), got, wanted, strict=True) if frame.second is not None]
+    return sum(steps) / max(1, len(steps))
 
 
 def _track_seconds(path: Path) -> dict[int, Fraction]:

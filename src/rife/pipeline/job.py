@@ -7,35 +7,48 @@ finished file against the plan. Only a file that passes gets the final name.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable
+from contextlib import ExitStack
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
-
-import av
+from tempfile import TemporaryDirectory
 
 from rife.analysis.survey import read_cuts, survey
 from rife.cache import appearing_whole
 from rife.errors import FinishedFileError, JobError, MediaError, TruncatedMediaError
 from rife.interpolator import Interpolator, load
-from rife.media.assembly import Part, Picture, assemble
-from rife.media.codecs import CONTAINERS, EncodeSettings, container_for, encoding_for
-from rife.media.colour import losses
+from rife.media.assembly import Picture, assemble, display_matrix_of
+from rife.media.codecs import EncodeSettings, container_for, encoding_for, intermediate_for
+from rife.media.colour import is_interlaced
+from rife.media.formats import losses
+from rife.media.hdr import read_static_hdr
+from rife.media.opening import open_source
 from rife.media.reader import VideoReader
-from rife.media.segment import segment_suffix
+from rife.media.sinks import is_picture_target, sink_for, target_formats
+from rife.media.source import Source
+from rife.media.spool import Spool
 from rife.media.tracks import CopiedTracks
-from rife.options import AtCut, Duplicates, Sound
+from rife.options import DEFAULT_CRF, AtCut, Duplicates, ImageFormat, Sound
 from rife.pipeline.budget import Forecast, check_disk, least_bytes
 from rife.pipeline.check import Expected, FinishedCheck, check_finished
 from rife.pipeline.identity import job_identity
-from rife.pipeline.make import SegmentMaker
 from rife.pipeline.meter import Meter
 from rife.pipeline.observed import ObservedSource
-from rife.pipeline.plan import Plan, Segment
+from rife.pipeline.parts import Parts
+from rife.pipeline.pictures import check_pictures, picture_spec, write_pictures
+from rife.pipeline.plan import Plan
 from rife.pipeline.records import JobSettings, Progress, VideoResult
+from rife.pipeline.targets import (
+    STANDARD_STREAM,
+    check_job,
+    check_not_in_the_way,
+    default_output,
+    failed_name,
+    partial_name,
+)
 from rife.pipeline.workspace import SegmentRecord, Workspace, work_folder
-from rife.timing import clock_for
+from rife.timing import FactorClock, clock_for
 
 _MAX_TICKS = 2**31 - 1
 """Most ticks a second that containers can count."""
@@ -60,6 +73,8 @@ def interpolate_video(
     codec: str | None = None,
     preset: str | None = None,
     pixel_format: str | None = None,
+    image_format: ImageFormat = "png",
+    input_rate: Fraction | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     on_forecast: Callable[[Forecast], None] | None = None,
 ) -> VideoResult:
@@ -72,8 +87,9 @@ def interpolate_video(
     Finished parts are kept in a folder beside the output until it is whole: the same call goes on after them.
 
     Args:
-        source: video file.
-        output: file to write; by default beside the source, with the factor in its name.
+        source: video file, folder or pattern of pictures, animation, or `-` for y4m on standard input.
+        output: file to write, folder or pattern for pictures, animation, or `-` for y4m on standard output; by
+            default beside the source, with what is done in its name.
         factor: 2 to 64; 2 if nothing else is given.
         frame_rate: frames per second, 1 to 1000: a fraction, or text such as `60`, `60000/1001`, `ntsc`.
         slow_motion: output seconds for each source second; the source's rate is kept unless a rate is given.
@@ -90,6 +106,8 @@ def interpolate_video(
         codec: FFmpeg name of the encoder.
         preset: the encoder's own word for its speed.
         pixel_format: FFmpeg name; the source's own, or the nearest, if not given.
+        image_format: of the files, where the output is a folder.
+        input_rate: frames per second of picture files, which tell none.
         on_progress: called after every frame.
         on_forecast: called before the first frame is made, and once more when its speed is known.
 
@@ -112,6 +130,8 @@ def interpolate_video(
         overwrite=overwrite,
         restart=restart,
         keep_partial=keep_partial,
+        image_format=image_format,
+        input_rate=input_rate,
     )
     return run_job(
         Path(source),
@@ -137,53 +157,15 @@ def run_job(
     output = output or default_output(source, settings)
     check_job(source, output, settings)
     try:
-        with VideoReader(source) as reader:
-            job = _Job(reader, output, settings, interpolator or load(), on_progress, on_forecast)
-            return job.run()
-    except BrokenPipeError:  # the caller's own, from its on_progress
+        with ExitStack() as stack:
+            reader: Source = stack.enter_context(open_source(source, frame_rate=settings.input_rate))
+            if not reader.info.can_rewind:
+                reader = Spool(reader, Path(stack.enter_context(TemporaryDirectory(prefix="rife-"))))
+            return _Job(reader, output, settings, interpolator or load(), on_progress, on_forecast).run()
+    except BrokenPipeError:  # the caller's own, from its on_progress, or of who reads standard output
         raise
     except OSError as err:
         raise MediaError(f"{output}: cannot be written ({err.strerror or err}).") from err
-
-
-def default_output(source: Path, settings: JobSettings | None = None) -> Path:
-    """Name the output where none is given: beside the source, with what is done in its name."""
-    suffix = source.suffix if source.suffix.lower() in CONTAINERS else ".mkv"
-    return source.with_name(f"{source.stem}_{(settings or JobSettings()).short_name}{suffix}")
-
-
-def partial_name(output: Path) -> Path:
-    """Name under which an incomplete output is kept."""
-    return output.with_name(f"{output.stem}.partial{output.suffix}")
-
-
-def failed_name(output: Path) -> Path:
-    """Name under which an output is kept that did not pass its check; one that is not in use."""
-    names = (
-        f"{output.stem}.failed-check{number}{output.suffix}" for number in ("", *map("-{}".format, range(2, 1000)))
-    )
-    return next(path for path in map(output.with_name, names) if not path.exists())
-
-
-def check_job(source: Path, output: Path, settings: JobSettings) -> None:
-    """Refuse at once, before anything is loaded or fetched, what could not be written in the end.
-
-    Raises:
-        MediaError: no such input, or an output that cannot be written.
-        JobError: an output in the way, or settings that cannot be.
-    """
-    if not source.exists():
-        raise MediaError(f"{source}: no such file. Check the path.")
-    container_for(output)
-    if output.exists() and output.samefile(source):
-        raise JobError(f"{output}: the output is the input. Name another file with -o.")
-    if output.is_dir():
-        raise JobError(f"{output}: expected a file name for the output, got a folder.")
-    if not output.parent.is_dir():
-        raise JobError(f"{output}: there is no folder {output.parent}. Make it first.")
-    _check_not_in_the_way(output, settings)
-    if settings.keep_partial:
-        check_job(source, partial_name(output), replace(settings, keep_partial=False))
 
 
 class _Job:
@@ -191,7 +173,7 @@ class _Job:
 
     def __init__(
         self,
-        reader: VideoReader,
+        reader: Source,
         output: Path,
         settings: JobSettings,
         worker: Interpolator,
@@ -206,20 +188,33 @@ class _Job:
             info.time_base, info.frame_rate, factor=settings.factor, rate=settings.rate, slowdown=settings.slowdown
         )
         worker.check_clock(self._clock)
-        self._tracks = CopiedTracks(reader, slowdown=self._clock.slowdown, sound=settings.sound)
+        self._file = reader if isinstance(reader, VideoReader) else None
+        self._tracks: CopiedTracks | None = None
+        if self._file is not None:
+            self._tracks = CopiedTracks(self._file, slowdown=self._clock.slowdown, sound=settings.sound)
 
     def run(self) -> VideoResult:
         """Do the whole job."""
-        plan, first, damage = self._plan()
+        plan, observed = self._plan()
+        damage = observed.damage
         if damage is not None and not self._settings.keep_partial:
             raise TruncatedMediaError(f"{damage} Nothing was made; --keep-partial makes what can be made.")
         target = self._output if damage is None else partial_name(self._output)
-        picture = self._picture(plan, first)
-        identity = job_identity(self._reader.path, plan, picture.encoding, self._worker)
-        check_disk(least_bytes(plan.output_frames, plan.size), target.parent)
-        with Workspace(work_folder(target), identity, restart=self._settings.restart) as work:
-            resumed = self._make_segments(plan, picture, work)
-            check = self._join(plan, picture, work, target)
+        picture, notes = self._picture(observed)
+        identity = job_identity(self._reader.info.path, plan, picture.encoding, self._worker)
+        with ExitStack() as stack:
+            folder = work_folder(target)
+            if target == STANDARD_STREAM:
+                folder = Path(stack.enter_context(TemporaryDirectory(prefix="rife-"))) / "work"
+            check_disk(least_bytes(plan.output_frames, plan.size), folder.parent)
+            work = stack.enter_context(Workspace(folder, identity, restart=self._settings.restart))
+            parts = Parts(self._reader, plan, picture, self._worker, work)
+            before = parts.frames_before
+            meter = Meter(plan, work, before=before, on_progress=self._on_progress, on_forecast=self._on_forecast)
+            if is_picture_target(target):
+                check, more = self._write_pictures(parts, meter, target, observed)
+            else:
+                check, more = self._join(parts, meter, target)
             work.finish()
         if damage is not None:
             raise TruncatedMediaError(f"{damage} What could be made of it is kept as {target}.") from damage
@@ -230,13 +225,13 @@ class _Job:
             frame_rate=picture.frame_rate,
             duration_seconds=plan.duration_seconds,
             seconds=time.perf_counter() - self._started,
-            notes=(*losses(first.format.name, picture.encoding.pixel_format), *self._tracks.notes),
+            notes=(*notes, *more),
             cuts=sum(interval.cut for interval in plan.survey.intervals),
-            frames_resumed=resumed,
+            frames_resumed=before,
             check=check,
         )
 
-    def _plan(self) -> tuple[Plan, av.VideoFrame, TruncatedMediaError | None]:
+    def _plan(self) -> tuple[Plan, ObservedSource]:
         """Read the source once, and place every output frame."""
         observed, info = ObservedSource(self._reader), self._reader.info
         started = time.perf_counter()
@@ -248,79 +243,62 @@ class _Job:
         found = survey(observed, on_progress=looked_at)
         if self._settings.cuts is not None:
             found = found.with_cuts(read_cuts(self._settings.cuts, found))
-        if observed.first is None:
-            raise MediaError(f"{info.path}: no frame could be decoded.")
         if len(found.pts) < 2:
             raise observed.damage or JobError(
                 f"{info.path}: has one frame; making frames in between needs at least two."
             )
-        size = observed.first.width, observed.first.height
-        return (
-            Plan(found, self._clock, self._settings.at_cut, self._settings.duplicates, size),
-            observed.first,
-            observed.damage,
-        )
+        first = observed.first_picture
+        size = first.width, first.height
+        plan = Plan(found, self._clock, self._settings.at_cut, self._settings.duplicates, size)
+        if not self._worker.any_time:
+            self._worker.check_times({frame.timestep for frame in plan.all_frames() if frame.timestep > 0})
+        return plan, observed
 
-    def _picture(self, plan: Plan, first: av.VideoFrame) -> Picture:
-        info, tick = self._reader.info, self._clock.tick
+    def _picture(self, observed: ObservedSource) -> tuple[Picture, list[str]]:
+        """Choose how pictures are encoded, and say what cannot be carried over."""
+        info, tick, first = self._reader.info, self._clock.tick, observed.first_picture
         if tick.denominator > _MAX_TICKS:
             raise JobError(
                 f"{info.path}: the output would need a clock of {1 / tick} ticks a second, and can have "
                 f"{_MAX_TICKS}. Take a smaller factor, or a constant rate."
             )
-        alpha = any(component.is_alpha for component in first.format.components)
-        return Picture(
-            encoding=encoding_for(
-                self._output, self._settings.encode, source_format=first.format.name, size=plan.size, alpha=alpha
-            ),
+        siting = None if self._file is None else self._file.siting
+        if is_picture_target(self._output):
+            formats = target_formats(self._output, image_format=self._settings.image_format)
+            encoding = intermediate_for(formats, first)
+        else:
+            hdr = None if self._file is None else read_static_hdr(first)
+            encoding = encoding_for(self._output, self._settings.encode, first=first, siting=siting, hdr=hdr)
+        notes = [*losses(first.format.name, encoding.pixel_format), *encoding.notes]
+        if is_interlaced(first):
+            notes.append("the source is interlaced, and each frame is taken as one picture; deinterlace it first")
+        picture = Picture(
+            encoding=encoding,
             first=first,
             frame_rate=self._clock.frame_rate(info.frame_rate),
             time_base=tick,
             sample_aspect_ratio=info.sample_aspect_ratio,
-            metadata=dict(self._reader.stream.metadata),
+            metadata={} if self._file is None else dict(self._file.stream.metadata),
+            siting=siting,
+            display_matrix=display_matrix_of(first),
         )
+        return picture, notes
 
-    def _make_segments(self, plan: Plan, picture: Picture, work: Workspace) -> int:
-        """Make what is not made yet; how many frames were there already."""
-        suffix = segment_suffix(picture.encoding.codec)
-        maker = SegmentMaker(self._reader, plan, worker=self._worker, picture=picture)
-        before = sum(s.frames for s in plan.segments if work.finished(s.number, suffix))
-        meter = Meter(plan, work, before=before, on_progress=self._on_progress, on_forecast=self._on_forecast)
-        passed_over: SegmentRecord | None = None
-        for segment in plan.segments:
-            record = work.finished(segment.number, suffix)
-            if record is not None:
-                passed_over = record
-                continue
-            if passed_over is not None:
-                maker.resume_after(passed_over)
-                passed_over = None
-            with work.growing(segment.number, suffix) as temporary:
-                work.keep(segment.number, temporary, maker.make(segment, temporary, on_frame=meter.frame))
-            meter.check_room()
-        return before
-
-    def _join(self, plan: Plan, picture: Picture, work: Workspace, target: Path) -> FinishedCheck:
-        """Assemble the parts, check the file, and give it the name that it has earned."""
-        suffix = segment_suffix(picture.encoding.codec)
-        records = [_finished(work, segment, suffix) for segment in plan.segments]
+    def _join(self, parts: Parts, meter: Meter, target: Path) -> tuple[FinishedCheck, list[str]]:
+        """Make and assemble the parts, check the file, and give it the name that it has earned."""
+        records = [record for _, record in parts.finished(meter)]
         with appearing_whole(target) as temporary:
-            assemble(
-                temporary,
-                _parts(plan, records, work, suffix),
-                reordering=max(record.reordering for record in records),
-                picture=picture,
-                tracks=self._tracks,
-            )
-            check = self._checked(temporary, plan, records)
+            deepest = max(record.reordering for record in records)
+            assemble(temporary, parts.timed(records), reordering=deepest, picture=parts.picture, tracks=self._tracks)
+            check = self._checked(temporary, parts.plan, records)
             if check.problems:
                 failed = failed_name(target)
                 temporary.replace(failed)
-                work.finish()
+                parts.work.finish()
                 told = "; ".join(check.problems)
                 raise FinishedFileError(f"{target}: not as planned: {told}. The file is kept as {failed}.")
-            _check_not_in_the_way(target, self._settings)
-        return check
+            check_not_in_the_way(target, self._settings)
+        return check, [] if self._tracks is None else self._tracks.notes
 
     def _checked(self, path: Path, plan: Plan, records: list[SegmentRecord]) -> FinishedCheck:
         started = time.perf_counter()
@@ -336,26 +314,24 @@ class _Job:
             time_base=plan.clock.tick,
             coarsest_tick=container_for(path).tick,
             duration_seconds=plan.duration_seconds,
-            sound_seconds=self._tracks.sound_seconds(),
+            sound_seconds=() if self._tracks is None else self._tracks.sound_seconds(),
         )
         return check_finished(path, expected, on_progress=read_back)
 
-
-def _finished(work: Workspace, segment: Segment, suffix: str) -> SegmentRecord:
-    record = work.finished(segment.number, suffix)
-    if record is None:
-        raise MediaError(f"{work.segment_path(segment.number, suffix)}: a part that was finished is gone.")
-    return record
-
-
-def _parts(plan: Plan, records: list[SegmentRecord], work: Workspace, suffix: str) -> Iterator[Part]:
-    """The finished segments with the times of their frames, up to the first frame of the next one."""
-    starts = [next(plan.frames(segment)).pts for segment in plan.segments[1:]]
-    for segment, record, end in zip(plan.segments, records, [*starts, plan.last_end_pts], strict=True):
-        times = [frame.pts for frame in plan.frames(segment)]
-        yield Part(work.segment_path(segment.number, suffix), [*times, max(end, times[-1] + 1)], record.reordering)
-
-
-def _check_not_in_the_way(output: Path, settings: JobSettings) -> None:
-    if output.exists() and not settings.overwrite:
-        raise JobError(f"{output}: exists already. Name another file with -o, or replace it with --overwrite.")
+    def _write_pictures(
+        self, parts: Parts, meter: Meter, target: Path, observed: ObservedSource
+    ) -> tuple[FinishedCheck, list[str]]:
+        """Make the parts and write their pictures; into a pipe as soon as each part is finished."""
+        settings = self._settings
+        finished = parts.finished(meter)
+        if target != STANDARD_STREAM:
+            finished = iter(list(finished))
+        spec = picture_spec(parts, crf=DEFAULT_CRF if settings.encode.crf is None else settings.encode.crf)
+        with sink_for(target, spec, overwrite=settings.overwrite, image_format=settings.image_format) as sink:
+            names = observed.names if isinstance(self._clock, FactorClock) else []
+            records = write_pictures(sink, parts, finished, names=names)
+            sink.finish()
+        notes = list(sink.notes)
+        if self._tracks is not None:
+            notes += [f"{label} is not copied: {target} holds pictures only" for label in self._tracks.labels()]
+        return check_pictures(target, parts.plan, records, written=sink.frames_written), notes

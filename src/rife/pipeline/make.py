@@ -125,15 +125,15 @@ class SegmentMaker:
                 yield from ((frame, before.picture) for frame in frames)
                 continue
             for frame, rgb in zip(frames, self._between(before, self._get(second), frames, blend=blend), strict=True):
-                yield frame, from_rgb(rgb, before.picture)
+                yield frame, from_rgb(rgb, before.picture, siting=self._picture.siting)
 
     def _between(self, before: _Held, after: _Held, frames: list[PlannedFrame], *, blend: bool) -> Iterator[Tensor]:
         if blend:
-            rgb0, rgb1 = to_rgb(before.picture), to_rgb(after.picture)
+            rgb0, rgb1 = (to_rgb(held.picture, siting=self._picture.siting) for held in (before, after))
             yield from (rgb0.lerp(rgb1, float(frame.timestep)) for frame in frames)
             return
         for held in (before, after):
-            held.prepared = held.prepared or self._worker.prepare(to_rgb(held.picture))
+            held.prepared = held.prepared or self._worker.prepare(to_rgb(held.picture, siting=self._picture.siting))
         if before.prepared is None or after.prepared is None:
             raise RuntimeError("frames were just prepared")
         made = self._worker.between(before.prepared, after.prepared, [frame.timestep for frame in frames])
@@ -162,7 +162,7 @@ class SegmentMaker:
         return self._held[number]
 
     def _hold(self, frame: SourceFrame) -> None:
-        picture = adapted(frame.picture, self._picture.encoding.pixel_format)
+        picture = adapted(frame.picture, self._picture.encoding.pixel_format, siting=self._picture.siting)
         self._held[self._next_number] = _Held(self._next_number, picture, mean_luma(picture))
         self._next_number += 1
 

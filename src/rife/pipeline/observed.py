@@ -12,13 +12,14 @@ from rife.media.source import Source, SourceFrame
 
 
 class ObservedSource:
-    """A source that ends quietly where it is damaged, and remembers that and its first picture."""
+    """A source that ends quietly where it is damaged, and remembers that, its first picture and the names."""
 
     def __init__(self, source: Source) -> None:
         """Observe an open source."""
         self.info = source.info
         self.first: av.VideoFrame | None = None
         self.damage: TruncatedMediaError | None = None
+        self.names: list[str | None] = []
         self._source = source
 
     def __enter__(self) -> ObservedSource:
@@ -28,6 +29,17 @@ class ObservedSource:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Leave the source open: it is not this one's to close."""
+
+    @property
+    def first_picture(self) -> av.VideoFrame:
+        """The first picture, after a pass.
+
+        Raises:
+            MediaError: there was none.
+        """
+        if self.first is None:
+            raise MediaError(f"{self.info.path}: no frame could be decoded.")
+        return self.first
 
     def frames(self, *, from_pts: int | None = None) -> Iterator[SourceFrame]:
         """Yield the frames of the source up to where it is damaged.
@@ -46,6 +58,8 @@ class ObservedSource:
                         f"{picture.width}x{picture.height} after {count} frames; expected one size."
                     )
                 count += 1
+                if frame.name is not None:
+                    self.names.append(frame.name)
                 yield frame
         except TruncatedMediaError as err:
             self.damage = err

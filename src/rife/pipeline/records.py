@@ -9,7 +9,7 @@ from typing import Literal, get_args
 
 from rife.errors import JobError
 from rife.media.codecs import EncodeSettings, check_settings
-from rife.options import AtCut, Duplicates, Sound
+from rife.options import AtCut, Duplicates, ImageFormat, Sound
 from rife.pipeline.check import FinishedCheck
 from rife.timing import clock_for, parse_rate, parse_slowdown
 
@@ -80,6 +80,8 @@ class JobSettings:
         overwrite: replace an existing output.
         restart: throw away the finished parts of a job with other settings.
         keep_partial: of a truncated source, make what can be made, as NAME.partial.EXT (the call still raises).
+        image_format: of the files, where the output is a folder.
+        input_rate: frames per second of picture files, which tell none.
     """
 
     factor: int | None = None
@@ -93,6 +95,8 @@ class JobSettings:
     overwrite: bool = False
     restart: bool = False
     keep_partial: bool = False
+    image_format: ImageFormat = "png"
+    input_rate: Fraction | None = None
 
     def check(self) -> None:
         """Refuse what cannot be, before anything is read.
@@ -105,6 +109,7 @@ class JobSettings:
             ("at_cut", self.at_cut, AtCut),
             ("duplicates", self.duplicates, Duplicates),
             ("sound", self.sound, Sound),
+            ("image_format", self.image_format, ImageFormat),
         ):
             if value not in get_args(choices):
                 raise JobError(f"{name}: expected {' or '.join(get_args(choices))}, got {value!r}.")

@@ -1,0 +1,67 @@
+"""The parts of a job: made one after the other, or found as an earlier run left them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rife.interpolator import Interpolator
+from rife.media.assembly import Part, Picture
+from rife.media.segment import segment_suffix
+from rife.media.source import Source
+from rife.pipeline.make import SegmentMaker
+from rife.pipeline.meter import Meter
+from rife.pipeline.plan import Plan, Segment
+from rife.pipeline.workspace import SegmentRecord, Workspace
+
+
+class Parts:
+    """The segments of a plan in a work folder."""
+
+    def __init__(self, source: Source, plan: Plan, picture: Picture, worker: Interpolator, work: Workspace) -> None:
+        """Look at what is there.
+
+        Args:
+            source: an open input.
+            plan: the job.
+            picture: how segments are encoded.
+            worker: makes frames.
+            work: where segments are kept.
+        """
+        self.plan, self.picture, self.work = plan, picture, work
+        self._suffix = segment_suffix(picture.encoding.codec)
+        self._maker = SegmentMaker(source, plan, worker=worker, picture=picture)
+        self.frames_before = sum(s.frames for s in plan.segments if work.finished(s.number, self._suffix))
+
+    def path(self, segment: Segment) -> Path:
+        """File of a segment."""
+        return self.work.segment_path(segment.number, self._suffix)
+
+    def finished(self, meter: Meter) -> Iterator[tuple[Segment, SegmentRecord]]:
+        """Yield all segments in order, and make those that are not made yet.
+
+        Raises:
+            MediaError: the source cannot be read, or a segment not be written.
+            JobError: the disk will not hold the rest.
+        """
+        passed_over: SegmentRecord | None = None
+        for segment in self.plan.segments:
+            record = self.work.finished(segment.number, self._suffix)
+            if record is not None:
+                passed_over = record
+            else:
+                if passed_over is not None:
+                    self._maker.resume_after(passed_over)
+                    passed_over = None
+                with self.work.growing(segment.number, self._suffix) as temporary:
+                    record = self._maker.make(segment, temporary, on_frame=meter.frame)
+                    self.work.keep(segment.number, temporary, record)
+                meter.check_room()
+            yield segment, record
+
+    def timed(self, records: Sequence[SegmentRecord]) -> Iterator[Part]:
+        """Yield the finished segments with the times of their frames, up to the first frame of the next one."""
+        starts = [next(self.plan.frames(segment)).pts for segment in self.plan.segments[1:]]
+        for segment, record, end in zip(self.plan.segments, records, [*starts, self.plan.last_end_pts], strict=True):
+            times = [frame.pts for frame in self.plan.frames(segment)]
+            yield Part(self.path(segment), [*times, max(end, times[-1] + 1)], record.reordering)

@@ -1,0 +1,89 @@
+"""From finished segments to pictures one by one: folders, animations, y4m."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+from rife.errors import FinishedFileError
+from rife.media.opening import open_source
+from rife.media.segment import SegmentReader
+from rife.media.sink import PictureSink, PictureSpec
+from rife.pipeline.check import FinishedCheck, luma_step
+from rife.pipeline.parts import Parts
+from rife.pipeline.plan import Plan, PlannedFrame, Segment
+from rife.pipeline.targets import STANDARD_STREAM
+from rife.pipeline.workspace import SegmentRecord
+
+
+def picture_spec(parts: Parts, *, crf: int) -> PictureSpec:
+    """What an output that is written picture by picture holds."""
+    width, height = parts.plan.size
+    return PictureSpec(
+        width=width,
+        height=height,
+        pixel_format=parts.picture.encoding.pixel_format,
+        frame_rate=parts.picture.frame_rate,
+        time_base=parts.picture.time_base,
+        sample_aspect_ratio=parts.picture.sample_aspect_ratio,
+        crf=crf,
+    )
+
+
+def write_pictures(
+    sink: PictureSink,
+    parts: Parts,
+    finished: Iterator[tuple[Segment, SegmentRecord]],
+    *,
+    names: Sequence[str | None],
+) -> list[SegmentRecord]:
+    """Write the pictures of segments as these are finished.
+
+    Args:
+        sink: an open output.
+        parts: the job's.
+        finished: its segments in order.
+        names: of the source frames, where they have any.
+    """
+    plan, records = parts.plan, list[SegmentRecord]()
+    times = pairwise(_pts_and_end(plan))
+    shown: set[int] = set()
+    for segment, record in finished:
+        records.append(record)
+        with SegmentReader(parts.path(segment)) as reader:
+            made = reader.pictures(parts.picture.encoding)
+            for frame, picture in zip(plan.frames(segment), made, strict=True):
+                pts, end = next(times)
+                name = _source_name(frame, names, shown)
+                sink.write(picture, pts=pts, duration=max(1, end - pts), name=name)
+    return records
+
+
+def check_pictures(target: Path, plan: Plan, records: Sequence[SegmentRecord], *, written: int) -> FinishedCheck:
+    """Count the pictures of an output, where it can be read back.
+
+    Raises:
+        FinishedFileError: there are not as many as planned.
+    """
+    found = written
+    if target != STANDARD_STREAM and target.is_file():
+        with open_source(target) as source:
+            found = sum(1 for _ in source.frames())
+    if found != plan.output_frames:
+        raise FinishedFileError(f"{target}: holds {found} pictures, expected {plan.output_frames}.")
+    seconds = float(plan.duration_seconds)
+    return FinishedCheck(found, plan.output_frames, 0.0, seconds, seconds, (), luma_step(plan, records), ())
+
+
+def _pts_and_end(plan: Plan) -> Iterator[int]:
+    yield from (frame.pts for frame in plan.all_frames())
+    yield plan.last_end_pts
+
+
+def _source_name(frame: PlannedFrame, names: Sequence[str | None], shown: set[int]) -> str | None:
+    """Name of the source picture that a frame is; one that is held again is a new picture."""
+    if frame.second is not None or not names or frame.first in shown:
+        return None
+    shown.add(frame.first)
+    return names[frame.first]

@@ -1,0 +1,78 @@
+"""Where a job may write, and what its outputs are called."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from rife.errors import JobError, MediaError
+from rife.media.codecs import CONTAINERS, container_for
+from rife.media.sequence import is_sequence
+from rife.media.sinks import check_target, is_picture_target
+from rife.pipeline.records import JobSettings
+
+STANDARD_STREAM = Path("-")
+"""Standard input or standard output, by its place."""
+
+
+def default_output(source: Path, settings: JobSettings | None = None) -> Path:
+    """Name the output where none is given: beside the source, with what is done in its name."""
+    suffix = source.suffix if source.suffix.lower() in CONTAINERS else ".mkv"
+    done = (settings or JobSettings()).short_name
+    if source.is_dir():
+        return source.with_name(f"{source.name}_{done}.mp4")
+    stem = source.parent.resolve().name if is_sequence(source) else source.stem
+    return source.with_name(f"{'video' if source == STANDARD_STREAM else stem}_{done}{suffix}")
+
+
+def partial_name(output: Path) -> Path:
+    """Name under which an incomplete output is kept."""
+    return output.with_name(f"{output.stem}.partial{output.suffix}")
+
+
+def failed_name(output: Path) -> Path:
+    """Name under which an output is kept that did not pass its check; one that is not in use."""
+    endings = (f".failed-check{number or ''}{output.suffix}" for number in range(1000))
+    return next(path for path in (output.with_name(output.stem + e) for e in endings) if not path.exists())
+
+
+def check_job(source: Path, output: Path, settings: JobSettings) -> None:
+    """Refuse at once, before anything is loaded or fetched, what could not be written in the end.
+
+    Raises:
+        MediaError: no such input, or an output that cannot be written.
+        JobError: an output in the way, or settings that cannot be.
+    """
+    if source != STANDARD_STREAM and not source.exists() and not is_sequence(source):
+        raise MediaError(f"{source}: no such file. Check the path.")
+    if is_picture_target(output):
+        if settings.encode.codec or settings.encode.pixel_format or settings.encode.preset:
+            raise JobError(f"{output}: is written as pictures; --codec, --preset and --pix-fmt are for video files.")
+        if output != STANDARD_STREAM and output.exists() and source.exists() and output.samefile(source):
+            raise JobError(f"{output}: the output is the input. Name another one with -o.")
+        check_target(output, overwrite=settings.overwrite, image_format=settings.image_format)
+    else:
+        _check_file(source, output, settings)
+    if settings.keep_partial and output != STANDARD_STREAM:
+        check_job(source, partial_name(output), replace(settings, keep_partial=False))
+
+
+def check_not_in_the_way(output: Path, settings: JobSettings) -> None:
+    """Refuse to replace a file without being asked to.
+
+    Raises:
+        JobError: there is one.
+    """
+    if output.exists() and not settings.overwrite:
+        raise JobError(f"{output}: exists already. Name another file with -o, or replace it with --overwrite.")
+
+
+def _check_file(source: Path, output: Path, settings: JobSettings) -> None:
+    container_for(output)
+    if output.exists() and source.exists() and output.samefile(source):
+        raise JobError(f"{output}: the output is the input. Name another file with -o.")
+    if output.is_dir():
+        raise JobError(f"{output}: expected a file name for the output, got a folder.")
+    if not output.parent.is_dir():
+        raise JobError(f"{output}: there is no folder {output.parent}. Make it first.")
+    check_not_in_the_way(output, settings)
