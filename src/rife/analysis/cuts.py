@@ -50,9 +50,9 @@ class _Rule:
 _NEW_PICTURE = _Rule(colour=0.28, structure=0.55, rise=1.5)
 _LIKE_PICTURE = _Rule(colour=0.17, structure=0.38, rise=2.1, colour_below=0.9)
 """A jump inside one scene; light that bursts over a scene keeps about as much structure, but changes colours more."""
-_TO_OR_FROM_NOTHING = _Rule(colour=0.9, structure=0.65, rise=0.0)
-"""Black that lasts a frame has a cut on both sides: neither of them stands out from the other."""
-_RULES = (_NEW_PICTURE, _LIKE_PICTURE, _TO_OR_FROM_NOTHING)
+_RULES = (_NEW_PICTURE, _LIKE_PICTURE)
+_EMPTY = 0.25
+"""A picture with less than this share of the contrast of its neighbour is empty: black, white, any one colour."""
 
 
 class CutFinder:
@@ -134,12 +134,25 @@ def _is_cut(steps: list[_Step], place: int) -> bool:
     # From here on each measure costs more than the one before it, and most intervals never get to it.
     if step.change <= lowest * contrast or step.lost <= lowest * contrast:
         return False
-    rise = step.lost / (max(_neighbour(steps, place, -1), _neighbour(steps, place, 1)) + _RISE_NOISE)
-    rules = [rule for rule in _RULES if rise > rule.rise and step.lost > rule.colour * contrast]
+    sides = _sides(step)
+    rise = step.lost / (max(_neighbour(steps, place, side) for side in sides) + _RISE_NOISE)
+    # What comes back from an empty picture a little different is what a flash has hidden, not a jump.
+    candidates = _RULES if len(sides) == 2 else (_NEW_PICTURE,)
+    rules = [rule for rule in candidates if rise > rule.rise and step.lost > rule.colour * contrast]
     if not rules:
         return False
     colour, structure = _difference_around(steps, place)
     return any(rule.colour < colour < rule.colour_below and structure > rule.structure for rule in rules)
+
+
+def _sides(step: _Step) -> tuple[int, ...]:
+    """On which sides an interval is compared with its neighbours."""
+    before, after = step.before.contrast, step.after.contrast
+    # A single black frame has a cut on both sides, neither of which stands out from the other: each is compared with
+    # what happens in the shot beside it. A fade does not stand out there.
+    if after < _EMPTY * before:
+        return (-1,)
+    return (1,) if before < _EMPTY * after else (-1, 1)
 
 
 def _neighbour(steps: list[_Step], place: int, direction: int) -> float:

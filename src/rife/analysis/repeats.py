@@ -5,9 +5,9 @@ differs, and a moving object is still being refined in the frame that repeats it
 most, never an average or a thumbnail, so that a small object on a still background is motion:
 
 1. More than coding and grain can do is motion; next to nothing is a repeat.
-2. In between, a small change beside much larger ones is a repeat: that is how animation on twos looks.
-3. Where nothing nearby moves much, the change is motion if it is what moving the picture would do (it follows the
-   picture's own gradients, by the equation of optical flow), or if all of it gets lighter or darker.
+2. In between, the change is a repeat if it is not what moving the picture would do (it does not follow the picture's
+   own gradients, by the equation of optical flow) and not all of it gets lighter or darker.
+3. Even if it is, it is a repeat beside much larger changes: that is how coded animation on twos looks.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ _GRAIN_BASE, _GRAIN_FACTOR, _GRAIN_MOST = 3.0, 3.0, 6.0
 """Under grain, the typical block changes too: the largest change is then up to base + factor * typical."""
 _CHROMA_WEIGHT = 0.75
 _BESIDE = 3
-_BESIDE_FACTOR = 3.0
+_BESIDE_FACTOR, _BESIDE_MEAN_FACTOR = 3.0, 4.0
 _LIGHT = 0.4
+_SLOW_SHARE = 0.6
 
 _WINDOW_PX, _WINDOWS = 32, 8
 _MEDIAN_EXPLAINED, _MEDIAN_MOVED_PX = 0.12, 0.12
@@ -52,6 +53,11 @@ class Change:
     largest: float
     typical: float
     coherent: bool
+
+    @property
+    def mean(self) -> float:
+        """Mean absolute difference of luma."""
+        return self.luma_change * LIMITED_SPAN
 
     @property
     def is_motion(self) -> bool:
@@ -96,14 +102,27 @@ def _is_repeat(changes: Sequence[Change], cuts: Sequence[bool], place: int) -> b
         return True
     if change.is_motion:
         return False
-    beside = 0.0
+    beside = beside_mean = 0.0
     for direction in (-1, 1):
         for distance in range(1, _BESIDE + 1):
             at = place + direction * distance
             if not 0 <= at < len(changes) or cuts[at]:
                 break
             beside = max(beside, changes[at].largest)
-    return beside > _BESIDE_FACTOR * change.largest or not change.coherent
+            beside_mean = max(beside_mean, changes[at].mean)
+    if not change.coherent:
+        return not _between_slow_motion(changes, cuts, place)
+    # It moves a little: a repeat that is still being refined, or something that turns round between two fast moves.
+    # Refinement is little also over the whole picture.
+    mean = max(0.0, change.mean - change.typical)
+    return beside > _BESIDE_FACTOR * change.largest and beside_mean > _BESIDE_MEAN_FACTOR * mean
+
+
+def _between_slow_motion(changes: Sequence[Change], cuts: Sequence[bool], place: int) -> bool:
+    """Whether an interval changes about as much as the slow motion on both sides of it."""
+    beside = [at for at in (place - 1, place + 1) if 0 <= at < len(changes) and not cuts[at]]
+    slow = [changes[at] for at in beside if changes[at].coherent and not changes[at].is_motion]
+    return len(slow) == 2 and changes[place].mean > _SLOW_SHARE * min(change.mean for change in slow)
 
 
 def _is_coherent(a: Samples, b: Samples, blocks: Means, unit: float) -> bool:
