@@ -50,7 +50,10 @@ class _Rule:
 _NEW_PICTURE = _Rule(colour=0.28, structure=0.55, rise=1.5)
 _LIKE_PICTURE = _Rule(colour=0.17, structure=0.38, rise=2.1, colour_below=0.9)
 """A jump inside one scene; light that bursts over a scene keeps about as much structure, but changes colours more."""
+_AFTER_NOTHING = _Rule(colour=0.6, structure=0.5, rise=1.5)
+"""Another shot beyond an empty picture; beyond a flash, the same shot differs less."""
 _RULES = (_NEW_PICTURE, _LIKE_PICTURE)
+_RULES_AROUND_NOTHING = (_NEW_PICTURE, _AFTER_NOTHING)
 _EMPTY = 0.25
 """A picture with less than this share of the contrast of its neighbour is empty: black, white, any one colour."""
 
@@ -136,8 +139,7 @@ def _is_cut(steps: list[_Step], place: int) -> bool:
         return False
     sides = _sides(step)
     rise = step.lost / (max(_neighbour(steps, place, side) for side in sides) + _RISE_NOISE)
-    # What comes back from an empty picture a little different is what a flash has hidden, not a jump.
-    candidates = _RULES if len(sides) == 2 else (_NEW_PICTURE,)
+    candidates = _RULES if len(sides) == 2 else _RULES_AROUND_NOTHING
     rules = [rule for rule in candidates if rise > rule.rise and step.lost > rule.colour * contrast]
     if not rules:
         return False
