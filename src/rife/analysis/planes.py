@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rife.media.colour import range_tag
-from rife.media.formats import LAYOUTS, PlaneLayout, working_format
+from rife.media.formats import LAYOUTS, PlaneLayout, samples, working_format
 
 Samples: TypeAlias = npt.NDArray[Any]
 Means: TypeAlias = npt.NDArray[np.float32]
@@ -62,31 +62,29 @@ def planes_of(picture: av.VideoFrame) -> Planes:
         near = working_format(picture.format.name, list(LAYOUTS), size=(0, 0))
         picture = picture.reformat(format=near)
     layout = LAYOUTS[picture.format.name]
-    dtype = np.dtype(np.uint8 if layout.bits == 8 else "<u2")
-    planes = []
-    for plane in picture.planes:
-        lines: Samples = np.frombuffer(memoryview(plane), dtype).reshape(plane.height, -1)
-        planes.append(lines[:, : plane.width])
+    channels = dict(zip(layout.channels, samples(picture), strict=True))
+    # Opacity is left out: it may hide what differs, but seldom is what differs.
+    planes = [channels[letter] for letter in ("gbr" if layout.rgb else "y" if layout.grey else "yuv")]
     is_full = layout.full_range or layout.rgb or range_tag(picture) == _FULL_RANGE
     codes = 2**layout.bits - 1 if is_full else LIMITED_SPAN * 2 ** (layout.bits - 8)
     zero = 0.0 if is_full else 16.0 * 2 ** (layout.bits - 8)
     return Planes(tuple(planes), LIMITED_SPAN / codes, zero, layout)
 
 
-def cell_means(samples: Samples, cell: tuple[int, int]) -> Means:
+def cell_means(plane: Samples, cell: tuple[int, int]) -> Means:
     """Average a plane over cells.
 
     Args:
-        samples: (H, W) integers of at most 16 bit.
+        plane: (H, W) integers of at most 16 bit.
         cell: rows and columns of a cell.
 
     Returns:
         (max(1, H // rows), max(1, W // columns)): means, in the plane's own codes.
     """
-    rows = _summed(samples, cell[0], axis=0)
+    rows = _summed(plane, cell[0], axis=0)
     sums = _summed(rows, cell[1], axis=1)
-    heights = _lengths(samples.shape[0], cell[0])
-    widths = _lengths(samples.shape[1], cell[1])
+    heights = _lengths(plane.shape[0], cell[0])
+    widths = _lengths(plane.shape[1], cell[1])
     means: Means = (sums / (heights[:, None] * widths[None])).astype(np.float32)
     return means
 

@@ -12,7 +12,7 @@ from rife.weights.catalogue import CATALOGUE
 Input = Annotated[
     str,
     typer.Argument(
-        help="Video file, animation, folder or pattern of pictures, - for y4m on standard input, or sample:bikes to try.",
+        help="Video file, animation, folder or pattern of pictures, - for y4m on standard input; sample:bikes to try.",
         metavar="INPUT",
     ),
 ]

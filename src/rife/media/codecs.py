@@ -236,10 +236,9 @@ def intermediate_for(formats: Sequence[str], first: av.VideoFrame) -> Encoding:
         first: first picture of the source, as decoded.
     """
     pixel_format = working_format(first.format.name, formats, size=(0, 0), keep_rgb=True)
-    # FFV1 takes planar RGB of more than 8 bit only.
-    codec = "utvideo" if pixel_format in ("gbrp", "gbrap") else "ffv1"
-    # FFV1 knows full range by its tag, not by the name of the format.
-    return Encoding(codec, pixel_format, CODECS[codec].options, stored_format=pixel_format.replace("yuvj", "yuv"))
+    # FFV1 takes planar RGB of more than 8 bit only, and knows full range by its tag, not by the name of the format.
+    stored = "bgra" if pixel_format in ("gbrp", "gbrap") else pixel_format.replace("yuvj", "yuv")
+    return Encoding("ffv1", pixel_format, CODECS["ffv1"].options, stored_format=stored)
 
 
 def _encoder(name: str) -> av.Codec:

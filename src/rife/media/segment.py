@@ -10,6 +10,7 @@ import errno
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import zip_longest
 from pathlib import Path
 from types import TracebackType
 
@@ -198,12 +199,16 @@ class SegmentReader:
 
 
 def renamed(picture: av.VideoFrame, name: str) -> av.VideoFrame:
-    """The same samples under another name of their pixel format; the picture itself if it has that name."""
+    """The same samples under another name of their pixel format; the picture itself if it has that name.
+
+    Opacity that only the new name has is full; opacity that only the old one has was put there so.
+    """
     if picture.format.name == name:
         return picture
     out = av.VideoFrame(picture.width, picture.height, name)
-    for plane, values in zip(samples(out), samples(picture), strict=True):
-        plane[:] = values
+    for plane, values in zip_longest(samples(out), samples(picture)):
+        if plane is not None:
+            plane[:] = 255 if values is None else values
     out.colorspace, out.color_range = picture.colorspace, picture.color_range
     out.color_primaries, out.color_trc = picture.color_primaries, picture.color_trc
     return out

@@ -61,19 +61,23 @@ def write_pictures(
 
 
 def check_pictures(target: Path, plan: Plan, records: Sequence[SegmentRecord], *, written: int) -> FinishedCheck:
-    """Count the pictures of an output, where it can be read back.
+    """Count the pictures of an output, and measure how long an animation lasts, where it can be read back.
 
     Raises:
-        FinishedFileError: there are not as many as planned.
+        FinishedFileError: there are not as many as planned, or it is shorter or longer.
     """
-    found = written
+    planned, wanted = plan.output_frames, float(plan.duration_seconds)
+    found, seconds = written, wanted
     if target != STANDARD_STREAM and target.is_file():
         with open_source(target) as source:
-            found = sum(1 for _ in source.frames())
-    if found != plan.output_frames:
-        raise FinishedFileError(f"{target}: holds {found} pictures, expected {plan.output_frames}.")
-    seconds = float(plan.duration_seconds)
-    return FinishedCheck(found, plan.output_frames, 0.0, seconds, seconds, (), luma_step(plan, records), ())
+            lengths = [frame.duration * source.info.time_base for frame in source.frames()]
+        found, seconds = len(lengths), float(sum(lengths))
+    # An animation shows pictures that are equal as one, for as long.
+    if found > planned or (found < planned and not target.is_file()):
+        raise FinishedFileError(f"{target}: holds {found} pictures, expected {planned}.")
+    if abs(seconds - wanted) > 0.02:
+        raise FinishedFileError(f"{target}: lasts {seconds:.3f} s, expected {wanted:.3f} s.")
+    return FinishedCheck(found, planned, 0.0, seconds, wanted, (), luma_step(plan, records), ())
 
 
 def _pts_and_end(plan: Plan) -> Iterator[int]:

@@ -1,0 +1,195 @@
+"""Inputs and outputs that are not video files, through whole jobs: the right number of pictures, the right times."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import imageio_ffmpeg
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors.torch import save_file
+
+from conftest import blending_network
+from rife.errors import JobError
+from rife.interpolator import Interpolator
+from rife.pipeline import interpolate_video
+from rife.specs import SPECS
+from support.clips import Clip, decoded
+
+
+def pictures(folder: Path, *, count: int = 4, depth: int = 8, alpha: bool = False, kind: str = "png") -> Path:
+    """A folder of noise pictures with gaps in their numbers."""
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for index in range(count):
+        channels = 4 if alpha else 3
+        if depth == 16:
+            samples = rng.integers(0, 65536, (24, 32), dtype=np.uint16)
+            Image.fromarray(samples).save(folder / f"shot_{index * 7}.{kind}")
+        else:
+            samples = rng.integers(0, 256, (24, 32, channels), dtype=np.uint8)
+            Image.fromarray(samples).save(folder / f"shot_{index * 7}.{kind}")
+    return folder
+
+
+def test_a_folder_of_pictures_to_a_folder_keeps_pictures_and_names(tmp_path: Path, blender: Interpolator) -> None:
+    source, out = pictures(tmp_path / "in"), tmp_path / "out"
+    result = interpolate_video(source, out, interpolator=blender)
+    assert result.output_frames == 8
+    assert len(list(out.iterdir())) == 8
+    for path in source.iterdir():
+        np.testing.assert_array_equal(np.asarray(Image.open(path)), np.asarray(Image.open(out / path.name)))
+
+
+def test_sixteen_bits_stay_sixteen(tmp_path: Path, blender: Interpolator) -> None:
+    source, out = pictures(tmp_path / "in", depth=16), tmp_path / "out"
+    interpolate_video(source, out, interpolator=blender)
+    for path in source.iterdir():
+        np.testing.assert_array_equal(np.asarray(Image.open(path)), np.asarray(Image.open(out / path.name)))
+
+
+def test_opacity_is_interpolated(tmp_path: Path, blender: Interpolator) -> None:
+    opacity = [np.broadcast_to(np.linspace(low, 255, 96), (64, 96)).round() for low in (0, 100)]
+    frames = [np.dstack((Clip().picture(i), alpha)).astype(np.uint8) for i, alpha in enumerate(opacity)]
+    (tmp_path / "in").mkdir()
+    for index, frame in enumerate(frames):
+        Image.fromarray(frame).save(tmp_path / "in" / f"{index}.png")
+    interpolate_video(tmp_path / "in", tmp_path / "out.apng", interpolator=blender)
+    with Image.open(tmp_path / "out.apng") as animation:
+        assert getattr(animation, "n_frames", 1) == 4
+        animation.seek(1)
+        middle = np.asarray(animation.convert("RGBA"), float)[..., 3]
+    assert np.abs(middle - (opacity[0] + opacity[1]) / 2).max() <= 1
+
+
+@pytest.mark.parametrize("name", ["out.gif", "out.webp", "out.apng"])
+def test_animations_last_as_long_as_the_clip(name: str, tmp_path: Path, blender: Interpolator) -> None:
+    source = Clip(rate=Fraction(10), frames=5).make(tmp_path)
+    interpolate_video(source, tmp_path / name, interpolator=blender)
+    with Image.open(tmp_path / name) as animation:
+        seconds = 0.0
+        for index in range(getattr(animation, "n_frames", 1)):
+            animation.seek(index)
+            animation.load()
+            seconds += animation.info["duration"] / 1000
+        assert getattr(animation, "n_frames", 1) in (9, 10)  # the held last one may be one picture, twice as long
+    assert seconds == pytest.approx(0.5, abs=0.011)
+
+
+def test_animations_as_input(tmp_path: Path, blender: Interpolator) -> None:
+    frames = [Image.fromarray(Clip().picture(i)) for i in range(4)]
+    for name in ("a.gif", "a.webp", "a.png"):
+        path = tmp_path / name
+        frames[0].save(path, save_all=True, append_images=frames[1:], duration=80)
+        result = interpolate_video(path, tmp_path / f"{name}.mp4", interpolator=blender)
+        assert result.output_frames == 8
+        assert float(result.duration_seconds) == pytest.approx(0.32, abs=0.01)
+
+
+def test_a_pattern_and_an_input_rate(tmp_path: Path, blender: Interpolator) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for index in range(3):
+        Image.fromarray(Clip().picture(index)).save(folder / f"{index + 1:04d}.jpg")
+    (tmp_path / "out").mkdir()
+    source, target = folder / "%04d.jpg", tmp_path / "out" / "%03d.tif"
+    result = interpolate_video(source, target, interpolator=blender, input_rate=Fraction(12))
+    assert result.frame_rate == 24
+    assert sorted(p.name for p in target.parent.iterdir()) == [f"{n:03d}.tif" for n in range(1, 7)]
+    with pytest.raises(JobError, match="input rate"):
+        interpolate_video(Clip().make(tmp_path), interpolator=blender, input_rate=Fraction(12))
+
+
+@pytest.mark.parametrize("kind", ["jpg", "webp"])
+def test_kinds_of_picture(kind: str, tmp_path: Path, blender: Interpolator) -> None:
+    source = Clip(frames=2).make(tmp_path)
+    interpolate_video(source, tmp_path / "out", interpolator=blender, image_format=kind)  # type: ignore[arg-type]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [f"{n:06d}.{kind}" for n in range(1, 5)]
+
+
+def test_through_pipes_from_and_to_another_ffmpeg(tmp_path: Path) -> None:
+    """y4m in, y4m out: the stream alone on standard output, and every picture there."""
+    model = tmp_path / "blend.safetensors"
+    save_file(blending_network(SPECS["4.6"]).state_dict(), model)
+    source = Clip(frames=6, rate=Fraction(24000, 1001)).make(tmp_path)
+    ffmpeg = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y"]
+    stream = subprocess.run([*ffmpeg, "-i", source, "-f", "yuv4mpegpipe", "-"], check=True, capture_output=True).stdout
+    rife = [sys.executable, "-m", "rife", "interpolate", "-", "-o", "-", "--model", str(model), "--factor", "3"]
+    run = subprocess.run(rife, input=stream, capture_output=True, check=False)
+    assert (run.returncode, run.stderr) == (0, b"")
+    assert run.stdout.startswith(b"YUV4MPEG2 W96 H64 F72000:1001")
+    encode = [*ffmpeg, "-i", "-", "-c:v", "libx264", "-qp", "0", str(tmp_path / "o.mkv")]
+    subprocess.run(encode, input=run.stdout, check=True)
+    before, after = decoded(source), decoded(tmp_path / "o.mkv")
+    assert len(after) == 18
+    for index, frame in enumerate(before):
+        np.testing.assert_array_equal(frame.to_ndarray(), after[3 * index].to_ndarray())
+
+
+def test_a_reader_that_goes_away(tmp_path: Path) -> None:
+    model = tmp_path / "blend.safetensors"
+    save_file(blending_network(SPECS["4.6"]).state_dict(), model)
+    source = Clip(frames=30).make(tmp_path)
+    rife = [sys.executable, "-m", "rife", "interpolate", str(source), "-o", "-", "--model", str(model)]
+    with subprocess.Popen(rife, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as job:
+        assert job.stdout is not None
+        assert job.stderr is not None
+        job.stdout.read(10)
+        job.stdout.close()
+        assert b"Traceback" not in job.stderr.read()
+        assert job.wait(timeout=120) == 1
+
+
+def test_settings_that_pictures_do_not_have_are_refused(tmp_path: Path, blender: Interpolator) -> None:
+    with pytest.raises(JobError, match="for video files"):
+        interpolate_video(Clip().make(tmp_path), tmp_path / "o.gif", interpolator=blender, codec="libx265")
+
+
+def test_alpha_from_a_video_file(tmp_path: Path, blender: Interpolator) -> None:
+    source = Clip(codec="ffv1", pixel_format="yuva444p", suffix=".mkv", frames=3).make(tmp_path)
+    result = interpolate_video(source, tmp_path / "o.mkv", interpolator=blender)
+    assert {frame.format.name for frame in decoded(tmp_path / "o.mkv")} == {"yuva444p"}
+    assert result.notes == ()
+    result = interpolate_video(source, tmp_path / "o.mp4", interpolator=blender)
+    assert any("transparency" in note for note in result.notes)
+
+
+@pytest.mark.parametrize(
+    ("codec", "suffix"),
+    [("libx265", ".mp4"), ("libsvtav1", ".mkv"), ("libvpx-vp9", ".mkv"), ("prores_ks", ".mov"), ("ffv1", ".mkv"),
+     ("libsvtav1", ".mp4")],
+)  # fmt: skip
+def test_encoders_by_name(codec: str, suffix: str, tmp_path: Path, blender: Interpolator) -> None:
+    source = Clip(frames=8).make(tmp_path)
+    output = tmp_path / f"o{suffix}"
+    result = interpolate_video(source, output, interpolator=blender, codec=codec)
+    assert len(decoded(output)) == result.output_frames == 16
+    with av.open(str(output)) as file:
+        assert file.streams.video[0].codec_context.name in codec + "hevc libdav1d av1 prores vp9"
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265", "libsvtav1", "libvpx-vp9"])
+def test_encoders_make_the_same_file_twice(codec: str, tmp_path: Path, blender: Interpolator) -> None:
+    """Parts of an interrupted job are joined with parts of its second run."""
+    source = Clip(frames=24, width=128, height=96).make(tmp_path)
+    made = []
+    for name in ("a.mkv", "b.mkv", "c.mkv"):
+        interpolate_video(source, tmp_path / name, interpolator=blender, codec=codec)
+        made.append([frame.to_ndarray().tobytes() for frame in decoded(tmp_path / name)])
+    assert made[0] == made[1] == made[2]
+
+
+def test_encoders_that_are_not_there(tmp_path: Path, blender: Interpolator) -> None:
+    source = Clip().make(tmp_path)
+    with pytest.raises(JobError, match="FFmpeg has none of that name"):
+        interpolate_video(source, tmp_path / "o.mp4", interpolator=blender, codec="h266")
+    with pytest.raises(JobError, match=r"the encoder h264_nvenc refused the video.*--codec"):
+        interpolate_video(source, tmp_path / "o.mp4", interpolator=blender, codec="h264_nvenc")
+    with pytest.raises(JobError, match="no presets"):
+        interpolate_video(source, tmp_path / "o.mkv", interpolator=blender, codec="ffv1", preset="fast")
+    assert sorted(p.name for p in tmp_path.iterdir()) == [source.name]
