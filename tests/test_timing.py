@@ -75,7 +75,7 @@ def test_film_to_sixty_does_not_drift_in_three_hours(rate: Fraction) -> None:
             assert place.pts == count
             assert (k + place.timestep) / source_rate == place.pts / rate
             count += 1
-    assert count == clock.frames_expected(source_frames=frames, source_rate=source_rate)
+    assert count == clock.frames_in(0, frames, source_frames=frames)
     assert 0 <= count / rate - frames / source_rate < 1 / rate
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -36,8 +37,23 @@ def samples_crc32(picture: av.VideoFrame) -> int:
     return crc
 
 
-def track_seconds(packets: Iterable[Packet[Stream]]) -> dict[int, Fraction]:
-    """Length of each track, from its first packet to the end of its last, by stream index."""
+@dataclass(frozen=True)
+class TrackSpan:
+    """When a track is heard or seen.
+
+    Attributes:
+        start: seconds of its first packet.
+        seconds: from there to the end of its last packet.
+        tolerance: seconds by which a copy may differ, in both.
+    """
+
+    start: Fraction
+    seconds: Fraction
+    tolerance: Fraction = Fraction(1, 40)
+
+
+def track_spans(packets: Iterable[Packet[Stream]]) -> dict[int, TrackSpan]:
+    """Where each track lies in time, by stream index."""
     first: dict[int, Fraction] = {}
     end: dict[int, Fraction] = {}
     for packet in packets:
@@ -46,7 +62,7 @@ def track_seconds(packets: Iterable[Packet[Stream]]) -> dict[int, Fraction]:
         index, when = packet.stream.index, packet.pts * packet.time_base
         first[index] = min(first.get(index, when), when)
         end[index] = max(end.get(index, when), when + (packet.duration or 0) * packet.time_base)
-    return {index: end[index] - first[index] for index in end}
+    return {index: TrackSpan(first[index], end[index] - first[index]) for index in end}
 
 
 def _samples(picture: av.VideoFrame, index: int) -> npt.NDArray[Any]:

@@ -11,7 +11,7 @@ from typing import cast
 import av
 from av.container import InputContainer
 from av.packet import Packet
-from av.stream import Stream
+from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from rife.errors import MediaError, TruncatedMediaError
@@ -70,6 +70,8 @@ class VideoReader:
             try:
                 for packet in container.demux(wanted) if wanted else ():
                     self._shift(packet)
+                    if packet.size and packet.stream.disposition & Disposition.attached_pic:
+                        packet.pts = packet.dts = 0  # a cover has no time
                     if packet.dts is not None and not _is_cut_off(packet):
                         yield packet
             except av.FFmpegError as err:
@@ -222,7 +224,7 @@ def _open(path: Path) -> InputContainer:
 
 def _picture_stream(path: Path, container: InputContainer) -> VideoStream:
     for stream in container.streams.video:
-        if not stream.disposition & av.stream.Disposition.attached_pic:
+        if not stream.disposition & Disposition.attached_pic:
             return stream
     raise MediaError(f"{path}: expected a video, but the file has no picture track.")
 

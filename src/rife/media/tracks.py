@@ -14,7 +14,7 @@ from av.stream import AttachmentStream, Disposition, Stream
 
 from rife.errors import MediaError
 from rife.media.codecs import CONTAINERS
-from rife.media.measure import track_seconds
+from rife.media.measure import TrackSpan, track_spans
 from rife.media.reader import VideoReader
 from rife.media.stretch import StretchedSound
 from rife.options import Sound
@@ -92,15 +92,23 @@ class CopiedTracks:
         except MediaError as err:
             self.notes.append(str(err))
 
-    def sound_seconds(self) -> tuple[Fraction, ...]:
-        """How long each sound track of the output should be, in its order."""
+    def sound_spans(self) -> tuple[TrackSpan, ...]:
+        """When each sound track of the output should be heard, in its order."""
         stretched = {sound.source_index for sound in self._stretched}
         copied = {index for index, copy in self._copies.items() if copy.type == "audio"}
         try:
-            seconds = track_seconds(self._source.packets(copied | stretched))
+            spans = track_spans(self._source.packets(copied | stretched))
         except MediaError:
             return ()
-        return tuple(seconds[index] * (self._slowdown if index in stretched else 1) for index in sorted(seconds))
+        # What primes a decoder is not stretched; encoders and filters round to frames of their own.
+        slower = {
+            index: TrackSpan(
+                max(Fraction(0), span.start) * self._slowdown, span.seconds * self._slowdown, Fraction(1, 8)
+            )
+            for index, span in spans.items()
+            if index in stretched
+        }
+        return tuple(slower.get(index, spans[index]) for index in sorted(spans))
 
     def give_up(self, stream: Stream, why: str) -> None:
         """Leave a track as it is: it could not be written any further."""

@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import cast
 
 import av
-import numpy as np
 from av.packet import Packet
 from av.stream import Disposition, Stream
 
 from rife.errors import MediaError
-from rife.media.measure import mean_luma, track_seconds
+from rife.media.measure import TrackSpan, mean_luma, track_spans
 from rife.pipeline.plan import Plan
 from rife.pipeline.workspace import SegmentRecord
 
@@ -34,7 +33,7 @@ class Expected:
         time_base: seconds per tick of the times.
         coarsest_tick: seconds to which the container rounds times.
         duration_seconds: of the picture track.
-        sound_seconds: how long each copied sound track is.
+        sound: when each sound track is heard.
     """
 
     times: Iterable[int]
@@ -43,7 +42,7 @@ class Expected:
     time_base: Fraction
     coarsest_tick: Fraction
     duration_seconds: Fraction
-    sound_seconds: tuple[Fraction, ...]
+    sound: tuple[TrackSpan, ...]
 
 
 @dataclass(frozen=True)
@@ -84,60 +83,88 @@ def check_finished(
     Raises:
         MediaError: the file cannot be read at all.
     """
-    problems: list[str] = []
-    frames, planned, worst, steps = 0, 0, Fraction(0), np.zeros(0)
-    collected: list[float] = []
-    end_seconds = Fraction(0)
     try:
-        with av.open(str(path.absolute())) as file:
-            stream = file.streams.video[0]
-            tick = stream.time_base or Fraction(1)
-            pictures = file.decode(stream)
-            plan = zip(expected.times, expected.luma, expected.made, strict=True)
-            for picture, entry in zip_longest(cast("Iterator[av.VideoFrame]", pictures), plan):
-                frames += picture is not None
-                if on_progress is not None:
-                    on_progress(frames)
-                planned += entry is not None
-                if picture is None or entry is None:
-                    continue
-                time, luma, made = entry
-                when = (picture.pts or 0) * tick
-                end_seconds = when + (picture.duration or 0) * tick
-                worst = max(worst, abs(when - time * expected.time_base))
-                if made:
-                    collected.append(mean_luma(picture) - luma)
-        seconds = _track_seconds(path)
+        found = _read_back(path, expected, on_progress)
+        spans = _spans(path)
     except (av.FFmpegError, OSError, IndexError) as err:
         raise MediaError(f"{path}: the finished file cannot be read back ({err}).") from err
-    steps = np.asarray(collected) if collected else np.zeros(1)
-    picture_seconds = seconds.pop(-1, end_seconds)
-    sound = tuple(seconds[index] for index in sorted(seconds))
-    if frames != planned:
-        problems.append(f"{frames} frames, expected {planned}")
-    if worst > expected.coarsest_tick / 2 + tick / 2:
-        problems.append(f"a frame stands {float(worst):.4f} s from its time")
-    frame_seconds = expected.duration_seconds / max(planned, 1)
-    if abs(picture_seconds - expected.duration_seconds) > max(frame_seconds, expected.coarsest_tick * 2):
-        problems.append(
-            f"pictures last {float(picture_seconds):.3f} s, expected {float(expected.duration_seconds):.3f} s"
-        )
-    for number, (got, wanted) in enumerate(zip_longest(sound, expected.sound_seconds), 1):
-        if got is None or wanted is None or abs(got - wanted) > Fraction(1, 20):
-            problems.append(f"sound track {number} lasts {_seconds(got)}, expected {_seconds(wanted)}")
-    luma_step = float(steps.mean())
-    if abs(luma_step) > _LUMA_TOLERANCE:
-        problems.append(f"new frames differ by {luma_step:+.2f} codes in luma from their sources")
+    picture, *sound = spans
     return FinishedCheck(
-        frames=frames,
-        frames_planned=planned,
-        largest_time_error_seconds=float(worst),
-        picture_seconds=float(picture_seconds),
+        frames=found.frames,
+        frames_planned=found.planned,
+        largest_time_error_seconds=float(found.time_error),
+        picture_seconds=float(picture.seconds),
         picture_seconds_planned=float(expected.duration_seconds),
-        sound=tuple((float(a), float(b)) for a, b in zip(sound, expected.sound_seconds, strict=False)),
-        luma_step=luma_step,
-        problems=tuple(problems),
+        sound=tuple((float(a.seconds), float(b.seconds)) for a, b in zip(sound, expected.sound, strict=False)),
+        luma_step=found.luma_step,
+        problems=(*_picture_problems(found, picture, expected), *_sound_problems(found, sound, expected)),
     )
+
+
+@dataclass
+class _Found:
+    """What decoding a file comes to."""
+
+    frames: int = 0
+    planned: int = 0
+    tick: Fraction = Fraction(1)
+    shift: Fraction = Fraction(0)
+    time_error: Fraction = Fraction(0)
+    luma_sum: float = 0.0
+    made: int = 0
+
+    @property
+    def luma_step(self) -> float:
+        return self.luma_sum / max(1, self.made)
+
+
+def _read_back(path: Path, expected: Expected, on_progress: Callable[[int], None] | None) -> _Found:
+    found = _Found()
+    with av.open(str(path.absolute())) as file:
+        stream = file.streams.video[0]
+        found.tick = stream.time_base or Fraction(1)
+        plan = zip(expected.times, expected.luma, expected.made, strict=True)
+        for picture, entry in zip_longest(cast("Iterator[av.VideoFrame]", file.decode(stream)), plan):
+            found.frames += picture is not None
+            found.planned += entry is not None
+            if on_progress is not None:
+                on_progress(found.frames)
+            if picture is None or entry is None:
+                continue
+            time, luma, made = entry
+            error = (picture.pts or 0) * found.tick - time * expected.time_base
+            if found.frames == 1:
+                # Matroska has no times below zero: where sound begins there, all tracks are later by as much.
+                found.shift = error
+            found.time_error = max(found.time_error, abs(error - found.shift))
+            if made:
+                found.made += 1
+                found.luma_sum += mean_luma(picture) - luma
+    return found
+
+
+def _picture_problems(found: _Found, picture: TrackSpan, expected: Expected) -> Iterator[str]:
+    if found.frames != found.planned:
+        yield f"{found.frames} frames, expected {found.planned}"
+    if found.time_error > expected.coarsest_tick + found.tick / 2:
+        yield f"a frame stands {float(found.time_error):.4f} s from its time"
+    frame_seconds = expected.duration_seconds / max(found.planned, 1)
+    if abs(picture.seconds - expected.duration_seconds) > max(frame_seconds, expected.coarsest_tick * 2):
+        yield f"pictures last {float(picture.seconds):.3f} s, expected {float(expected.duration_seconds):.3f} s"
+    if abs(found.luma_step) > _LUMA_TOLERANCE:
+        yield f"new frames differ by {found.luma_step:+.2f} codes in luma from their sources"
+
+
+def _sound_problems(found: _Found, sound: Sequence[TrackSpan], expected: Expected) -> Iterator[str]:
+    for number, (got, wanted) in enumerate(zip_longest(sound, expected.sound), 1):
+        if got is None or wanted is None:
+            yield f"{len(sound)} sound tracks, expected {len(expected.sound)}"
+            return
+        if abs(got.seconds - wanted.seconds) > wanted.tolerance:
+            yield f"sound track {number} lasts {float(got.seconds):.3f} s, expected {float(wanted.seconds):.3f} s"
+        late = got.start - found.shift - wanted.start
+        if abs(late) > wanted.tolerance:
+            yield f"sound track {number} begins {float(late):+.3f} s from its time"
 
 
 def luma_step(plan: Plan, records: Sequence[SegmentRecord]) -> float:
@@ -148,14 +175,11 @@ def luma_step(plan: Plan, records: Sequence[SegmentRecord]) -> float:
     return sum(steps) / max(1, len(steps))
 
 
-def _track_seconds(path: Path) -> dict[int, Fraction]:
-    """Length of each sound track by index, and of the picture track under -1."""
+def _spans(path: Path) -> list[TrackSpan]:
+    """When the picture track is seen, and then each sound track is heard."""
     with av.open(str(path.absolute())) as file:
         video = next(s for s in file.streams.video if not s.disposition & Disposition.attached_pic)
         packets = (packet for packet in file.demux(video, *file.streams.audio) if packet.size)
-        lengths = track_seconds(cast("Iterator[Packet[Stream]]", packets))
-        return {(-1 if index == video.index else index): length for index, length in lengths.items()}
-
-
-def _seconds(value: Fraction | None) -> str:
-    return "nothing" if value is None else f"{float(value):.3f} s"
+        spans = track_spans(cast("Iterator[Packet[Stream]]", packets))
+        none = TrackSpan(Fraction(0), Fraction(0))
+        return [spans.get(stream.index, none) for stream in (video, *file.streams.audio)]

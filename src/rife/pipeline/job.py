@@ -314,7 +314,7 @@ class _Job:
             time_base=plan.clock.tick,
             coarsest_tick=container_for(path).tick,
             duration_seconds=plan.duration_seconds,
-            sound_seconds=() if self._tracks is None else self._tracks.sound_seconds(),
+            sound=() if self._tracks is None else self._tracks.sound_spans(),
         )
         return check_finished(path, expected, on_progress=read_back)
 
