@@ -1,0 +1,1 @@
+"""What `make bench` measures, and how: contestants in processes of their own, taking turns."""

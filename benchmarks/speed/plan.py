@@ -1,0 +1,98 @@
+"""Who is measured on what: the records that everything else here is given."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+Kind = Literal["rife", "published", "blend"]
+
+REFERENCE = "rife torch float32, full"
+"""Whose pictures the other engines' are compared with."""
+
+BASELINE = "published, full"
+"""Whose time the others' is a ratio of."""
+
+BLEND = "linear blend"
+FFMPEG = "ffmpeg minterpolate"
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """One way to make new frames.
+
+    Attributes:
+        name: in tables and charts.
+        kind: this package, the published network, or a blend of both frames.
+        refine: as of `rife.load`; the published network knows full and off.
+        engine: as of `rife.load`.
+        precision: as of `rife.load`.
+    """
+
+    name: str
+    kind: Kind
+    refine: str = "full"
+    engine: str = "torch"
+    precision: str = "float32"
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, for another process."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One size and factor that contestants are timed at."""
+
+    width: int
+    height: int
+    factor: int
+
+    @property
+    def size(self) -> str:
+        """As in 720x480."""
+        return f"{self.width}x{self.height}"
+
+    @property
+    def key(self) -> str:
+        """As in 720x480 x2."""
+        return f"{self.size} x{self.factor}"
+
+    @property
+    def intervals(self) -> int:
+        """Source intervals in one run: more where one is soon done."""
+        return max(1, min(4, round(4 * 720 * 480 / (self.width * self.height) / (self.factor - 1))))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is run.
+
+    Attributes:
+        runs: timed rounds in each cell; one more before them warms up.
+        cells: sizes and factors.
+        growth_cells: further ones, for our own contestants alone.
+        triples: frames held out of each clip.
+        job_frames: source frames of whole jobs, by size.
+    """
+
+    runs: int
+    cells: tuple[Cell, ...]
+    growth_cells: tuple[Cell, ...]
+    triples: dict[str, int]
+    job_frames: dict[str, int]
+
+
+def contestants(*, bf16: bool, openvino: bool) -> list[Contestant]:
+    """List who takes part on a machine."""
+    rows = [Contestant(BASELINE, "published"), Contestant("published, off", "published", refine="off")]
+    rows += [_ours("torch", "float32", refine) for refine in ("full", "off")]
+    if openvino:
+        rows.append(_ours("openvino", "float32", "full"))
+        if bf16:
+            rows += [_ours("openvino", "bf16", refine) for refine in ("full", "off")]
+    return [*rows, Contestant(BLEND, "blend")]
+
+
+def _ours(engine: str, precision: str, refine: str) -> Contestant:
+    return Contestant(f"rife {engine} {precision}, {refine}", "rife", refine, engine, precision)
