@@ -25,7 +25,7 @@ LAYERS = (
     ("motion",),
     ("distil",),
     ("ifnet",),
-    ("weights",),
+    ("weights", "engines"),
     ("media",),
     ("analysis",),
     ("interpolator",),

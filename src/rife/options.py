@@ -22,5 +22,12 @@ Sound = Literal["drop", "stretch"]
 ImageFormat = Literal["png", "jpg", "webp", "tiff"]
 """Kinds of picture file that a folder is filled with."""
 
+EngineName = Literal["auto", "torch", "openvino"]
+"""What runs the network: PyTorch, or OpenVINO, which is faster on processors; auto takes OpenVINO on a processor where
+it is installed."""
+
+Precision = Literal["auto", "float32", "bf16"]
+"""Arithmetic of the convolutions; auto takes bf16 where engine and processor have it, and loses nothing that shows."""
+
 DEFAULT_CRF = 16
 """Constant rate factor: near the threshold of what can be seen, so that a second generation costs little."""

@@ -1,0 +1,172 @@
+"""Compiled OpenVINO graphs, kept on disk so that a second start compiles nothing anew from the network."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import warnings
+from collections.abc import Callable, Sequence
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+import rife
+from rife.cache import appearing_whole, cache_folder
+from rife.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    import openvino
+
+_MAX_FILES = 48
+"""Compiled graphs are as large as their weights: of more than this many, the longest unused are removed."""
+
+_log = logging.getLogger(__name__)
+
+
+def library() -> Any:  # noqa: ANN401 (the module)
+    """Import OpenVINO.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    try:
+        import openvino
+    except ImportError as err:
+        raise MissingExtraError(library="openvino", extra="cpu", purpose="engine openvino") from err
+    return openvino
+
+
+@cache
+def core() -> openvino.Core:
+    """OpenVINO's one entry to its devices."""
+    return library().Core()  # type: ignore[no-any-return]
+
+
+def has_bf16() -> bool:
+    """Whether the processor multiplies bf16 in hardware, as OpenVINO sees it."""
+    return "BF16" in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+class Graph:
+    """One compiled graph and its request."""
+
+    def __init__(self, compiled: openvino.CompiledModel) -> None:
+        """Make a request for a compiled graph."""
+        self._request = compiled.create_infer_request()
+        self._shapes = [tuple(port.shape) for port in compiled.outputs]
+
+    def __call__(self, *tensors: Tensor) -> list[Tensor]:
+        """Run it: float32 in, float32 out, in memory that belongs to the caller."""
+        ov = library()
+        # Both ways without a copy: the graph reads the callers' tensors and writes into new ones.
+        inputs = [x.contiguous() for x in tensors]
+        outputs = [torch.empty(shape) for shape in self._shapes]
+        for index, x in enumerate(inputs):
+            self._request.set_input_tensor(index, ov.Tensor(x.numpy(), shared_memory=True))
+        for index, x in enumerate(outputs):
+            self._request.set_output_tensor(index, ov.Tensor(x.numpy(), shared_memory=True))
+        self._request.infer()
+        return outputs
+
+
+class GraphStore:
+    """Graphs of one network at one precision: in memory, on disk, or built when first asked for."""
+
+    def __init__(self, network: nn.Module, *, precision: str, threads: int | None = None) -> None:
+        """Keep graphs of a network.
+
+        Args:
+            network: its weights and the sources of this package are part of every graph's name on disk.
+            precision: `float32` or `bf16`.
+            threads: how many a graph may use; all cores if None.
+        """
+        self.built = 0
+        self.read = 0
+        self._config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
+        self._config["INFERENCE_PRECISION_HINT"] = {"float32": "f32", "bf16": "bf16"}[precision]
+        if threads is not None:
+            self._config["INFERENCE_NUM_THREADS"] = threads
+        name = core().get_property("CPU", "FULL_DEVICE_NAME")
+        self._common = f"{_weights_hash(network)} {_sources_hash()} {library().__version__} {name} {self._config}"
+        self._graphs: dict[str, Graph] = {}
+
+    def graph(self, key: str, piece: Callable[[], nn.Module], inputs: Sequence[Tensor]) -> Graph:
+        """Return the graph of a piece for inputs of these shapes.
+
+        Args:
+            key: everything that the piece was made with, as text.
+            piece: makes the piece, if it is needed.
+            inputs: examples.
+        """
+        key = f"{key} {[tuple(x.shape) for x in inputs]}"
+        if key not in self._graphs:
+            self._graphs[key] = Graph(self._compiled(key, piece, inputs))
+        return self._graphs[key]
+
+    def _compiled(self, key: str, piece: Callable[[], nn.Module], inputs: Sequence[Tensor]) -> openvino.CompiledModel:
+        digest = hashlib.sha256(f"{self._common} {key}".encode()).hexdigest()[:32]
+        path = cache_folder() / "openvino" / f"{digest}.blob"
+        found = self._from_disk(path)
+        if found is not None:
+            self.read += 1
+            return found
+        compiled = core().compile_model(_converted(piece(), inputs), "CPU", self._config)
+        self.built += 1
+        _keep(path, compiled)
+        return compiled
+
+    def _from_disk(self, path: Path) -> openvino.CompiledModel | None:
+        try:
+            data = path.read_bytes()
+            path.touch()
+        except OSError:
+            return None
+        try:
+            return core().import_model(data, "CPU", self._config)
+        except RuntimeError:  # damaged, or written by something else: as good as absent
+            return None
+
+
+def _converted(piece: nn.Module, inputs: Sequence[Tensor]) -> openvino.Model:
+    """Trace a piece. The tracer warns of every shape check that it steps over; shapes are fixed here."""
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")
+        model = library().convert_model(
+            piece.eval(), example_input=tuple(inputs), input=[tuple(x.shape) for x in inputs]
+        )
+    return model  # type: ignore[no-any-return]
+
+
+def _keep(path: Path, compiled: openvino.CompiledModel) -> None:
+    """Write a graph. A cache that cannot be written costs time at the next start, and nothing else."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with appearing_whole(path) as temporary:
+            temporary.write_bytes(compiled.export_model())
+        kept = sorted(path.parent.glob("*.blob"), key=lambda file: file.stat().st_mtime, reverse=True)
+        for old in kept[_MAX_FILES:]:
+            old.unlink(missing_ok=True)
+    except OSError as err:
+        _log.warning("compiled graph not kept: %s", err)
+
+
+def _weights_hash(network: nn.Module) -> str:
+    digest = hashlib.sha256()
+    for key, tensor in sorted(network.state_dict().items()):
+        digest.update(key.encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+@cache
+def _sources_hash() -> str:
+    """Hash what decides a network's arithmetic: this package's sources, and the library that traces them."""
+    digest = hashlib.sha256(version("torch").encode())
+    package = Path(rife.__file__).parent
+    for path in sorted([*package.glob("*.py"), *package.glob("engines/*.py")]):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()

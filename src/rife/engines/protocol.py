@@ -1,0 +1,46 @@
+"""What every engine can do. Whoever makes frames asks for this, and need not know which library does the work."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from torch import Tensor
+
+from rife.encoder import FrameFeatures
+from rife.motion import Motion, Pair
+from rife.places import Window
+
+
+class Engine(Protocol):
+    """Runs one network. Tensors come and go as PyTorch's, on the network's device; no gradients are kept."""
+
+    @property
+    def label(self) -> str:
+        """Library and precision, as in `openvino bf16`."""
+
+    def features(self, img: Tensor, *, refine: bool = True) -> FrameFeatures:
+        """Compute what depends on one frame alone, for every pair that the frame takes part in.
+
+        Args:
+            img: (1, 3, H, W) in [0, 1], padded as the network needs.
+            refine: include what refinement needs.
+        """
+
+    def estimate(
+        self, pair: Pair, *, flow_scale: float = 1.0, ensemble: bool = False, tile: int | None = None
+    ) -> Motion:
+        """Run the blocks; arguments as of `rife.ifnet.IFNet.estimate`."""
+
+    def finish(
+        self, pair: Pair, motion: Motion, window: Window, *, refine: bool = True, ensemble: bool = False
+    ) -> Tensor:
+        """Make a window of the new frame, (1, 3, h, w); arguments as of `rife.ifnet.IFNet.finish`."""
+
+    def carried(self, others: tuple[Tensor, Tensor], motion: Motion, window: Window) -> Tensor:
+        """Take two other pictures of the frames' size the same way: warp both, and blend them by the mask.
+
+        Args:
+            others: (1, C, H, W) each, of any values.
+            motion: from `estimate`.
+            window: what to make.
+        """

@@ -1,0 +1,46 @@
+"""The reference: the network as it is, run by PyTorch in float32 on any of its devices."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from rife.encoder import FrameFeatures
+from rife.engines.pieces import carried
+from rife.ifnet import IFNet
+from rife.motion import Motion, Pair
+from rife.places import Window
+
+
+class TorchEngine:
+    """Runs a network where it is."""
+
+    label = "torch float32"
+
+    def __init__(self, network: IFNet) -> None:
+        """Take a network that is on its device, with its weights."""
+        self._network = network
+
+    @torch.no_grad()
+    def features(self, img: Tensor, *, refine: bool = True) -> FrameFeatures:
+        """Compute what depends on one frame alone."""
+        return self._network.features(img, refine=refine)
+
+    @torch.no_grad()
+    def estimate(
+        self, pair: Pair, *, flow_scale: float = 1.0, ensemble: bool = False, tile: int | None = None
+    ) -> Motion:
+        """Run the blocks."""
+        return self._network.estimate(pair, flow_scale=flow_scale, ensemble=ensemble, tile=tile)
+
+    @torch.no_grad()
+    def finish(
+        self, pair: Pair, motion: Motion, window: Window, *, refine: bool = True, ensemble: bool = False
+    ) -> Tensor:
+        """Make a window of the new frame."""
+        return self._network.finish(pair, motion, window, refine=refine, ensemble=ensemble)[0]
+
+    @torch.no_grad()
+    def carried(self, others: tuple[Tensor, Tensor], motion: Motion, window: Window) -> Tensor:
+        """Take two other pictures the same way."""
+        return carried(self._network.spec, others, motion, window)
