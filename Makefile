@@ -1,6 +1,7 @@
 # make demo   a real clip made smooth, with a before/after picture, in demo/
 # make test   everything the tests need, then the tests, against the built wheel
 # make lint   style and types
+# make bench  how fast, how large, how good on this machine, against others: bench/table.md (under 25 minutes)
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -14,7 +15,7 @@ SOURCES := $(shell find src -name '*.py') pyproject.toml
 WHEEL_INSTALLED := $(VENV)/.wheel-installed
 DEPENDENCIES_INSTALLED := $(VENV)/.dependencies-installed
 
-.PHONY: demo test lint picture clean
+.PHONY: demo test lint bench picture clean
 
 demo: demo/bikes_2x.png
 	@echo
@@ -40,6 +41,12 @@ lint: $(WHEEL_INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# BENCH=--quick for a first look, BENCH=--publish to renew docs/performance.md.
+bench: $(WHEEL_INSTALLED)
+	$(BIN)/rife fetch --samples
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt '.[bench]'
+	$(BIN)/python benchmarks/bench.py $(BENCH)
 
 clean:
 	rm -rf $(VENV) demo build dist .mypy_cache .ruff_cache .pytest_cache

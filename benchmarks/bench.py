@@ -31,7 +31,7 @@ def main() -> None:
     plan = _plan(options)
     ffmpeg = _ffmpeg()
     bf16 = machine.has_bf16()
-    rows = contestants(bf16=bf16, openvino=False)
+    rows = contestants(bf16=bf16, openvino=machine.describe()["openvino"] != "not installed")
     about = {"machine": machine.describe(), "plan": tables.plan_as_json(plan), "ffmpeg": _ffmpeg_version(ffmpeg)}
     options.output.mkdir(parents=True, exist_ok=True)
     path = options.output / "results.json"

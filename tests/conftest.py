@@ -36,7 +36,7 @@ def default_interpolator() -> Interpolator:
     """The published default model, from the cache that `make test` fills."""
     from rife import load
 
-    return load(device="cpu")
+    return load(device="cpu", engine="torch")
 
 
 def blending_network(spec: NetworkSpec) -> IFNet:

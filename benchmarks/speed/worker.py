@@ -92,7 +92,13 @@ def _maker(contestant: Contestant) -> _Between:
 
 
 def _interpolator(contestant: Contestant) -> Interpolator:
-    return rife.load("4.0", refine=contestant.refine, device="cpu")
+    return rife.load(
+        "4.0",
+        refine=contestant.refine,
+        device="cpu",
+        engine=contestant.engine,
+        precision=contestant.precision,
+    )
 
 
 class _Stream:

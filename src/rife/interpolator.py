@@ -18,11 +18,12 @@ import torch
 from torch import Tensor
 
 from rife.encoder import FrameFeatures
+from rife.engines.choice import create_engine
 from rife.errors import JobError, ShapeError
 from rife.frames import FrameT, from_network, to_network
 from rife.ifnet import IFNet
 from rife.opacity import hidden_apart, opaque_layer, straight, whole
-from rife.options import FlowScale, Refine
+from rife.options import EngineName, FlowScale, Precision, Refine
 from rife.places import Window, padded
 from rife.specs import SPECS
 from rife.timing import MAX_FACTOR, Clock, FactorClock, check_factor, timesteps
@@ -79,6 +80,8 @@ class Interpolator:
         scale: FlowScale = "1",
         ensemble: bool = False,
         device: str = "auto",
+        engine: EngineName = "torch",
+        precision: Precision = "auto",
     ) -> None:
         """Put a network to work.
 
@@ -90,9 +93,12 @@ class Interpolator:
             ensemble: average both frame orders: symmetric (but where 4.0 restarts on large motion, as published),
                 twice the work.
             device: `auto`, `cpu`, `cuda`, ...; auto takes an NVIDIA GPU if PyTorch sees one.
+            engine: what runs the network: `torch`, the reference; `openvino`; or `auto` (docs/performance.md).
+            precision: of the engine: `auto`, `float32`, `bf16`.
 
         Raises:
-            JobError: an unknown refinement mode, scale or device, or an ensemble that the network does not have.
+            JobError: an unknown or impossible choice or device, or an ensemble that the network does not have.
+            MissingExtraError: OpenVINO is asked for and not installed.
         """
         if refine not in get_args(Refine):
             raise JobError(f"refine: expected {' or '.join(get_args(Refine))}, got {refine!r}.")
@@ -108,6 +114,7 @@ class Interpolator:
         # Convolutions with few channels are several times faster on pixels whose channels lie side by side.
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.network = network.to(self.device).eval()
+        self.engine = create_engine(self.network, engine=engine, precision=precision)
 
     @property
     def any_time(self) -> bool:
@@ -240,7 +247,8 @@ class Interpolator:
         (half0, features0), (half1, features1) = (self._computed(f, 1.0, size=0.5) for f in (frame0, frame1))
         pair = self.network.pair(half0, half1, 0.5, features0=features0, features1=features1)
         inside = Window(0, 0, *(side // 2 for side in frame0.size))
-        flow = self.network.finish(pair, self.network.estimate(pair), inside, refine=False)[1].flow[..., ::4, ::4]
+        motion = self.engine.estimate(pair)
+        flow = motion.at(inside, mask_accumulates=spec.mask_accumulates)[0][..., ::4, ::4]
         # Flow leads from the middle to one frame: twice that, and twice again for the halved size. The median is
         # the camera's motion; one fast object on a slow background would lose more there than it gains.
         motion_px = 4 * float(flow[:, :2].norm(dim=1).median())
@@ -253,23 +261,18 @@ class Interpolator:
         pair = self.network.pair(
             padded0, padded1, time, features0=features0, features1=features1, refine=self.refine, flow_scale=scale
         )
-        motion = self.network.estimate(pair, flow_scale=scale, ensemble=self.ensemble)
+        motion = self.engine.estimate(pair, flow_scale=scale, ensemble=self.ensemble)
         inside = Window(0, 0, *frame0.size)
-        merged, sight = self.network.finish(pair, motion, inside, refine=self.refine, ensemble=self.ensemble)
-
-        def between(x0: Tensor, x1: Tensor) -> Tensor:
-            """Bring what belongs to two frames to the time between them, as the network does with their pictures."""
-            return sight.blend(inside.warp(x0, sight.flow[:, :2]), inside.warp(x1, sight.flow[:, 2:]))
-
+        merged = self.engine.finish(pair, motion, inside, refine=self.refine, ensemble=self.ensemble)
         if frame0.excess is not None or frame1.excess is not None:
             # What lay outside goes the same way as the picture, past the network: no clipping on made frames alone.
             excess0, excess1 = (
                 torch.zeros_like(frame0.picture) if f.excess is None else f.excess for f in (frame0, frame1)
             )
-            merged = merged + between(excess0, excess1)
+            merged = merged + self.engine.carried((excess0, excess1), motion, inside)
         if frame0.layer is not None or frame1.layer is not None:
             layer0, layer1 = (opaque_layer(f.whole) if f.layer is None else f.layer for f in (frame0, frame1))
-            return straight(merged, between(layer0, layer1))
+            return straight(merged, self.engine.carried((layer0, layer1), motion, inside))
         return merged
 
     def _computed(self, frame: PreparedFrame, scale: float, *, size: float = 1.0) -> tuple[Tensor, FrameFeatures]:
@@ -277,7 +280,7 @@ class Interpolator:
         key = size, self.network.spec.pad_multiple_at(scale)
         if key not in frame.computed:
             picture = padded(resize(frame.picture, size), key[1])
-            frame.computed[key] = picture, self.network.features(picture, refine=self.refine and size == 1)
+            frame.computed[key] = picture, self.engine.features(picture, refine=self.refine and size == 1)
         return frame.computed[key]
 
     def _by_halving(
@@ -311,6 +314,8 @@ def load(
     ensemble: bool = False,
     network: str | None = None,
     device: str = "auto",
+    engine: EngineName = "auto",
+    precision: Precision = "auto",
 ) -> Interpolator:
     """Load a model, fetching published weights the first time.
 
@@ -321,13 +326,18 @@ def load(
         ensemble: average both frame orders.
         network: the network that the weights are for, where their tensors do not tell (IFNet_2R).
         device: `auto`, `cpu`, `cuda`, ...
+        engine: `auto` takes OpenVINO on a processor where it is installed, else PyTorch; or name one.
+        precision: `auto` takes bf16 where engine and processor have it.
 
     Raises:
         CheckpointError: the weights cannot be had, read, recognised or trusted.
-        JobError: an unknown choice or device, or an ensemble that the network does not have.
+        JobError: an unknown or impossible choice or device, or an ensemble that the network does not have.
+        MissingExtraError: OpenVINO is asked for and not installed.
     """
     built = load_network(model, refine=refine != "off", network=network)
-    return Interpolator(built, refine=refine, scale=scale, ensemble=ensemble, device=device)
+    return Interpolator(
+        built, refine=refine, scale=scale, ensemble=ensemble, device=device, engine=engine, precision=precision
+    )
 
 
 def interpolate(

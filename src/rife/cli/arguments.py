@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from rife.options import FlowScale
+from rife.options import EngineName, FlowScale, Precision
 from rife.weights.catalogue import CATALOGUE
 
 Input = Annotated[
@@ -32,4 +32,10 @@ Scale = Annotated[
 ]
 Ensemble = Annotated[bool, typer.Option("--ensemble", help="Average both frame orders, where the network has it.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, ...; auto takes an NVIDIA GPU if there is one.")]
+Engine = Annotated[
+    EngineName, typer.Option(help="auto takes OpenVINO on a processor where it is installed, else PyTorch.")
+]
+Arithmetic = Annotated[
+    Precision, typer.Option("--precision", help="auto takes bf16 where engine and processor have it.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON line for each event.")]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rife.cli.arguments import Device, Ensemble, Input, Json, Model, Network, Scale
+from rife.cli.arguments import Arithmetic, Device, Engine, Ensemble, Input, Json, Model, Network, Scale
 from rife.cli.report import Reporter
 from rife.weights.catalogue import DEFAULT_MODEL
 
@@ -20,6 +20,8 @@ def evaluate(
     ensemble: Ensemble = False,
     network: Network = None,
     device: Device = "auto",
+    engine: Engine = "auto",
+    precision: Arithmetic = "auto",
     json_lines: Json = False,
 ) -> None:
     """Hide every second frame of INPUT, make it, and print how close it comes (PSNR).
@@ -33,8 +35,18 @@ def evaluate(
         from rife.samples import resolve_input
 
         path = resolve_input(source)
-        full = load(model, scale=scale, ensemble=ensemble, network=network, device=device)
-        plain = Interpolator(full.network, refine="off", scale=scale, ensemble=ensemble, device=device)
+        full = load(
+            model, scale=scale, ensemble=ensemble, network=network, device=device, engine=engine, precision=precision
+        )
+        plain = Interpolator(
+            full.network,
+            refine="off",
+            scale=scale,
+            ensemble=ensemble,
+            device=device,
+            engine=engine,
+            precision=precision,
+        )
         workers = {f"{model}, refine off": plain} if full.refine else {}
         workers[f"{model}, refine full" if full.refine else model] = full
         for score in score_held_out(path, workers, frames=frames):

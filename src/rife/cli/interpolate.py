@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rife.cli.arguments import Device, Ensemble, Input, Json, Model, Network, Scale
+from rife.cli.arguments import Arithmetic, Device, Engine, Ensemble, Input, Json, Model, Network, Scale
 from rife.cli.report import Reporter
 from rife.options import DEFAULT_CRF, AtCut, Duplicates, ImageFormat, Refine, Sound
 from rife.timing import MAX_FACTOR, MIN_FACTOR, parse_rate
@@ -82,6 +82,8 @@ def interpolate(
         str | None, typer.Option(help="Frame rate of picture files, which tell none; 25 by default.", metavar="RATE")
     ] = None,
     device: Device = "auto",
+    engine: Engine = "auto",
+    precision: Arithmetic = "auto",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")] = False,
     restart: Annotated[
         bool, typer.Option("--restart", help="Throw away finished parts that belong to other settings.")
@@ -124,7 +126,16 @@ def interpolate(
         target = output or _default_target(source, path, settings)
         check_job(path, target, settings)
         reporter.event("start", input=str(path), output=str(target), factor=factor, fps=fps, model=model, refine=refine)
-        worker = load(model, refine=refine, scale=scale, ensemble=ensemble, network=network, device=device)
+        worker = load(
+            model,
+            refine=refine,
+            scale=scale,
+            ensemble=ensemble,
+            network=network,
+            device=device,
+            engine=engine,
+            precision=precision,
+        )
         with reporter.unfinished(work_folder(target)), reporter.progress():
             result = run_job(
                 path,

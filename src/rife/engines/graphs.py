@@ -43,7 +43,7 @@ def library() -> Any:  # noqa: ANN401 (the module)
 @cache
 def core() -> openvino.Core:
     """OpenVINO's one entry to its devices."""
-    return library().Core()  # type: ignore[no-any-return]
+    return library().Core()
 
 
 def has_bf16() -> bool:
@@ -135,10 +135,9 @@ def _converted(piece: nn.Module, inputs: Sequence[Tensor]) -> openvino.Model:
     """Trace a piece. The tracer warns of every shape check that it steps over; shapes are fixed here."""
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
-        model = library().convert_model(
+        return library().convert_model(
             piece.eval(), example_input=tuple(inputs), input=[tuple(x.shape) for x in inputs]
         )
-    return model  # type: ignore[no-any-return]
 
 
 def _keep(path: Path, compiled: openvino.CompiledModel) -> None:
@@ -146,7 +145,7 @@ def _keep(path: Path, compiled: openvino.CompiledModel) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with appearing_whole(path) as temporary:
-            temporary.write_bytes(compiled.export_model())
+            temporary.write_bytes(compiled.export_model().getvalue())
         kept = sorted(path.parent.glob("*.blob"), key=lambda file: file.stat().st_mtime, reverse=True)
         for old in kept[_MAX_FILES:]:
             old.unlink(missing_ok=True)

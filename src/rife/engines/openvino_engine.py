@@ -22,7 +22,6 @@ from rife.engines.pieces import (
     Fine,
     Finish,
     MotionForm,
-    flat_features,
     flat_motion,
 )
 from rife.errors import ShapeError
@@ -72,7 +71,7 @@ class OpenVinoEngine:
         """Run the blocks. `tile` is not needed: graphs reuse their memory."""
         _check_single(pair.img0)
         network, scales = self._network, self._network.scales(flow_scale)
-        average = network._averages(ensemble)
+        average = ensemble or network.spec.ensemble == "always"
         time = torch.zeros(1, 1, 1, 1) if pair.timestep is None else pair.timestep
         inputs = [pair.img0, pair.img1, time, *pair.encoded]
         if network.spec.restart_flow_px is None:
