@@ -151,7 +151,8 @@ class Interpolator:
             digest.update(name.encode())
             values = tensor.detach().to("cpu", torch.float32, memory_format=torch.contiguous_format)
             digest.update(values.numpy().tobytes())
-        settings = f"refine {'full' if self.refine else 'off'}, scale {self._scales}, ensemble {self.ensemble}"
+        refine = "full" if self.refine else "off"
+        settings = f"refine {refine}, scale {self._scales}, ensemble {self.ensemble}, {self.engine.label}"
         return f"{self.network.spec.name} {digest.hexdigest()[:16]}, {settings}, {self.device.type}"
 
     def check_factor(self, factor: int) -> None:
