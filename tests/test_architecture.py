@@ -18,7 +18,7 @@ REPOSITORY = Path(__file__).parent.parent
 # Lower layers first; a module imports from its own layer or below. A package's modules share its layer.
 LAYERS = (
     ("errors", "options", "version"),
-    ("cache", "wheels", "specs", "timing", "frames", "opacity", "warp", "records"),
+    ("cache", "wheels", "specs", "tiling", "timing", "frames", "opacity", "warp", "records"),
     ("places",),
     ("samples", "refine", "encoder"),
     ("blocks",),
@@ -29,6 +29,7 @@ LAYERS = (
     ("media",),
     ("analysis",),
     ("interpolator",),
+    ("in_memory",),
     ("pipeline",),
     ("evaluate", "inspect"),
     ("__init__",),

@@ -20,7 +20,8 @@ from rife.errors import (
 from rife.version import __version__
 
 if TYPE_CHECKING:
-    from rife.interpolator import Interpolator, interpolate, load
+    from rife.in_memory import interpolate
+    from rife.interpolator import Interpolator, load
     from rife.pipeline import Progress, VideoResult, interpolate_video
 
 __all__ = [
@@ -42,7 +43,7 @@ __all__ = [
 
 _HOMES = {
     "Interpolator": "rife.interpolator",
-    "interpolate": "rife.interpolator",
+    "interpolate": "rife.in_memory",
     "load": "rife.interpolator",
     "Progress": "rife.pipeline",
     "VideoResult": "rife.pipeline",

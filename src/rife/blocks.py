@@ -18,9 +18,9 @@ from rife.warp import resize
 BLOCK_STEP_PX = 4
 """A block at full size halves twice: windows of its input begin and end at multiples of this."""
 
-BLOCK_REACH_PX = 48
-"""A block at full size sees no further around a pixel than this: 3 px by its first two convolutions, 32 by the eight
-that follow at 1/4 of the size, and up to 7 by its head."""
+BLOCK_REACH_PX = 40
+"""The output of a block at full size, for a window with such ends, depends on nothing further away than this (39 px):
+3 px by the two first convolutions, 32 by the eight that follow at 1/4 of the size, and 4 by the head."""
 
 
 class Low(NamedTuple):

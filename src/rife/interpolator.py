@@ -22,10 +22,12 @@ from rife.engines.choice import create_engine
 from rife.errors import JobError, ShapeError
 from rife.frames import FrameT, from_network, to_network
 from rife.ifnet import IFNet
+from rife.motion import Pair
 from rife.opacity import hidden_apart, opaque_layer, straight, whole
-from rife.options import EngineName, FlowScale, Precision, Refine
+from rife.options import EngineName, FlowScale, Precision, Refine, Tile
 from rife.places import Window, padded
 from rife.specs import SPECS
+from rife.tiling import TILE_STEP_PX, Tiling, is_out_of_memory
 from rife.timing import MAX_FACTOR, Clock, FactorClock, check_factor, timesteps
 from rife.warp import resize
 from rife.weights.catalogue import DEFAULT_MODEL
@@ -82,6 +84,8 @@ class Interpolator:
         device: str = "auto",
         engine: EngineName = "torch",
         precision: Precision = "auto",
+        tile: Tile = "auto",
+        memory_bytes: int | None = None,
     ) -> None:
         """Put a network to work.
 
@@ -95,6 +99,9 @@ class Interpolator:
             device: `auto`, `cpu`, `cuda`, ...; auto takes an NVIDIA GPU if PyTorch sees one.
             engine: what runs the network: `torch`, the reference; `openvino`; or `auto` (docs/performance.md).
             precision: of the engine: `auto`, `float32`, `bf16`.
+            tile: side in pixels of the tiles in which a frame is made: the same picture in less memory. `auto` takes
+                tiles where a frame is too large for the memory, `off` never.
+            memory_bytes: what the network may take; 2.4 GB unless given, and no more than is free.
 
         Raises:
             JobError: an unknown or impossible choice or device, or an ensemble that the network does not have.
@@ -111,6 +118,9 @@ class Interpolator:
         self._scales = _auto_scales(network) if scale == "auto" else (float(scale),)
         self.refine = refine == "full" and network.refines
         self.device = _device(device)
+        encoder = network.spec.encoder
+        features = encoder.out if encoder else 0
+        self.tiling = Tiling(tile, memory_bytes, device=self.device, refine=self.refine, features=features)
         # Convolutions with few channels are several times faster on pixels whose channels lie side by side.
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.network = network.to(self.device).eval()
@@ -262,19 +272,34 @@ class Interpolator:
         pair = self.network.pair(
             padded0, padded1, time, features0=features0, features1=features1, refine=self.refine, flow_scale=scale
         )
-        motion = self.engine.estimate(pair, flow_scale=scale, ensemble=self.ensemble)
-        inside = Window(0, 0, *frame0.size)
-        merged = self.engine.finish(pair, motion, inside, refine=self.refine, ensemble=self.ensemble)
-        if frame0.excess is not None or frame1.excess is not None:
-            # What lay outside goes the same way as the picture, past the network: no clipping on made frames alone.
-            excess0, excess1 = (
-                torch.zeros_like(frame0.picture) if f.excess is None else f.excess for f in (frame0, frame1)
-            )
-            merged = merged + self.engine.carried((excess0, excess1), motion, inside)
-        if frame0.layer is not None or frame1.layer is not None:
-            layer0, layer1 = (opaque_layer(f.whole) if f.layer is None else f.layer for f in (frame0, frame1))
-            return straight(merged, self.engine.carried((layer0, layer1), motion, inside))
-        return merged
+        while True:
+            try:
+                return self._made(pair, frame0, frame1, scale)
+            except (RuntimeError, MemoryError) as err:
+                if not is_out_of_memory(err):
+                    raise
+                shortage = str(err).splitlines()[0] if str(err) else type(err).__name__
+            # Here, not above: an error that is being handled holds on to all that it was raised in.
+            self.tiling.lower(frame0.size, reason=shortage)
+
+    def _made(self, pair: Pair, frame0: PreparedFrame, frame1: PreparedFrame, scale: float) -> Tensor:
+        tile = self.tiling.side(frame0.size)
+        motion = self.engine.estimate(pair, flow_scale=scale, ensemble=self.ensemble, tile=tile)
+        frame = Window(0, 0, *frame0.size)
+        parts = []
+        for window in frame.tiles(tile, multiple=TILE_STEP_PX):
+            merged = self.engine.finish(pair, motion, window, refine=self.refine, ensemble=self.ensemble)
+            if frame0.excess is not None or frame1.excess is not None:
+                # What lay outside goes the same way as the picture, past the network: no clipping on made frames alone.
+                excess0, excess1 = (
+                    torch.zeros_like(f.picture) if f.excess is None else f.excess for f in (frame0, frame1)
+                )
+                merged = merged + self.engine.carried((excess0, excess1), motion, window)
+            if frame0.layer is not None or frame1.layer is not None:
+                layer0, layer1 = (opaque_layer(f.whole) if f.layer is None else f.layer for f in (frame0, frame1))
+                merged = straight(merged, self.engine.carried((layer0, layer1), motion, window))
+            parts.append((window, merged))
+        return frame.assembled(parts)
 
     def _computed(self, frame: PreparedFrame, scale: float, *, size: float = 1.0) -> tuple[Tensor, FrameFeatures]:
         """Picture at a relative size, padded for a flow scale, and its features: computed once for a frame."""
@@ -317,6 +342,8 @@ def load(
     device: str = "auto",
     engine: EngineName = "auto",
     precision: Precision = "auto",
+    tile: Tile = "auto",
+    memory_bytes: int | None = None,
 ) -> Interpolator:
     """Load a model, fetching published weights the first time.
 
@@ -329,6 +356,8 @@ def load(
         device: `auto`, `cpu`, `cuda`, ...
         engine: `auto` takes OpenVINO on a processor where it is installed, else PyTorch; or name one.
         precision: `auto` takes bf16 where engine and processor have it.
+        tile: side of the tiles in which frames are made, in pixels; `auto` or `off`.
+        memory_bytes: what the network may take.
 
     Raises:
         CheckpointError: the weights cannot be had, read, recognised or trusted.
@@ -337,49 +366,16 @@ def load(
     """
     built = load_network(model, refine=refine != "off", network=network)
     return Interpolator(
-        built, refine=refine, scale=scale, ensemble=ensemble, device=device, engine=engine, precision=precision
+        built,
+        refine=refine,
+        scale=scale,
+        ensemble=ensemble,
+        device=device,
+        engine=engine,
+        precision=precision,
+        tile=tile,
+        memory_bytes=memory_bytes,
     )
-
-
-def interpolate(
-    frames: Iterable[FrameT], *, factor: int = 2, interpolator: Interpolator | None = None
-) -> Iterator[FrameT]:
-    """Make a smoother stream of frames from a stream of frames, in memory.
-
-    n frames come out as n * factor at factor times the rate; source frames pass through untouched, and the
-    last one is repeated for its own interval, so that the length in seconds stays the same.
-
-    Args:
-        frames: arrays (H, W, 3) or tensors (3, H, W), RGB; uint8, uint16 or float in [0, 1]. A fourth channel is
-            opacity, straight. A stacked array or tensor of frames is fine.
-        factor: output frames for each source frame, 2 to 64.
-        interpolator: from `load`; the default model if not given.
-
-    Returns:
-        An iterator over frames of the kind that came in.
-
-    Raises:
-        JobError: a factor out of range, or one that the network cannot make.
-        ShapeError: not frames, or frames of different sizes.
-    """
-    check_factor(factor)
-    worker = interpolator or load()
-    worker.check_factor(factor)
-    return _interpolated(frames, factor, worker)
-
-
-def _interpolated(frames: Iterable[FrameT], factor: int, worker: Interpolator) -> Iterator[FrameT]:
-    times = timesteps(factor)
-    last: tuple[FrameT, PreparedFrame] | None = None
-    for frame in frames:
-        prepared = worker.prepare(to_network(frame))
-        if last is not None:
-            yield last[0]
-            for picture in worker.between(last[1], prepared, times):
-                yield from_network(picture, last[0])
-        last = (frame, prepared)
-    if last is not None:
-        yield from (last[0] for _ in range(factor))
 
 
 def _auto_scales(network: IFNet) -> tuple[float, ...]:

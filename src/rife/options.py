@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
+
+from rife.errors import JobError
 
 Refine = Literal["full", "off"]
 """Correct warped frames with the refinement networks, or leave them out (faster)."""
@@ -29,5 +32,25 @@ it is installed."""
 Precision = Literal["auto", "float32", "bf16"]
 """Arithmetic of the convolutions; auto takes bf16 where engine and processor have it, and loses nothing that shows."""
 
+Tile = Literal["auto", "off"] | int
+"""Side in pixels of the tiles in which a frame is made; auto tiles what is too large for the memory, off never does."""
+
+MIN_TILE_PX = 128
+"""Smaller tiles consist of little but their overlap."""
+
 DEFAULT_CRF = 16
 """Constant rate factor: near the threshold of what can be seen, so that a second generation costs little."""
+
+_MEMORY_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+
+
+def parse_memory(text: str) -> int:
+    """Read an amount of memory, such as `4G`, `512M` or `1.5G`, in bytes; units are powers of 1024.
+
+    Raises:
+        JobError: not an amount of memory.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", text.strip(), flags=re.IGNORECASE)
+    if match is None or float(match[1]) == 0:
+        raise JobError(f"memory: expected an amount such as 4G or 512M, got {text!r}.")
+    return int(float(match[1]) * _MEMORY_UNITS[match[2].upper()])

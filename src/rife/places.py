@@ -58,12 +58,12 @@ class Window:
         return backward_warp(image, flow, rows=rows, columns=columns)
 
     def grown(self, reach: int, *, within: Window, multiple: int) -> Window:
-        """The window with `reach` more on each side, ending at multiples, and inside of another."""
+        """The window, extended to multiples, with `reach` (a multiple) more on each side, inside of another."""
         return Window(
-            max((self.top - reach) // multiple * multiple, within.top),
-            max((self.left - reach) // multiple * multiple, within.left),
-            min(-(-(self.bottom + reach) // multiple) * multiple, within.bottom),
-            min(-(-(self.right + reach) // multiple) * multiple, within.right),
+            max(self.top // multiple * multiple - reach, within.top),
+            max(self.left // multiple * multiple - reach, within.left),
+            min(-(-self.bottom // multiple) * multiple + reach, within.bottom),
+            min(-(-self.right // multiple) * multiple + reach, within.right),
         )
 
     def seen_from(self, outer: Window) -> Window:

@@ -29,8 +29,8 @@ FINEST_SHRINK = 2
 """The finest context map has 1/2 of the frame's size; each coarser one halves again."""
 
 
-REFINE_REACH_PX = 96
-"""A corrected pixel depends on nothing further away than this."""
+REFINE_REACH_PX = 64
+"""Corrected pixels of a window whose ends are multiples of 16 depend on nothing further away than this (61 px)."""
 
 
 def conv(
