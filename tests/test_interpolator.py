@@ -13,7 +13,8 @@ from torch import Tensor
 import rife
 from rife.errors import JobError, ShapeError
 from rife.ifnet import IFNet
-from rife.interpolator import Interpolator, interpolate
+from rife.in_memory import interpolate
+from rife.interpolator import Interpolator
 from rife.specs import SPECS
 
 

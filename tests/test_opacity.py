@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from rife.interpolator import Interpolator, interpolate
+from rife.in_memory import interpolate
+from rife.interpolator import Interpolator
 
 HALF = [Fraction(1, 2)]
 

@@ -28,7 +28,7 @@ from rife.options import EngineName, FlowScale, Precision, Refine, Tile
 from rife.places import Window, padded
 from rife.specs import SPECS
 from rife.tiling import TILE_STEP_PX, Tiling, is_out_of_memory
-from rife.timing import MAX_FACTOR, Clock, FactorClock, check_factor, timesteps
+from rife.timing import MAX_FACTOR, Clock, FactorClock, check_factor
 from rife.warp import resize
 from rife.weights.catalogue import DEFAULT_MODEL
 from rife.weights.load import load_network

@@ -130,7 +130,7 @@ def test_a_terminal_sees_a_bar_and_a_summary(tmp_path: Path, model: Path) -> Non
     text = shown.decode()
     assert "20/20" in text
     assert "fps" in text
-    assert "10 -> 20 frames, 50.00 fps, 0.40 s" in " ".join(text.split())
+    assert "10 -> 20 frames, 50.00 fps, made in" in " ".join(text.split())
 
 
 def test_interrupting_leaves_nothing_and_says_so(tmp_path: Path, model: Path) -> None:

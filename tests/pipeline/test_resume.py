@@ -216,7 +216,7 @@ def command(source: Path, output: Path, model: Path) -> list[str]:
 
 def test_kill_9_three_times(tmp_path: Path, model: Path) -> None:
     """The finished file of a job that was killed three times has the frames of one that was not."""
-    source = Clip(frames=200, b_frames=2, audio=True).make(tmp_path)
+    source = Clip(frames=450, b_frames=2, audio=True).make(tmp_path)
     whole, output = tmp_path / "whole.mp4", tmp_path / "o.mp4"
     subprocess.run(command(source, whole, model), check=True, capture_output=True)
     chance = random.Random(4)
@@ -227,7 +227,7 @@ def test_kill_9_three_times(tmp_path: Path, model: Path) -> None:
             # Somewhere in the middle of making frames, later each time.
             for line in job.stdout:
                 event = json.loads(line)
-                if event.get("stage") == "make" and event["frames_done"] > 40 + 60 * attempt:
+                if event.get("stage") == "make" and event["frames_done"] > 490 + 130 * attempt:
                     break
             time.sleep(chance.random() * 0.2)
             job.kill()
@@ -242,13 +242,13 @@ def test_kill_9_three_times(tmp_path: Path, model: Path) -> None:
 
 
 def test_ctrl_c_keeps_finished_parts_and_says_where(tmp_path: Path, model: Path) -> None:
-    source = Clip(frames=200).make(tmp_path)
+    source = Clip(frames=450).make(tmp_path)
     output = tmp_path / "o.mp4"
     with subprocess.Popen(command(source, output, model), stdout=subprocess.PIPE, text=True, env=os.environ) as job:
         assert job.stdout is not None
         for line in job.stdout:
             event = json.loads(line)
-            if event.get("stage") == "make" and event["frames_done"] > 250:
+            if event.get("stage") == "make" and event["frames_done"] > 500:
                 break
         job.send_signal(signal.SIGINT)
         rest = job.stdout.read()

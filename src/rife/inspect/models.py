@@ -76,20 +76,17 @@ def network_facts(name: str, *, refine: bool = True) -> NetworkFacts:
         pixels = inputs[0] if isinstance(layer, nn.ConvTranspose2d) else output
         multiply_adds += pixels.shape[2] * pixels.shape[3] * weight.numel()
 
+    height, width = (length + -length % spec.pad_multiple for length in REFERENCE_SIZE)
     with torch.device("meta"):
         # Training form: the restart on large motion depends on data, which there is none of.
         network = IFNet(spec, refine=refine).train()
-    network = network.to_empty(device="cpu")
+        frame = torch.zeros(1, 3, height, width)
     for layer in network.modules():
         if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
             layer.register_forward_hook(count)
-    # Work grows with the area exactly: counted on the smallest frame, it is known for any.
-    side = spec.pad_multiple
-    frame = torch.zeros(1, 3, side, side)
-    with torch.no_grad():
+    with torch.no_grad(), torch.device("meta"):
         network(frame, frame, 0.5)
-    height, width = (length + -length % side for length in REFERENCE_SIZE)
-    giga_multiply_adds = multiply_adds * height * width / side**2 / 1e9
+    giga_multiply_adds = multiply_adds / 1e9
     parameters = sum(parameter.numel() for parameter in network.parameters())
     time_class = next((label for label, limit in _CLASS_LIMITS if giga_multiply_adds < limit), "huge")
     return NetworkFacts(spec, network.refines, parameters, giga_multiply_adds, time_class)
