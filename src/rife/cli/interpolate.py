@@ -101,11 +101,13 @@ def interpolate(
     """
     reporter = Reporter(json_lines=json_lines)
     with reporter.errors():
+        from rife.allocation import keep_freed_memory
         from rife.interpolator import load
         from rife.media.codecs import EncodeSettings
         from rife.pipeline import JobSettings, check_job, run_job, work_folder
         from rife.samples import resolve_input
 
+        keep_freed_memory()
         path = resolve_input(source)
         settings = JobSettings(
             factor=factor,
