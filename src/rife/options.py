@@ -44,6 +44,20 @@ DEFAULT_CRF = 16
 _MEMORY_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
+def parse_tile(text: str) -> Tile:
+    """Read a tile size: `auto`, `off`, or a number of pixels.
+
+    Raises:
+        JobError: none of these.
+    """
+    named: dict[str, Tile] = {"auto": "auto", "off": "off"}
+    if text in named:
+        return named[text]
+    if not text.isdecimal():
+        raise JobError(f"tile: expected auto, off, or a number of pixels from {MIN_TILE_PX} on, got {text!r}.")
+    return int(text)
+
+
 def parse_memory(text: str) -> int:
     """Read an amount of memory, such as `4G`, `512M` or `1.5G`, in bytes; units are powers of 1024.
 

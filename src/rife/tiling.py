@@ -77,6 +77,25 @@ class Tiling:
             self._sides[size] = side
         return self._sides[size]
 
+    def needed_bytes(self, size: tuple[int, int]) -> int:
+        """About what the network takes for frames of a size, in the tiles that were chosen for it."""
+        pixels, side = size[0] * size[1], self.side(size)
+        tile = pixels if side is None else min(pixels, (side + _OVERLAP_PX) ** 2)
+        return pixels * _WHOLE_BYTES_PER_PX[self._refine] + tile * _TILE_BYTES_PER_PX[self._refine]
+
+    def check(self, size: tuple[int, int]) -> None:
+        """Refuse frames that cannot be made in the memory that is free, before any is begun.
+
+        Raises:
+            JobError: not even in the smallest tiles.
+        """
+        needed, free = self.needed_bytes(size), _free_bytes(self._device)
+        if free is not None and needed > free:
+            raise JobError(
+                f"frames of {size[1]}x{size[0]}: need about {needed / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB "
+                "are free. Free some memory, or take --tile auto, --refine off or a smaller model."
+            )
+
     def lower(self, size: tuple[int, int], *, reason: str) -> None:
         """Take smaller tiles from now on, because memory ran out.
 

@@ -10,7 +10,7 @@ import typer
 
 from rife.cli.arguments import Arithmetic, Device, Engine, Ensemble, Input, Json, Model, Network, Scale
 from rife.cli.report import Reporter
-from rife.options import DEFAULT_CRF, AtCut, Duplicates, ImageFormat, Refine, Sound
+from rife.options import DEFAULT_CRF, AtCut, Duplicates, ImageFormat, Refine, Sound, parse_memory, parse_tile
 from rife.timing import MAX_FACTOR, MIN_FACTOR, parse_rate
 from rife.weights.catalogue import DEFAULT_MODEL
 
@@ -82,6 +82,12 @@ def interpolate(
         str | None, typer.Option(help="Frame rate of picture files, which tell none; 25 by default.", metavar="RATE")
     ] = None,
     device: Device = "auto",
+    tile: Annotated[
+        str, typer.Option(help="Make frames in tiles: auto (what is too large), off, or their side in pixels.")
+    ] = "auto",
+    memory: Annotated[
+        str | None, typer.Option(help="What the network may take: 4G, 512M, ...; 2.4 GB by default.", metavar="SIZE")
+    ] = None,
     engine: Engine = "auto",
     precision: Arithmetic = "auto",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")] = False,
@@ -137,6 +143,8 @@ def interpolate(
             device=device,
             engine=engine,
             precision=precision,
+            tile=parse_tile(tile),
+            memory_bytes=None if memory is None else parse_memory(memory),
         )
         with reporter.unfinished(work_folder(target)), reporter.progress():
             result = run_job(

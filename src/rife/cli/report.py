@@ -129,7 +129,10 @@ class Reporter:
         """Say what a job will take."""
         self.event("forecast", **asdict(forecast))
         before = f", {forecast.frames_made_before} of them made before" if forecast.frames_made_before else ""
-        room = f"disk: at least {_gigabytes(forecast.disk_bytes)}, {_gigabytes(forecast.disk_free_bytes)} free"
+        room = (
+            f"memory: about {_gigabytes(forecast.memory_bytes)} for the network; "
+            f"disk: at least {_gigabytes(forecast.disk_bytes)}, {_gigabytes(forecast.disk_free_bytes)} free"
+        )
         if forecast.seconds is None:
             self._print(f"{forecast.frames} frames{before}; {room}")
         else:

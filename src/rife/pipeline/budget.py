@@ -23,6 +23,7 @@ class Forecast:
         frames_made_before: of these, how many an earlier run has finished.
         frames_to_make: new frames that the network still has to make.
         seconds: how long that takes, or None before any frame is made.
+        memory_bytes: what the network takes, about.
         disk_bytes: room for parts and result; the least that is possible before anything is encoded.
         disk_free_bytes: room that there is.
     """
@@ -31,6 +32,7 @@ class Forecast:
     frames_made_before: int
     frames_to_make: int
     seconds: float | None
+    memory_bytes: int
     disk_bytes: int
     disk_free_bytes: int
 

@@ -210,7 +210,15 @@ class _Job:
             work = stack.enter_context(Workspace(folder, identity, restart=self._settings.restart))
             parts = Parts(self._reader, plan, picture, self._worker, work)
             before = parts.frames_before
-            meter = Meter(plan, work, before=before, on_progress=self._on_progress, on_forecast=self._on_forecast)
+            memory_bytes = self._worker.tiling.needed_bytes((plan.size[1], plan.size[0]))
+            meter = Meter(
+                plan,
+                work,
+                before=before,
+                memory_bytes=memory_bytes,
+                on_progress=self._on_progress,
+                on_forecast=self._on_forecast,
+            )
             if is_picture_target(target):
                 check, more = self._write_pictures(parts, meter, target, observed)
             else:
@@ -249,6 +257,7 @@ class _Job:
             )
         first = observed.first_picture
         size = first.width, first.height
+        self._worker.tiling.check((first.height, first.width))
         plan = Plan(found, self._clock, self._settings.at_cut, self._settings.duplicates, size)
         if not self._worker.any_time:
             self._worker.check_times({frame.timestep for frame in plan.all_frames() if frame.timestep > 0})

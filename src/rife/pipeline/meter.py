@@ -22,6 +22,7 @@ class Meter:
         work: Workspace,
         *,
         before: int,
+        memory_bytes: int,
         on_progress: Callable[[Progress], None] | None,
         on_forecast: Callable[[Forecast], None] | None,
     ) -> None:
@@ -31,10 +32,12 @@ class Meter:
             plan: the job.
             work: where its parts go.
             before: output frames that an earlier run has finished.
+            memory_bytes: what the network needs.
             on_progress: called after every frame.
             on_forecast: called now, and when the speed is known.
         """
         self._plan, self._work, self._before = plan, work, before
+        self._memory_bytes = memory_bytes
         self._on_progress, self._on_forecast = on_progress, on_forecast
         self._total = plan.output_frames
         self._done = before
@@ -64,4 +67,14 @@ class Meter:
     def _forecast(self, seconds: float | None, disk_bytes: int) -> None:
         if self._on_forecast is not None:
             free = free_bytes(self._work.folder)
-            self._on_forecast(Forecast(self._total, self._before, self._total - self._done, seconds, disk_bytes, free))
+            self._on_forecast(
+                Forecast(
+                    frames=self._total,
+                    frames_made_before=self._before,
+                    frames_to_make=self._total - self._done,
+                    seconds=seconds,
+                    memory_bytes=self._memory_bytes,
+                    disk_bytes=disk_bytes,
+                    disk_free_bytes=free,
+                )
+            )
