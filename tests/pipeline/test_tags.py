@@ -1,0 +1,78 @@
+"""What a file says of its picture reaches the output: HDR10 metadata, siting, aspect ratio, interlacing named."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from rife.interpolator import Interpolator
+from rife.media.hdr import read_static_hdr
+from rife.media.reader import VideoReader
+from rife.pipeline import interpolate_video
+from support.clips import decoded
+
+DISPLAY = "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50)"
+
+
+def clip(folder: Path, *, suffix: str = ".mp4", options: dict[str, str] | None = None, size: int = 64) -> Path:
+    """Five moving frames in 10 bit, BT.2020 and PQ, with what the options say."""
+    path = folder / f"in{suffix}"
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=25, options={"qp": "0", **(options or {})})
+        stream.width = stream.height = size
+        stream.pix_fmt = "yuv420p10le"
+        context = stream.codec_context
+        context.color_primaries, context.color_trc, context.colorspace, context.color_range = 9, 16, 9, 1
+        context.sample_aspect_ratio = Fraction(4, 3)
+        for index in range(5):
+            rgb = np.add.outer(np.arange(size) * 2, np.arange(size) + 3 * index).astype(np.uint8)
+            frame = av.VideoFrame.from_ndarray(np.dstack([rgb] * 3), format="rgb24").reformat(format="yuv420p10le")
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize(("codec", "suffix"), [("libx264", ".mp4"), ("libx265", ".mkv"), ("libsvtav1", ".mkv")])
+def test_hdr10_metadata(codec: str, suffix: str, tmp_path: Path, blender: Interpolator) -> None:
+    source = clip(tmp_path, options={"x264-params": f"mastering-display={DISPLAY}:cll=1000,400"})
+    result = interpolate_video(source, tmp_path / f"o{suffix}", codec=codec, interpolator=blender)
+    assert result.notes == ()
+    before, after = read_static_hdr(decoded(source)[0]), read_static_hdr(decoded(tmp_path / f"o{suffix}")[0])
+    assert before is not None
+    assert after is not None
+    assert before.content_light == after.content_light
+    assert before.mastering is not None
+    assert after.mastering is not None
+    for name in ("red", "green", "blue", "white"):  # AV1 counts in powers of two
+        assert getattr(after.mastering, name) == pytest.approx(getattr(before.mastering, name), abs=1e-4)
+    assert after.mastering.brightest == pytest.approx(before.mastering.brightest, rel=1e-3)
+
+
+def test_hdr10_metadata_that_cannot_be_written_is_named(tmp_path: Path, blender: Interpolator) -> None:
+    source = clip(tmp_path, options={"x264-params": f"mastering-display={DISPLAY}:cll=1000,400"})
+    result = interpolate_video(source, tmp_path / "o.mov", codec="prores_ks", interpolator=blender)
+    assert any("HDR metadata is not carried over: prores_ks cannot write it" in note for note in result.notes)
+
+
+@pytest.mark.parametrize("siting", ["left", "topleft", "center"])
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_siting_aspect_ratio_and_colour_tags(siting: str, suffix: str, tmp_path: Path, blender: Interpolator) -> None:
+    source = clip(tmp_path, suffix=suffix, options={"chroma_sample_location": siting})
+    output = tmp_path / f"o{suffix}"
+    interpolate_video(source, output, interpolator=blender)
+    with VideoReader(source) as before, VideoReader(output) as after:
+        assert before.siting == after.siting == siting
+        assert after.info.sample_aspect_ratio == Fraction(4, 3)
+    for frame in decoded(output):
+        assert (frame.color_primaries, frame.color_trc, frame.colorspace, frame.color_range) == (9, 16, 9, 1)
+        assert frame.format.name == "yuv420p10le"
+
+
+def test_interlaced_sources_are_named(tmp_path: Path, blender: Interpolator) -> None:
+    source = clip(tmp_path, options={"x264-params": "tff=1"})
+    result = interpolate_video(source, tmp_path / "o.mp4", interpolator=blender)
+    assert any("interlaced" in note for note in result.notes)
