@@ -28,6 +28,7 @@ LAYERS = (
     ("weights", "engines"),
     ("media",),
     ("analysis",),
+    ("prepared",),
     ("interpolator",),
     ("in_memory",),
     ("pipeline",),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from rife.frames import FrameT, from_network, to_network
-from rife.interpolator import Interpolator, PreparedFrame, load
+from rife.interpolator import Interpolator, load
+from rife.prepared import PreparedFrame
 from rife.timing import check_factor, timesteps
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import get_args
@@ -19,13 +18,16 @@ from torch import Tensor
 
 from rife.encoder import FrameFeatures
 from rife.engines.choice import create_engine
+from rife.engines.protocol import Engine
+from rife.engines.torch_engine import TorchEngine
 from rife.errors import JobError, ShapeError
 from rife.frames import FrameT, from_network, to_network
 from rife.ifnet import IFNet
 from rife.motion import Pair
-from rife.opacity import hidden_apart, opaque_layer, straight, whole
+from rife.opacity import hidden_apart, opaque_layer, straight
 from rife.options import EngineName, FlowScale, Precision, Refine, Tile
 from rife.places import Window, padded
+from rife.prepared import PreparedFrame
 from rife.specs import SPECS
 from rife.tiling import TILE_STEP_PX, Tiling, is_out_of_memory
 from rife.timing import MAX_FACTOR, Clock, FactorClock, check_factor
@@ -38,37 +40,6 @@ _REACH_PER_SCALE_PX = 12.0
 
 _AUTO_MIN_SIDE_PX = 400
 """On smaller frames `auto` keeps the full size: too little is left of the picture at half of it."""
-
-
-@dataclass(frozen=True)
-class PreparedFrame:
-    """A source frame on the network's device, with what was computed from it alone.
-
-    Attributes:
-        picture: (1, 3, H, W) in [0, 1].
-        excess: what of the picture lay outside of [0, 1], or None: video has colours beyond black, white and
-            pure red, and networks were not trained on them.
-        layer: straight colours and transparency (`rife.opacity`); None for frames without opacity. `picture` and
-            `excess` are multiplied by opacity then.
-        computed: the padded picture and its features, by relative size and pad multiple; filled when first needed.
-    """
-
-    picture: Tensor
-    excess: Tensor | None
-    layer: Tensor | None = None
-    computed: dict[tuple[float, int], tuple[Tensor, FrameFeatures]] = field(default_factory=dict)
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Height and width."""
-        return self.picture.shape[-2], self.picture.shape[-1]
-
-    @property
-    def whole(self) -> Tensor:
-        """The frame as it was given, (1, 3, H, W), or (1, 4, H, W) with opacity."""
-        if self.layer is not None:
-            return whole(self.layer)
-        return self.picture if self.excess is None else self.picture + self.excess
 
 
 class Interpolator:
@@ -125,6 +96,8 @@ class Interpolator:
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.network = network.to(self.device).eval()
         self.engine = create_engine(self.network, engine=engine, precision=precision)
+        # OpenVINO holds a frame whole: where the choice is free, what is too large for that is made in tiles.
+        self._tile_engine = TorchEngine(self.network) if engine == "auto" else self.engine
 
     @property
     def any_time(self) -> bool:
@@ -153,16 +126,19 @@ class Interpolator:
         made = self.between(self.prepare(to_network(img0)), self.prepare(to_network(img1)), [time])
         return from_network(next(made), img0)
 
-    @property
-    def identity(self) -> str:
-        """What the made frames depend on: a hash of the weights, and the settings."""
+    def engine_for(self, size: tuple[int, int]) -> Engine:
+        """What makes frames of a size (height, width)."""
+        return self.engine if self.tiling.side(size) is None else self._tile_engine
+
+    def identity(self, size: tuple[int, int]) -> str:
+        """What made frames of a size (height, width) depend on: a hash of the weights, and the settings."""
         digest = hashlib.sha256()
         for name, tensor in sorted(self.network.state_dict().items()):
             digest.update(name.encode())
             values = tensor.detach().to("cpu", torch.float32, memory_format=torch.contiguous_format)
             digest.update(values.numpy().tobytes())
         refine = "full" if self.refine else "off"
-        settings = f"refine {refine}, scale {self._scales}, ensemble {self.ensemble}, {self.engine.label}"
+        settings = f"refine {refine}, scale {self._scales}, ensemble {self.ensemble}, {self.engine_for(size).label}"
         return f"{self.network.spec.name} {digest.hexdigest()[:16]}, {settings}, {self.device.type}"
 
     def check_factor(self, factor: int) -> None:
@@ -258,7 +234,7 @@ class Interpolator:
         (half0, features0), (half1, features1) = (self._computed(f, 1.0, size=0.5) for f in (frame0, frame1))
         pair = self.network.pair(half0, half1, 0.5, features0=features0, features1=features1)
         inside = Window(0, 0, *(side // 2 for side in frame0.size))
-        motion = self.engine.estimate(pair)
+        motion = self.engine_for(frame0.size).estimate(pair)
         flow = motion.at(inside, mask_accumulates=spec.mask_accumulates)[0][..., ::4, ::4]
         # Flow leads from the middle to one frame: twice that, and twice again for the halved size. The median is
         # the camera's motion; one fast object on a slow background would lose more there than it gains.
@@ -283,21 +259,21 @@ class Interpolator:
             self.tiling.lower(frame0.size, reason=shortage)
 
     def _made(self, pair: Pair, frame0: PreparedFrame, frame1: PreparedFrame, scale: float) -> Tensor:
-        tile = self.tiling.side(frame0.size)
-        motion = self.engine.estimate(pair, flow_scale=scale, ensemble=self.ensemble, tile=tile)
+        tile, engine = self.tiling.side(frame0.size), self.engine_for(frame0.size)
+        motion = engine.estimate(pair, flow_scale=scale, ensemble=self.ensemble, tile=tile)
         frame = Window(0, 0, *frame0.size)
         parts = []
         for window in frame.tiles(tile, multiple=TILE_STEP_PX):
-            merged = self.engine.finish(pair, motion, window, refine=self.refine, ensemble=self.ensemble)
+            merged = engine.finish(pair, motion, window, refine=self.refine, ensemble=self.ensemble)
             if frame0.excess is not None or frame1.excess is not None:
                 # What lay outside goes the same way as the picture, past the network: no clipping on made frames alone.
                 excess0, excess1 = (
                     torch.zeros_like(f.picture) if f.excess is None else f.excess for f in (frame0, frame1)
                 )
-                merged = merged + self.engine.carried((excess0, excess1), motion, window)
+                merged = merged + engine.carried((excess0, excess1), motion, window)
             if frame0.layer is not None or frame1.layer is not None:
                 layer0, layer1 = (opaque_layer(f.whole) if f.layer is None else f.layer for f in (frame0, frame1))
-                merged = straight(merged, self.engine.carried((layer0, layer1), motion, window))
+                merged = straight(merged, engine.carried((layer0, layer1), motion, window))
             parts.append((window, merged))
         return frame.assembled(parts)
 
@@ -306,7 +282,10 @@ class Interpolator:
         key = size, self.network.spec.pad_multiple_at(scale)
         if key not in frame.computed:
             picture = padded(resize(frame.picture, size), key[1])
-            frame.computed[key] = picture, self.engine.features(picture, refine=self.refine and size == 1)
+            frame.computed[key] = (
+                picture,
+                self.engine_for(frame.size).features(picture, refine=self.refine and size == 1),
+            )
         return frame.computed[key]
 
     def _by_halving(

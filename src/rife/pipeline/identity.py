@@ -33,7 +33,7 @@ def job_identity(source: Path, plan: Plan, encoding: Encoding, worker: Interpola
         "times": f"{type(plan.clock).__name__} {clock}",
         "at cuts": plan.at_cut,
         "duplicates": plan.duplicates,
-        "network": worker.identity,
+        "network": worker.identity((plan.size[1], plan.size[0])),
         "encoder": f"{encoding.codec} {encoding.pixel_format} {sorted(encoding.options.items())}",
         "version": f"rife {__version__}, torch {torch.__version__}",
     }

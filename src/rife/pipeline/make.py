@@ -12,7 +12,7 @@ import av
 from torch import Tensor
 
 from rife.errors import MediaError
-from rife.interpolator import Interpolator, PreparedFrame
+from rife.interpolator import Interpolator
 from rife.media.assembly import Picture
 from rife.media.colour import adapted, from_rgb, to_rgb
 from rife.media.measure import mean_luma, samples_crc32
@@ -20,6 +20,7 @@ from rife.media.segment import SegmentReader, SegmentWriter
 from rife.media.source import Source, SourceFrame
 from rife.pipeline.plan import Plan, PlannedFrame, Segment
 from rife.pipeline.workspace import SegmentRecord, sha256_of
+from rife.prepared import PreparedFrame
 
 
 @dataclass
