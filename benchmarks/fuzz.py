@@ -1,0 +1,193 @@
+"""Damaged clips through the whole of `rife interpolate`: each must end well, or with one clear line.
+
+    python benchmarks/fuzz.py                       # 300 variants, two at a time
+    python benchmarks/fuzz.py --seed 7 --count 1000
+    python benchmarks/fuzz.py --only "mkv:gap:0"    # one variant again, with all that it prints
+
+A variant passes with exit code 0 and a file in which FFmpeg's own program decodes as many frames as were announced, or
+with exit code 1, one line and no file under the output's name. A traceback, a crash, more lines, more memory or more
+time than allowed are failures. The network is a tiny one that blends: damage is dealt with around it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+import av
+import torch
+from conftest import blending_network
+from safetensors.torch import save_file
+from support.damage import MADE, Variant, cut_short, frames_in_file, variants
+
+import rife.media.codecs
+import rife.pipeline.job  # noqa: F401 (once, and not in every child)
+from rife.cli.app import main as command_line
+from rife.samples import SAMPLES, sample_path
+from rife.specs import SPECS
+
+SECONDS = 60
+MEMORY_BYTES = 6 << 30
+FILE_BYTES = 1 << 30
+# Each variant takes one: the rates make what damaged times lead to.
+OPTIONS = ((), ("--fps", "60"), ("--keep-partial",), ("--factor", "3"), ("--slowmo", "2", "--audio", "stretch"))
+
+
+@dataclass
+class Run:
+    """A variant in a process of its own."""
+
+    variant: Variant
+    folder: Path
+    output: Path
+    pid: int
+    started: float
+
+
+def start(variant: Variant, undamaged: Path, folder: Path, model: Path) -> Run:
+    """Damage a clip, and interpolate it in a child that may crash."""
+    folder.mkdir()
+    source = variant.make(undamaged, folder)
+    at = sum(map(ord, str(variant)))
+    output = folder / ("out" + (".mkv", ".mp4", ".mkv", ".mov")[at % 4])
+    arguments = ["interpolate", str(source), "-o", str(output), "--model", str(model), "--json"]
+    sys.stdout.flush()
+    pid = os.fork()
+    if pid == 0:
+        _child([*arguments, *OPTIONS[at % len(OPTIONS)]], folder)
+    return Run(variant, folder, output, pid, time.monotonic())
+
+
+def _child(arguments: list[str], folder: Path) -> None:
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        os.dup2(os.open(folder / name, os.O_WRONLY | os.O_CREAT, 0o600), number)
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_BYTES, FILE_BYTES))
+    code = 70
+    try:
+        sys.argv = ["rife", *arguments]
+        command_line()
+    except SystemExit as err:
+        code = err.code if isinstance(err.code, int) else 71
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def verdict(run: Run, status: int) -> tuple[str, str]:
+    """What came of a variant, and what is wrong with it, if anything."""
+    if os.WIFSIGNALED(status):
+        killed = os.WTERMSIG(status)
+        return "crash", "no end" if killed == signal.SIGKILL else f"signal {killed}"
+    code = os.WEXITSTATUS(status)
+    printed = (run.folder / "stderr").read_text(errors="replace").strip()
+    events = [json.loads(line) for line in (run.folder / "stdout").read_text().splitlines()]
+    last = events[-1] if events else {}
+    if "Traceback" in printed:
+        return "traceback", printed.splitlines()[-1]
+    if printed:
+        return f"exit {code}", f"printed: {printed[:300]}"
+    if code == 0:
+        found, complaint = frames_in_file(run.output)
+        if found != last.get("output_frames"):
+            return "success", f"{found} frames instead of {last.get('output_frames')} {complaint[:200]}"
+        return "success", complaint[:200]
+    left = sorted(p.name for p in run.folder.iterdir() if not p.name.startswith(("damaged", "std")))
+    message = str(last.get("message", ""))
+    if code != 1 or last.get("event") != "error" or not message or "\n" in message or "Traceback" in message:
+        return f"exit {code}", f"not one clear line: {last}"
+    if run.output.exists() or any(not name.startswith(("out.partial", "out.failed-check")) for name in left):
+        return "error", f"left behind: {left}; {message}"
+    if "failed-check" in " ".join(left):
+        return "error", f"failed its check: {message}"
+    return "error", ""
+
+
+def run_all(todo: list[Variant], bases: dict[str, Path], scratch: Path, *, workers: int) -> list[tuple[Run, str, str]]:
+    """Run variants, a few at a time."""
+    running: dict[int, Run] = {}
+    done: list[tuple[Run, str, str]] = []
+    waiting = list(enumerate(todo))
+    while waiting or running:
+        while waiting and len(running) < workers:
+            number, variant = waiting.pop(0)
+            run = start(variant, bases[variant.base], scratch / f"{number:04d}", scratch / "model.safetensors")
+            running[run.pid] = run
+        for pid, run in list(running.items()):
+            found, status = os.waitpid(pid, os.WNOHANG)
+            if not found and time.monotonic() - run.started > SECONDS:
+                os.kill(pid, signal.SIGKILL)
+                found, status = os.waitpid(pid, 0)
+            if found:
+                del running[pid]
+                done.append((run, *verdict(run, status)))
+                if done[-1][2]:
+                    print(f"FAILED {run.variant}  [{done[-1][1]}] {done[-1][2]}", flush=True)
+                if len(todo) > 1:
+                    shutil.rmtree(run.folder)
+        time.sleep(0.02)
+    return done
+
+
+def main() -> int:
+    """Run it; 1 if any variant failed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=300)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--only", help="base:damage:seed, as a failure is listed")
+    asked = parser.parse_args()
+    torch.set_num_threads(1)
+    av.logging.set_level(None)
+    recipes = {**MADE, **{f"sample {name}": cut_short(sample_path(name)) for name in SAMPLES if name != "bigbuckbunny"}}
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="rife-fuzz-") as folder:
+        scratch = Path(folder)
+        save_file(blending_network(SPECS["4.6"]).state_dict(), scratch / "model.safetensors")
+        bases = {}
+        for number, (name, recipe) in enumerate(recipes.items()):
+            (scratch / f"base-{number}").mkdir()
+            bases[name] = recipe(scratch / f"base-{number}")
+        if asked.only:
+            base, damage, seed = asked.only.split(":")
+            todo = [Variant(base, damage, int(seed))]
+        else:
+            todo = variants(list(bases), asked.count, seed=asked.seed)
+        done = run_all(todo, bases, scratch, workers=asked.workers)
+        if asked.only:
+            print(*((done[0][0].folder / name).read_text(errors="replace") for name in ("stdout", "stderr")), sep="\n")
+    return report(done, seconds=time.monotonic() - started, seed=asked.seed)
+
+
+def report(done: list[tuple[Run, str, str]], *, seconds: float, seed: int) -> int:
+    """Print a table of damages and outcomes."""
+    outcomes = sorted({outcome for _, outcome, _ in done})
+    print(f"\n| damage | {' | '.join(outcomes)} | failed |\n|---|{'---|' * (len(outcomes) + 1)}")
+    for damage in sorted({run.variant.damage for run, _, _ in done}):
+        rows = [(outcome, bool(wrong)) for run, outcome, wrong in done if run.variant.damage == damage]
+        counts = Counter(outcome for outcome, _ in rows)
+        print(f"| {damage} | {' | '.join(str(counts[o]) for o in outcomes)} | {sum(w for _, w in rows)} |")
+    failed = sum(bool(wrong) for _, _, wrong in done)
+    totals = Counter(outcome for _, outcome, _ in done)
+    print(f"| all {len(done)} | {' | '.join(str(totals[o]) for o in outcomes)} | {failed} |")
+    print(f"\nseed {seed}, {seconds:.0f} s; {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
