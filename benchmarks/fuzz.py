@@ -26,17 +26,16 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-import av
 import torch
-from conftest import blending_network
 from safetensors.torch import save_file
-from support.damage import MADE, Variant, cut_short, frames_in_file, variants
 
 import rife.media.codecs
 import rife.pipeline.job  # noqa: F401 (once, and not in every child)
+from conftest import blending_network
 from rife.cli.app import main as command_line
 from rife.samples import SAMPLES, sample_path
 from rife.specs import SPECS
+from support.damage import MADE, Variant, cut_short, frames_in_file, variants
 
 SECONDS = 60
 MEMORY_BYTES = 6 << 30
@@ -153,7 +152,6 @@ def main() -> int:
     parser.add_argument("--only", help="base:damage:seed, as a failure is listed")
     asked = parser.parse_args()
     torch.set_num_threads(1)
-    av.logging.set_level(None)
     recipes = {**MADE, **{f"sample {name}": cut_short(sample_path(name)) for name in SAMPLES if name != "bigbuckbunny"}}
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="rife-fuzz-") as folder:

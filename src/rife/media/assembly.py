@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import errno
 import heapq
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -77,13 +78,13 @@ def display_matrix_of(picture: av.VideoFrame) -> tuple[int, ...] | None:
 
 
 def assemble(
-    path: Path, parts: Iterable[Part], *, reordering: int, picture: Picture, tracks: CopiedTracks | None
+    path: Path, parts: Callable[[], Iterator[Part]], *, reordering: int, picture: Picture, tracks: CopiedTracks | None
 ) -> None:
-    """Write the final file.
+    """Write the final file. Where a copied track makes that impossible, the file is written without that track.
 
     Args:
         path: file to write; its ending names the container.
-        parts: in order; read once.
+        parts: gives them in order, each time that it is called.
         reordering: the largest of all parts.
         picture: what the picture track is like.
         tracks: the source's other tracks, where it has any.
@@ -92,16 +93,46 @@ def assemble(
         MediaError: the file cannot be written, or a segment not be read.
         JobError: the segments do not fit together.
     """
-    parts = iter(parts)
+    try:
+        _write(path, parts(), reordering=reordering, picture=picture, tracks=tracks)
+        return
+    except _WritingError as err:
+        written = tracks.written if tracks is not None else []
+        if tracks is None or not written or err.disk_is_full:
+            raise
+        failure = err
+    # The writer holds packets back, and so cannot say whose packet was at fault.
+    for without in (*({index} for index in written if len(written) > 1), set(written)):
+        tracks.begin_again(without=without, why=str(failure))
+        try:
+            _write(path, parts(), reordering=reordering, picture=picture, tracks=tracks)
+            return
+        except _WritingError as err:
+            if err.disk_is_full or without == set(written):
+                raise
+
+
+class _WritingError(MediaError):
+    """The file cannot be written."""
+
+    def __init__(self, message: str, *, error: Exception) -> None:
+        self.disk_is_full = getattr(error, "errno", None) == errno.ENOSPC
+        super().__init__(f"{message}{' The disk is full.' if self.disk_is_full else ''}")
+
+
+def _write(
+    path: Path, parts: Iterator[Part], *, reordering: int, picture: Picture, tracks: CopiedTracks | None
+) -> None:
     first = next(parts)
-    with _create(path) as file, SegmentReader(first.path) as sample:
+    with SegmentReader(first.path) as sample, _created(path) as file:
         try:
             video = _add_video(file, sample.stream, picture)
             if tracks is not None:
                 tracks.add_to(file, path.suffix.lower())
             file.start_encoding()
         except (av.FFmpegError, ValueError, OverflowError, OSError) as err:
-            raise MediaError(f"{path.suffix} cannot hold this video from {picture.encoding.codec} ({err}).") from err
+            message = f"{path.suffix} cannot hold this video from {picture.encoding.codec} ({err})."
+            raise _WritingError(message, error=err) from err
         header = sample.stream.codec_context.extradata
         pictures = _pictures(first, parts, video, picture.time_base, reordering=reordering, header=header)
         others = tracks.packets() if tracks is not None else iter(())
@@ -175,13 +206,20 @@ def _chain(first: Part, rest: Iterator[Part]) -> Iterator[Part]:
     yield from rest
 
 
-def _create(path: Path) -> OutputContainer:
+@contextmanager
+def _created(path: Path) -> Iterator[OutputContainer]:
+    """A new file, closed in any case; that it cannot be closed well matters only where all else went well."""
     try:
-        return av.open(str(path.absolute()), "w")
+        file = av.open(str(path.absolute()), "w")
     except (av.FFmpegError, OSError) as err:
-        raise MediaError(f"{path}: cannot be written ({err}).") from err
+        raise _failed(err) from err
+    try:
+        yield file
+    finally:
+        with suppress(av.FFmpegError, OSError):
+            file.close()
 
 
-def _failed(error: Exception) -> MediaError:
-    hint = " The disk is full." if getattr(error, "errno", None) == errno.ENOSPC else ""
-    return MediaError(f"writing failed ({error}).{hint}")
+def _failed(error: Exception) -> _WritingError:
+    reason = getattr(error, "strerror", None) or error
+    return _WritingError(f"the finished file cannot be written ({reason}).", error=error)

@@ -39,6 +39,7 @@ class StretchedSound:
             ValueError: the output cannot hold sound.
         """
         self._source, self.source_index, self._slowdown = source, stream.index, slowdown
+        self.damaged_packets = 0
         template = cast("AudioStream", stream)
         suffix = ".webm" if file.format.name == "webm" else ""
         rate = 48000 if suffix else template.codec_context.sample_rate
@@ -70,8 +71,12 @@ class StretchedSound:
     def _slow(self) -> Iterator[AudioFrame]:
         graph: Graph | None = None
         self._start_seconds = Fraction(0)
+        latest: int | None = None
         for packet in self._source.packets([self.source_index]):
-            for frame in cast("list[AudioFrame]", packet.decode()):
+            if packet.dts is not None:
+                self.damaged_packets += latest is not None and packet.dts < latest
+                latest = packet.dts
+            for frame in self._decoded(packet):
                 if graph is None:
                     graph = self._graph(frame)
                     self._start_seconds = max(Fraction(0), Fraction(frame.pts or 0) * (frame.time_base or Fraction(0)))
@@ -80,6 +85,13 @@ class StretchedSound:
         if graph is not None:
             graph.push(None)
             yield from _pulled(graph)
+
+    def _decoded(self, packet: Packet[Stream]) -> list[AudioFrame]:
+        try:
+            return cast("list[AudioFrame]", packet.decode())
+        except av.FFmpegError:
+            self.damaged_packets += 1
+            return []
 
     def _graph(self, first: AudioFrame) -> Graph:
         graph = Graph()

@@ -21,6 +21,7 @@ from rife.options import Sound
 
 _HOLDS_FILES = (".mkv",)
 _HOLDS_COVERS = (".mp4", ".m4v", ".mov")
+_LATEST_TICK = 2**60
 _PICTURE_TYPES = {"mjpeg": ("cover.jpg", "image/jpeg"), "png": ("cover.png", "image/png")}
 
 
@@ -42,6 +43,30 @@ class CopiedTracks:
         self._copies: dict[int, Stream] = {}
         self._stretched: list[StretchedSound] = []
         self._dropped: set[int] = set()
+        self._incomplete: set[int] = set()
+        self._left_out: set[int] = set()
+
+    @property
+    def written(self) -> list[int]:
+        """Numbers of the source's tracks that have one in the output."""
+        return sorted([*self._copies, *(sound.source_index for sound in self._stretched)])
+
+    def begin_again(self, *, without: set[int], why: str) -> None:
+        """Forget what was done for a file that could not be written.
+
+        Args:
+            without: numbers of the source's tracks that the next file does not get.
+            why: it could not be written.
+        """
+        self.notes.clear()
+        self._copies.clear()
+        self._stretched.clear()
+        self._dropped.clear()
+        self._incomplete.clear()
+        self._left_out = without
+        for stream in self._source.other_streams:
+            if stream.index in without:
+                self.notes.append(f"{_label(stream)} is not copied: with it, {why}")
 
     def labels(self) -> list[str]:
         """Name every track."""
@@ -57,7 +82,7 @@ class CopiedTracks:
         container = self._source.container
         chapters = container.chapters()
         for stream in self._source.other_streams:
-            if stream.type == "data" and chapters:
+            if stream.index in self._left_out or (stream.type == "data" and chapters):
                 continue  # MP4 keeps the titles of its chapters in such a track
             why_not = self._add(file, stream, suffix)
             if why_not:
@@ -76,30 +101,54 @@ class CopiedTracks:
 
     def packets(self) -> Iterator[Packet[Stream]]:
         """Yield the packets of all tracks, ready to be written, nearly in the order of their times."""
-        sounds = (stretched.packets() for stretched in self._stretched)
+        sounds = (self._slower(stretched) for stretched in self._stretched)
         return heapq.merge(self._copied(), *sounds, key=decoding_seconds)
 
     def _copied(self) -> Iterator[Packet[Stream]]:
+        decoded_at: dict[int, int] = {}
         try:
             for packet in self._source.packets(self._copies):
-                copy = self._copies[packet.stream.index]
+                index = packet.stream.index
+                copy = self._copies[index]
                 if copy.index in self._dropped:
                     continue
                 if self._slowdown != 1:
                     _scale(packet, self._slowdown)
+                dts = packet.dts or 0
+                # No container takes times that fall back; what comes after such a packet is good again.
+                if dts < decoded_at.get(index, dts) or abs(dts) > _LATEST_TICK:
+                    self._miss(index, "its times fall back or cannot be")
+                    continue
+                decoded_at[index] = dts
                 packet.stream = copy
                 yield packet
         except MediaError as err:
             self.notes.append(str(err))
+            self._incomplete.update(self._copies)
 
-    def sound_spans(self) -> tuple[TrackSpan, ...]:
-        """When each sound track of the output should be heard, in its order."""
+    def _slower(self, sound: StretchedSound) -> Iterator[Packet[Stream]]:
+        try:
+            yield from sound.packets()
+        except (av.FFmpegError, MediaError, ValueError) as err:
+            self._miss(sound.source_index, str(err))
+        if sound.damaged_packets:
+            self._miss(sound.source_index, f"{sound.damaged_packets} of its packets are damaged, or fall back in time")
+
+    def _miss(self, index: int, why: str) -> None:
+        """Note once that something of a track of the source is not in the output."""
+        if index not in self._incomplete:
+            stream = next(stream for stream in self._source.other_streams if stream.index == index)
+            self.notes.append(f"{_label(stream)} is not whole: {why}")
+        self._incomplete.add(index)
+
+    def sound_spans(self) -> tuple[TrackSpan | None, ...]:
+        """When each sound track of the output should be heard, in its order; None where a part of it is missing."""
         stretched = {sound.source_index for sound in self._stretched}
         copied = {index for index, copy in self._copies.items() if copy.type == "audio"}
         try:
             spans = track_spans(self._source.packets(copied | stretched))
         except MediaError:
-            return ()
+            return (None,) * len(copied | stretched)
         # What primes a decoder is not stretched; encoders and filters round to frames of their own.
         slower = {
             index: TrackSpan(
@@ -108,13 +157,15 @@ class CopiedTracks:
             for index, span in spans.items()
             if index in stretched
         }
-        return tuple(slower.get(index, spans[index]) for index in sorted(spans))
+        whole = {**spans, **slower}
+        return tuple(None if index in self._incomplete else whole.get(index) for index in sorted(copied | stretched))
 
     def give_up(self, stream: Stream, why: str) -> None:
         """Leave a track as it is: it could not be written any further."""
         if stream.index not in self._dropped:
             self.notes.append(f"{stream.type} track {stream.index} of the output is incomplete ({why})")
         self._dropped.add(stream.index)
+        self._incomplete.update(index for index, copy in self._copies.items() if copy.index == stream.index)
 
     def _add(self, file: OutputContainer, stream: Stream, suffix: str) -> str:
         """Create one track; the reason if that cannot be."""
@@ -147,13 +198,19 @@ class CopiedTracks:
 
     def _add_cover(self, file: OutputContainer, stream: Stream, suffix: str) -> str:
         if suffix in _HOLDS_COVERS:
-            copy = file.add_stream_from_template(stream, opaque=True)
+            try:
+                copy = file.add_stream_from_template(stream, opaque=True)
+            except (av.FFmpegError, ValueError) as err:
+                return str(err)
             copy.disposition = stream.disposition
             self._copies[stream.index] = copy
             return ""
         if suffix in _HOLDS_FILES and _codec_name(stream) in _PICTURE_TYPES:
             name, kind = _PICTURE_TYPES[_codec_name(stream)]
-            data = b"".join(bytes(packet) for packet in self._source.packets([stream.index]))
+            try:
+                data = b"".join(bytes(packet) for packet in self._source.packets([stream.index]))
+            except MediaError as err:
+                return str(err)
             file.add_attachment(stream.metadata.get("filename", name), kind, data)
             return ""
         return f"{suffix} cannot hold it"

@@ -33,7 +33,7 @@ class Expected:
         time_base: seconds per tick of the times.
         coarsest_tick: seconds to which the container rounds times.
         duration_seconds: of the picture track.
-        sound: when each sound track is heard.
+        sound: when each sound track is heard, or None where it is known to be incomplete.
     """
 
     times: Iterable[int]
@@ -42,7 +42,7 @@ class Expected:
     time_base: Fraction
     coarsest_tick: Fraction
     duration_seconds: Fraction
-    sound: tuple[TrackSpan, ...]
+    sound: tuple[TrackSpan | None, ...]
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class FinishedCheck:
         largest_time_error_seconds: of any frame.
         picture_seconds: length of the picture track.
         picture_seconds_planned: how long it should be.
-        sound: length of each sound track in seconds, and how long it should be.
+        sound: length of each sound track that is whole, in seconds, and how long it should be.
         luma_step: mean difference in luma of new frames from their sources, in codes of 8 bit; near 0 is no flicker.
         problems: what does not hold; empty for a good file.
     """
@@ -95,7 +95,7 @@ def check_finished(
         largest_time_error_seconds=float(found.time_error),
         picture_seconds=float(picture.seconds),
         picture_seconds_planned=float(expected.duration_seconds),
-        sound=tuple((float(a.seconds), float(b.seconds)) for a, b in zip(sound, expected.sound, strict=False)),
+        sound=tuple((float(a.seconds), float(b.seconds)) for a, b in zip(sound, expected.sound, strict=False) if b),
         luma_step=found.luma_step,
         problems=(*_picture_problems(found, picture, expected), *_sound_problems(found, sound, expected)),
     )
@@ -156,10 +156,11 @@ def _picture_problems(found: _Found, picture: TrackSpan, expected: Expected) -> 
 
 
 def _sound_problems(found: _Found, sound: Sequence[TrackSpan], expected: Expected) -> Iterator[str]:
-    for number, (got, wanted) in enumerate(zip_longest(sound, expected.sound), 1):
-        if got is None or wanted is None:
-            yield f"{len(sound)} sound tracks, expected {len(expected.sound)}"
-            return
+    if len(sound) != len(expected.sound):
+        yield f"{len(sound)} sound tracks, expected {len(expected.sound)}"
+    for number, (got, wanted) in enumerate(zip(sound, expected.sound, strict=False), 1):
+        if wanted is None:
+            continue
         if abs(got.seconds - wanted.seconds) > wanted.tolerance:
             yield f"sound track {number} lasts {float(got.seconds):.3f} s, expected {float(wanted.seconds):.3f} s"
         late = got.start - found.shift - wanted.start

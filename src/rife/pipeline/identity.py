@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from rife.errors import MediaError
 from rife.interpolator import Interpolator
 from rife.media.codecs import Encoding
 from rife.pipeline.plan import Plan
@@ -37,6 +38,35 @@ def job_identity(source: Path, plan: Plan, encoding: Encoding, worker: Interpola
         "encoder": f"{encoding.codec} {encoding.pixel_format} {sorted(encoding.options.items())}",
         "version": f"rife {__version__}, torch {torch.__version__}",
     }
+
+
+def check_unchanged(source: Path, before: object) -> None:
+    """Refuse to go on with a source that is not the one that was planned for.
+
+    Args:
+        source: the input.
+        before: its `state_of` when the job began.
+
+    Raises:
+        MediaError: it is gone, or has been written since.
+    """
+    if state_of(source) != before:
+        raise MediaError(
+            f"{source}: has been changed, moved or removed while the job ran. Put it back as it was and repeat the "
+            "command, which goes on after the last finished part; or begin anew with --restart."
+        )
+
+
+def state_of(source: Path) -> object:
+    """What of a source changes when it is written: sizes and times; None where there is nothing."""
+    try:
+        if source.is_dir():
+            entries = [(entry.name, entry.stat()) for entry in source.iterdir()]
+            return sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in entries)
+        stat = source.stat()
+    except OSError:
+        return None
+    return stat.st_size, stat.st_mtime_ns
 
 
 def _fingerprint(source: Path) -> str:

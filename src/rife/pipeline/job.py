@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from fractions import Fraction
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -298,7 +299,9 @@ class _Job:
         records = [record for _, record in parts.finished(meter)]
         with appearing_whole(target) as temporary:
             deepest = max(record.reordering for record in records)
-            assemble(temporary, parts.timed(records), reordering=deepest, picture=parts.picture, tracks=self._tracks)
+            assemble(
+                temporary, partial(parts.timed, records), reordering=deepest, picture=parts.picture, tracks=self._tracks
+            )
             check = self._checked(temporary, parts.plan, records)
             if check.problems:
                 failed = failed_name(target)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from rife.interpolator import Interpolator
@@ -18,7 +18,16 @@ from rife.pipeline.workspace import SegmentRecord, Workspace
 class Parts:
     """The segments of a plan in a work folder."""
 
-    def __init__(self, source: Source, plan: Plan, picture: Picture, worker: Interpolator, work: Workspace) -> None:
+    def __init__(
+        self,
+        source: Source,
+        plan: Plan,
+        picture: Picture,
+        worker: Interpolator,
+        work: Workspace,
+        *,
+        check_source: Callable[[], None] = lambda: None,
+    ) -> None:
         """Look at what is there.
 
         Args:
@@ -27,8 +36,10 @@ class Parts:
             picture: how segments are encoded.
             worker: makes frames.
             work: where segments are kept.
+            check_source: raises where the source is not what it was; called before a segment is kept.
         """
         self.plan, self.picture, self.work = plan, picture, work
+        self._check_source = check_source
         self._suffix = segment_suffix(picture.encoding.codec)
         self._maker = SegmentMaker(source, plan, worker=worker, picture=picture)
         self.frames_before = sum(s.frames for s in plan.segments if work.finished(s.number, self._suffix))
@@ -55,6 +66,7 @@ class Parts:
                     passed_over = None
                 with self.work.growing(segment.number, self._suffix) as temporary:
                     record = self._maker.make(segment, temporary, on_frame=meter.frame)
+                    self._check_source()
                     self.work.keep(segment.number, temporary, record)
                 meter.check_room()
             yield segment, record

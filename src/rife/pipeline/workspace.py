@@ -23,7 +23,7 @@ from rife.cache import appearing_whole, put_in_place
 from rife.errors import JobError
 
 _FORMAT = 1
-_OWN_FILE = re.compile(r"manifest\.json|lock|\d{6}\.(mkv|mov|json)|\.(manifest|\d{6})\.[0-9a-f]{12}\.(json|mkv|mov)")
+_OWN_FILE = re.compile(r"manifest\.json|lock|\d{6}\.(mkv|mov|json)|\.(manifest|\d{6}|joined)\.[0-9a-f]{12}\.\w+")
 
 
 @dataclass(frozen=True)
@@ -96,6 +96,9 @@ class Workspace:
         self._let_go()
 
     def _let_go(self) -> None:
+        if not self.folder.is_dir():  # somebody has removed it; what went wrong then is told already
+            self._lock.release()
+            return
         useful = not self._done and any(self.folder.glob("[0-9]*.json"))
         if not useful:
             self._remove_parts()
@@ -131,6 +134,19 @@ class Workspace:
         temporary = self.folder / f".{number:06d}.{uuid.uuid4().hex[:12]}{suffix}"
         try:
             yield temporary
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    @contextmanager
+    def joining(self, target: Path) -> Iterator[Path]:
+        """Yield a path for the whole file, which gets the name `target` when the block ends well.
+
+        It grows in here, so that the next run finds and removes it where this one is killed.
+        """
+        temporary = self.folder / f".joined.{uuid.uuid4().hex[:12]}{target.suffix}"
+        try:
+            yield temporary
+            put_in_place(temporary, target)
         finally:
             temporary.unlink(missing_ok=True)
 
