@@ -20,6 +20,10 @@ from rife.media.siting import read_siting
 from rife.media.source import SourceFrame, VideoInfo
 
 _DEFAULT_RATE = Fraction(25)
+_MOST_PIXELS = 16384 * 8192
+"""Four times an 8K picture; a damaged header must not fill the memory."""
+_LATEST_TICK = 2**53
+"""Times beyond this, centuries or more, are damage; a factor and another clock still have to fit into 64 bits."""
 _PRIMING_SECONDS = Fraction(-1, 10)
 
 
@@ -197,9 +201,11 @@ class _Clock:
 
     def timed(self, picture: av.VideoFrame) -> SourceFrame:
         pts = picture.pts
-        if pts is None or (self.frames and pts <= self._last):
+        if pts is None or (self.frames and pts <= self._last) or abs(pts) > _LATEST_TICK:
             pts = self._next
         duration = picture.duration or (pts - self._last if self.frames else self._usual)
+        if not 0 < duration <= _LATEST_TICK:
+            duration = self._usual
         self.frames += 1
         self._last, self._next = pts, pts + duration
         return SourceFrame(picture, pts, duration)
@@ -236,6 +242,11 @@ def _info(path: Path, container: InputContainer, stream: VideoStream) -> VideoIn
     context = stream.codec_context
     if context.width <= 0 or context.height <= 0 or stream.time_base is None:
         raise MediaError(f"{path}: the picture track does not tell its size or time base; the file is damaged.")
+    if context.width * context.height > _MOST_PIXELS:
+        raise MediaError(
+            f"{path}: has pictures of {context.width}x{context.height}; expected at most {_MOST_PIXELS // 1_000_000} "
+            "million pixels. If they are not that large, the file is damaged."
+        )
     return VideoInfo(
         path=path,
         width=context.width,

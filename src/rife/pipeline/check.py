@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import chain, zip_longest
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import cast
 
 import av
 from av.packet import Packet
-from av.stream import Disposition, Stream
+from av.stream import Stream
 
 from rife.errors import MediaError
 from rife.media.measure import TrackSpan, mean_luma, track_spans
@@ -20,6 +20,12 @@ from rife.pipeline.workspace import SegmentRecord
 
 _LUMA_TOLERANCE = 1.0
 """Codes of 8 bit by which new frames may be brighter or darker than their sources on average: less than can be seen."""
+
+
+_MOST_PRIMING_SECONDS = Fraction(1, 10)
+"""What primes a sound decoder is shorter than this."""
+
+_MILLISECOND = Fraction(1, 1000)
 
 
 @dataclass(frozen=True)
@@ -85,19 +91,18 @@ def check_finished(
     """
     try:
         found = _read_back(path, expected, on_progress)
-        spans = _spans(path)
+        sound = _sound_spans(path)
     except (av.FFmpegError, OSError, IndexError) as err:
         raise MediaError(f"{path}: the finished file cannot be read back ({err}).") from err
-    picture, *sound = spans
     return FinishedCheck(
         frames=found.frames,
         frames_planned=found.planned,
         largest_time_error_seconds=float(found.time_error),
-        picture_seconds=float(picture.seconds),
+        picture_seconds=float(found.picture_seconds(expected.duration_seconds)),
         picture_seconds_planned=float(expected.duration_seconds),
         sound=tuple((float(a.seconds), float(b.seconds)) for a, b in zip(sound, expected.sound, strict=False) if b),
         luma_step=found.luma_step,
-        problems=(*_picture_problems(found, picture, expected), *_sound_problems(found, sound, expected)),
+        problems=(*_picture_problems(found, expected), *_sound_problems(found, sound, expected)),
     )
 
 
@@ -108,14 +113,24 @@ class _Found:
     frames: int = 0
     planned: int = 0
     tick: Fraction = Fraction(1)
+    first: Fraction = Fraction(0)
     shift: Fraction = Fraction(0)
     time_error: Fraction = Fraction(0)
-    luma_sum: float = 0.0
-    made: int = 0
+    end: Fraction = Fraction(0)
+    header_seconds: Fraction | None = None
+    luma: dict[bool, tuple[float, int]] = field(default_factory=lambda: {True: (0.0, 0), False: (0.0, 0)})
+
+    def picture_seconds(self, wanted: Fraction) -> Fraction:
+        """Length of the picture track: by its last frame or by its header, of which one may be rounded or guessed."""
+        by_frames = self.end - self.first
+        lengths = [by_frames] if self.header_seconds is None else [by_frames, self.header_seconds]
+        return min(lengths, key=lambda length: abs(length - wanted))
 
     @property
     def luma_step(self) -> float:
-        return self.luma_sum / max(1, self.made)
+        """How much brighter new frames are than source frames, each against what it should be: coding moves both."""
+        (made, made_count), (source, source_count) = self.luma[True], self.luma[False]
+        return made / max(1, made_count) - source / max(1, source_count) if made_count else 0.0
 
 
 def _read_back(path: Path, expected: Expected, on_progress: Callable[[int], None] | None) -> _Found:
@@ -123,6 +138,7 @@ def _read_back(path: Path, expected: Expected, on_progress: Callable[[int], None
     with av.open(str(path.absolute())) as file:
         stream = file.streams.video[0]
         found.tick = stream.time_base or Fraction(1)
+        found.header_seconds = None if stream.duration is None else stream.duration * found.tick
         plan = zip(expected.times, expected.luma, expected.made, strict=True)
         for picture, entry in zip_longest(cast("Iterator[av.VideoFrame]", file.decode(stream)), plan):
             found.frames += picture is not None
@@ -132,25 +148,29 @@ def _read_back(path: Path, expected: Expected, on_progress: Callable[[int], None
             if picture is None or entry is None:
                 continue
             time, luma, made = entry
-            error = (picture.pts or 0) * found.tick - time * expected.time_base
+            when = (picture.pts or 0) * found.tick
+            error = when - time * expected.time_base
             if found.frames == 1:
-                # Matroska has no times below zero: where sound begins there, all tracks are later by as much.
-                found.shift = error
+                found.first = when
+                # Matroska has no times below zero: where sound begins there, all tracks are later by as much. MP4
+                # counts the beginning of a late track in milliseconds.
+                found.shift = error if -_MILLISECOND <= error <= _MOST_PRIMING_SECONDS else Fraction(0)
+            found.end = when + (picture.duration or 0) * found.tick
             found.time_error = max(found.time_error, abs(error - found.shift))
-            if made:
-                found.made += 1
-                found.luma_sum += mean_luma(picture) - luma
+            total, count = found.luma[made]
+            found.luma[made] = total + mean_luma(picture) - luma, count + 1
     return found
 
 
-def _picture_problems(found: _Found, picture: TrackSpan, expected: Expected) -> Iterator[str]:
+def _picture_problems(found: _Found, expected: Expected) -> Iterator[str]:
     if found.frames != found.planned:
         yield f"{found.frames} frames, expected {found.planned}"
     if found.time_error > expected.coarsest_tick + found.tick / 2:
         yield f"a frame stands {float(found.time_error):.4f} s from its time"
     frame_seconds = expected.duration_seconds / max(found.planned, 1)
-    if abs(picture.seconds - expected.duration_seconds) > max(frame_seconds, expected.coarsest_tick * 2):
-        yield f"pictures last {float(picture.seconds):.3f} s, expected {float(expected.duration_seconds):.3f} s"
+    seconds, wanted = found.picture_seconds(expected.duration_seconds), expected.duration_seconds
+    if abs(seconds - wanted) > max(frame_seconds, expected.coarsest_tick * 2):
+        yield f"pictures last {float(seconds):.3f} s, expected {float(wanted):.3f} s"
     if abs(found.luma_step) > _LUMA_TOLERANCE:
         yield f"new frames differ by {found.luma_step:+.2f} codes in luma from their sources"
 
@@ -176,11 +196,10 @@ def luma_step(plan: Plan, records: Sequence[SegmentRecord]) -> float:
     return sum(steps) / max(1, len(steps))
 
 
-def _spans(path: Path) -> list[TrackSpan]:
-    """When the picture track is seen, and then each sound track is heard."""
+def _sound_spans(path: Path) -> list[TrackSpan]:
+    """When each sound track is heard."""
     with av.open(str(path.absolute())) as file:
-        video = next(s for s in file.streams.video if not s.disposition & Disposition.attached_pic)
-        packets = (packet for packet in file.demux(video, *file.streams.audio) if packet.size)
-        spans = track_spans(cast("Iterator[Packet[Stream]]", packets))
-        none = TrackSpan(Fraction(0), Fraction(0))
-        return [spans.get(stream.index, none) for stream in (video, *file.streams.audio)]
+        streams = file.streams.audio
+        packets = (packet for packet in file.demux(*streams) if packet.size) if streams else ()
+        spans = track_spans(cast("Iterable[Packet[Stream]]", packets))
+        return [spans.get(stream.index, TrackSpan(Fraction(0), Fraction(0))) for stream in streams]

@@ -16,7 +16,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from rife.analysis.survey import read_cuts, survey
-from rife.cache import appearing_whole
 from rife.errors import FinishedFileError, JobError, MediaError, TruncatedMediaError
 from rife.interpolator import Interpolator, load
 from rife.media.assembly import Picture, assemble, display_matrix_of
@@ -33,7 +32,7 @@ from rife.media.tracks import CopiedTracks
 from rife.options import DEFAULT_CRF, AtCut, Duplicates, ImageFormat, Sound
 from rife.pipeline.budget import Forecast, check_disk, least_bytes
 from rife.pipeline.check import Expected, FinishedCheck, check_finished
-from rife.pipeline.identity import job_identity
+from rife.pipeline.identity import check_unchanged, job_identity, state_of
 from rife.pipeline.meter import Meter
 from rife.pipeline.observed import ObservedSource
 from rife.pipeline.parts import Parts
@@ -185,6 +184,7 @@ class _Job:
         self._on_progress, self._on_forecast = on_progress, on_forecast
         self._started = time.perf_counter()
         info = reader.info
+        self._source_state = state_of(info.path)
         self._clock = clock_for(
             info.time_base, info.frame_rate, factor=settings.factor, rate=settings.rate, slowdown=settings.slowdown
         )
@@ -209,7 +209,8 @@ class _Job:
                 folder = Path(stack.enter_context(TemporaryDirectory(prefix="rife-"))) / "work"
             check_disk(least_bytes(plan.output_frames, plan.size), folder.parent)
             work = stack.enter_context(Workspace(folder, identity, restart=self._settings.restart))
-            parts = Parts(self._reader, plan, picture, self._worker, work)
+            unchanged = partial(check_unchanged, self._reader.info.path, self._source_state)
+            parts = Parts(self._reader, plan, picture, self._worker, work, check_source=unchanged)
             before = parts.frames_before
             memory_bytes = self._worker.tiling.needed_bytes((plan.size[1], plan.size[0]))
             meter = Meter(
@@ -297,7 +298,7 @@ class _Job:
     def _join(self, parts: Parts, meter: Meter, target: Path) -> tuple[FinishedCheck, list[str]]:
         """Make and assemble the parts, check the file, and give it the name that it has earned."""
         records = [record for _, record in parts.finished(meter)]
-        with appearing_whole(target) as temporary:
+        with parts.work.joining(target) as temporary:
             deepest = max(record.reordering for record in records)
             assemble(
                 temporary, partial(parts.timed, records), reordering=deepest, picture=parts.picture, tracks=self._tracks

@@ -22,6 +22,9 @@ _PIXELS_OF_A_SEGMENT = 120_000_000
 _FEWEST_FRAMES, _MOST_FRAMES = 24, 240
 """A segment is lost when a job is killed, and begins with a key frame: neither too long nor too short."""
 
+_MOST_FRAMES_OF_AN_INTERVAL = 100_000
+"""Half an hour at 60 frames a second: a damaged time must not fill the disk with one picture."""
+
 
 @dataclass(frozen=True)
 class PlannedFrame:
@@ -81,6 +84,15 @@ class Plan:
         """Refuse a source between whose frames nothing can be made."""
         if len(self.survey.pts) < 2:
             raise JobError("the source has one frame; making frames in between needs at least two.")
+        for i in range(len(self.survey.pts)):
+            frames = self.clock.frames_in(*self._span(i), source_frames=1)
+            if frames > _MOST_FRAMES_OF_AN_INTERVAL:
+                start, end = (float(pts * self.survey.time_base) for pts in self._span(i))
+                raise JobError(
+                    f"source frame {i} at {start:.2f} s is shown until {end:.2f} s, which would need {frames} frames "
+                    f"at this rate; expected at most {_MOST_FRAMES_OF_AN_INTERVAL}. The times of the file are damaged, "
+                    "or it is a slide show. Take --factor, which makes a fixed number of frames in each gap."
+                )
 
     @property
     def end_pts(self) -> int:
