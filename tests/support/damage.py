@@ -325,5 +325,7 @@ def frames_in_file(path: Path) -> tuple[int, str]:
     )
     counts = [line.removeprefix("frame=") for line in done.stdout.splitlines() if line.startswith("frame=")]
     # Its rounding of times for an output that is thrown away says nothing of the file.
-    complaints = [line for line in done.stderr.splitlines() if "[null @" not in line and "repeated" not in line]
+    # Nor do damaged packets of sound, which are copied as they are.
+    ignored = ("[null @", "repeated", "[aac @", "[mp3", "[opus @")
+    complaints = [line for line in done.stderr.splitlines() if not any(word in line for word in ignored)]
     return (int(counts[-1]) if counts else 0), "; ".join(complaints)
