@@ -52,7 +52,8 @@ def put_in_place(temporary: Path, path: Path) -> None:
     Raises:
         OSError: the folder cannot be written, or the disk fails.
     """
-    with temporary.open("rb") as file:
+    # Windows synchronises what is open for writing only.
+    with temporary.open("r+b") as file:
         os.fsync(file.fileno())
     temporary.replace(path)
     if os.name == "posix":  # elsewhere folders cannot be synchronised

@@ -32,7 +32,16 @@ class JobError(RifeError):
 
 
 class FinishedFileError(RifeError):
-    """A finished file is not what was planned; it is kept under a name that says so."""
+    """A finished file is not what was planned; it is kept under a name that says so.
+
+    Attributes:
+        check: what was found (`rife.pipeline.check.FinishedCheck`), where it was read back.
+    """
+
+    def __init__(self, message: str, *, check: object = None) -> None:
+        """Say what is wrong, and keep what was found."""
+        super().__init__(message)
+        self.check = check
 
 
 class MissingExtraError(RifeError, ImportError):

@@ -15,6 +15,7 @@ from rife.media.reader import VideoReader
 from rife.media.tracks import CopiedTracks
 from rife.pipeline import Progress, interpolate_video, work_folder
 from rife.pipeline import plan as plan_module
+from rife.pipeline.make import SegmentMaker
 from support.clips import Clip, decoded
 from support.damage import MADE, Variant, frames_in_file
 
@@ -178,3 +179,61 @@ def test_pictures_of_absurd_size_are_refused_before_they_are_decoded(tmp_path: P
     source.write_bytes(small.replace(size, huge))
     with pytest.raises(MediaError, match=r"not a video|60000x60000|size or time base"):
         VideoReader(source)
+
+
+def test_a_pause_near_the_end_is_not_an_error(tmp_path: Path, blender: Interpolator) -> None:
+    """The check once took what a packet lasts in MP4, in the order of decoding, for what is shown: 4.31 s of 3.58."""
+    times = (*range(0, 2000, 40), 3500, 3540)
+    source = Clip(frames=len(times), times=times, width=64, height=48).make(tmp_path)
+    result = interpolate_video(source, tmp_path / "o.mp4", interpolator=blender)
+    assert result.check.picture_seconds == pytest.approx(3.58, abs=0.03)
+
+
+def test_the_worst_quality_is_not_taken_for_flicker(tmp_path: Path, blender: Interpolator) -> None:
+    source = Clip(frames=12).make(tmp_path)
+    result = interpolate_video(source, tmp_path / "o.mp4", crf=51, interpolator=blender)
+    assert abs(result.check.luma_step) < 1
+
+
+def test_what_a_file_cannot_hold_is_refused_before_any_work(tmp_path: Path, blender: Interpolator) -> None:
+    source = Clip().make(tmp_path)
+    for codec, name in (("libx264", "o.webm"), ("prores_ks", "o.mp4")):
+        with pytest.raises(JobError, match=f"does not hold what {codec} makes"):
+            interpolate_video(source, tmp_path / name, codec=codec, interpolator=blender)
+    with pytest.raises(JobError, match="in slow motion only"):
+        interpolate_video(source, tmp_path / "o.mp4", sound="stretch", interpolator=blender)
+    with pytest.raises(JobError, match="for folders of pictures"):
+        interpolate_video(source, tmp_path / "o.mp4", image_format="jpg", interpolator=blender)
+    assert [p.name for p in tmp_path.iterdir()] == [source.name]
+
+
+def test_an_announced_rate_that_is_not_so(tmp_path: Path, blender: Interpolator) -> None:
+    """A browser's recording announces 1000 frames a second: slow motion once aimed at as many."""
+    times = tuple(i * 40 for i in range(20))
+    source = Clip(frames=20, rate=Fraction(1000), times=times, suffix=".mkv").make(tmp_path)
+    result = interpolate_video(source, tmp_path / "o.mkv", slow_motion="2.5", interpolator=blender)
+    assert result.frame_rate < 60
+
+
+def test_a_still_in_retimed_video_is_not_kept_in_memory(
+    tmp_path: Path, blender: Interpolator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    still = [Clip().picture(0)] * 40 + [Clip().picture(i) for i in range(8)]
+    source = tmp_path / "still.mkv"
+    with av.open(str(source), "w") as out:
+        stream = out.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        for picture in still:
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p")))
+        out.mux(stream.encode(None))
+    held: list[int] = []
+    hold = SegmentMaker._hold
+
+    def counted(self: SegmentMaker, frame: object) -> None:
+        hold(self, frame)  # type: ignore[arg-type]
+        held.append(len(self._held))
+
+    monkeypatch.setattr(SegmentMaker, "_hold", counted)
+    result = interpolate_video(source, tmp_path / "o.mkv", duplicates="retime", interpolator=blender)
+    assert result.output_frames == 96
+    assert max(held) <= 3

@@ -193,3 +193,28 @@ def test_encoders_that_are_not_there(tmp_path: Path, blender: Interpolator) -> N
     with pytest.raises(JobError, match="no presets"):
         interpolate_video(source, tmp_path / "o.mkv", interpolator=blender, codec="ffv1", preset="fast")
     assert sorted(p.name for p in tmp_path.iterdir()) == [source.name]
+
+
+def test_a_killed_job_from_a_pipe_goes_on(tmp_path: Path, blender: Interpolator) -> None:
+    """What comes through a pipe is the same source if its pictures are the same."""
+    from rife.media.opening import open_source
+    from rife.media.spool import Spool
+    from rife.pipeline.identity import fingerprint
+
+    source = Clip(frames=6).make(tmp_path)
+    prints = []
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        with open_source(source) as reader:
+            prints.append(fingerprint(Spool(reader, tmp_path / name)))
+    assert prints[0] == prints[1]
+
+
+def test_json_does_not_disturb_a_stream(tmp_path: Path) -> None:
+    model = tmp_path / "blend.safetensors"
+    save_file(blending_network(SPECS["4.6"]).state_dict(), model)
+    source = Clip(frames=3).make(tmp_path)
+    rife = [sys.executable, "-m", "rife", "interpolate", str(source), "-o", "-", "--model", str(model), "--json"]
+    run = subprocess.run(rife, capture_output=True, check=True)
+    assert run.stdout.startswith(b"YUV4MPEG2")
+    assert run.stderr.splitlines()[-1].startswith(b'{"event": "done"')

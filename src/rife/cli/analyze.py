@@ -68,11 +68,11 @@ def _check_targets(output: Path | None, plot: Path | None, source: Path, *, over
 
 def _survey(path: Path, reporter: Reporter) -> Survey:
     from rife.analysis.survey import survey
-    from rife.media.reader import VideoReader
+    from rife.media.opening import open_source
     from rife.pipeline import Progress
 
     started = time.monotonic()
-    with VideoReader(path) as source, reporter.progress():
+    with open_source(path) as source, reporter.progress():
         total = source.info.frames
 
         def step(frames: int) -> None:

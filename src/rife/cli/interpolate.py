@@ -105,7 +105,7 @@ def interpolate(
     The output lasts as long as the input; sound, subtitles and the like are copied. A job that was interrupted goes
     on where it was when the same command is given again. Weights are fetched the first time.
     """
-    reporter = Reporter(json_lines=json_lines)
+    reporter = Reporter(json_lines=json_lines, output_is_piped=output == Path("-"))
     with reporter.errors():
         from rife.allocation import keep_freed_memory
         from rife.interpolator import load
@@ -194,7 +194,7 @@ def _report(reporter: Reporter, result: VideoResult) -> None:
             "times": f"at most {check.largest_time_error_seconds * 1000:.3f} ms off",
             "pictures": f"{check.picture_seconds:.3f} of {check.picture_seconds_planned:.3f} s",
             "sound": sound or "none",
-            "cuts": f"{result.cuts}, no frame made across",
+            "cuts": str(result.cuts),
             "luma, new against source": f"{check.luma_step:+.3f} codes of 255",
         }
     )

@@ -32,9 +32,15 @@ _JSON_INTERVAL_SECONDS = 0.5
 class Reporter:
     """Says what a command does, to a person or to a program."""
 
-    def __init__(self, *, json_lines: bool) -> None:
-        """Choose between JSON lines on standard output and words on standard error."""
+    def __init__(self, *, json_lines: bool, output_is_piped: bool = False) -> None:
+        """Choose between JSON lines on standard output and words on standard error.
+
+        Args:
+            json_lines: for a program, not for a person.
+            output_is_piped: standard output carries the result itself; JSON lines go to standard error.
+        """
         self.json_lines = json_lines
+        self._lines = sys.stderr if output_is_piped else sys.stdout
         self._interactive = not json_lines and sys.stderr.isatty()
         self._bar: Bar | None = None
         self._task: TaskID | None = None
@@ -44,7 +50,7 @@ class Reporter:
     def event(self, event: str, /, **fields: object) -> None:
         """Print one JSON line, if JSON was asked for."""
         if self.json_lines:
-            print(json.dumps({"event": event, **fields}), flush=True)  # noqa: T201
+            print(json.dumps({"event": event, **fields}), flush=True, file=self._lines)
 
     def say(self, text: str) -> None:
         """Tell a person at a terminal; silent otherwise."""
@@ -63,6 +69,9 @@ class Reporter:
         try:
             yield
         except RifeError as err:
+            check = getattr(err, "check", None)
+            if check is not None:
+                self.event("check", **asdict(check))
             self._fail("error", str(err))
             raise typer.Exit(EXIT_FAILED) from err
         except BrokenPipeError as err:  # nobody reads what is printed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -77,12 +78,14 @@ class Container:
     """A kind of video file.
 
     Attributes:
+        muxer: FFmpeg's name for the kind of file.
         codec: encoder where none is asked for.
         alpha_codec: encoder for pictures with transparency, where the usual one cannot hold it.
         cannot_hold: prefixes of codecs that the container is said to hold, but that it or most players do not.
         tick: seconds to which it rounds times; 0 where it keeps them as they are.
     """
 
+    muxer: str
     codec: str
     alpha_codec: str | None = None
     cannot_hold: tuple[str, ...] = ()
@@ -90,13 +93,13 @@ class Container:
 
 
 _MILLISECOND = Fraction(1, 1000)
-_MP4 = Container("libx264", cannot_hold=("pcm_",))
+_MP4 = Container("mp4", "libx264", cannot_hold=("pcm_",))
 CONTAINERS = {
     ".mp4": _MP4,
     ".m4v": _MP4,
-    ".mov": Container("libx264", alpha_codec="prores_ks"),
-    ".mkv": Container("libx264", alpha_codec="ffv1", tick=_MILLISECOND),
-    ".webm": Container("libvpx-vp9", alpha_codec="libvpx-vp9", tick=_MILLISECOND),
+    ".mov": Container("mov", "libx264", alpha_codec="prores_ks"),
+    ".mkv": Container("matroska", "libx264", alpha_codec="ffv1", tick=_MILLISECOND),
+    ".webm": Container("webm", "libvpx-vp9", alpha_codec="libvpx-vp9", tick=_MILLISECOND),
 }
 """Video files that can be written, by ending."""
 
@@ -150,6 +153,24 @@ def container_for(path: Path) -> Container:
             f"{path}: cannot write {path.suffix or 'a file without an ending'}; "
             f"expected one of {', '.join(CONTAINERS)}."
         ) from None
+
+
+def check_holds(path: Path, settings: EncodeSettings) -> None:
+    """Refuse an encoder whose stream this kind of file does not hold, before anything is done.
+
+    Raises:
+        MediaError: an ending that cannot be written.
+        JobError: the file does not hold it.
+    """
+    container = container_for(path)
+    if settings.codec is None:
+        return
+    name = _encoder(settings.codec).canonical_name
+    with av.open(os.devnull, "w", format=container.muxer) as file:
+        if name not in file.supported_codecs:
+            raise JobError(
+                f"{path}: a {path.suffix} file does not hold what {settings.codec} makes. Take .mkv or .mov."
+            )
 
 
 def check_settings(settings: EncodeSettings) -> None:

@@ -7,7 +7,7 @@ here but in the plan: a segment's frames are numbered, and a file that counts mi
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import zip_longest
@@ -112,7 +112,7 @@ class SegmentWriter:
         picture.pts = pts
         picture.time_base = self._time_base
         picture.pict_type = 0  # the decoder's frame types are not the encoder's
-        self._mux(self._video.encode(picture))
+        self._mux(picture)
 
     def finish(self) -> None:
         """Write what the encoder still holds, and the end of the file.
@@ -120,15 +120,15 @@ class SegmentWriter:
         Raises:
             MediaError: it could not be written.
         """
-        self._mux(self._video.encode(None))
+        self._mux(None)
         try:
             self._file.close()
         except (av.FFmpegError, OSError) as err:
             raise MediaError(f"the end of a segment could not be written ({err}).") from err
 
-    def _mux(self, packets: Iterable[Packet[VideoStream]]) -> None:
+    def _mux(self, picture: av.VideoFrame | None) -> None:
         try:
-            for packet in packets:
+            for packet in self._video.encode(picture):
                 if packet.pts is None:
                     raise MediaError(f"{self._video.codec_context.name}: gave a frame without a time.")
                 packet.pts = self._numbers[packet.pts]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
@@ -11,6 +12,7 @@ from types import TracebackType
 from rife.errors import MediaError, TruncatedMediaError
 from rife.media.codecs import intermediate_for
 from rife.media.formats import LAYOUTS
+from rife.media.measure import samples_crc32
 from rife.media.segment import SegmentReader, SegmentWriter, segment_suffix
 from rife.media.source import Source, SourceFrame
 
@@ -30,6 +32,7 @@ class Spool:
         """
         self._damage: TruncatedMediaError | None = None
         self._times: list[tuple[int, int]] = []
+        self._digest = hashlib.sha256()
         frames = source.frames()
         first = next(frames, None)
         if first is None:
@@ -54,6 +57,11 @@ class Spool:
             writer.finish()
         self.info = replace(source.info, path=self.path, frames=len(self._times), can_rewind=True)
 
+    @property
+    def fingerprint(self) -> str:
+        """What came through the pipe: the same for the same pictures."""
+        return f"{len(self._times)} pictures, {self._digest.hexdigest()[:16]}"
+
     def __enter__(self) -> Spool:
         return self
 
@@ -75,3 +83,4 @@ class Spool:
     def _keep(self, frame: SourceFrame, writer: SegmentWriter) -> None:
         writer.write(frame.picture, frame.pts)
         self._times.append((frame.pts, frame.duration))
+        self._digest.update(samples_crc32(frame.picture).to_bytes(4, "big"))

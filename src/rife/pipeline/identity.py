@@ -11,17 +11,20 @@ import torch
 from rife.errors import MediaError
 from rife.interpolator import Interpolator
 from rife.media.codecs import Encoding
+from rife.media.sequence import ImageSequence
+from rife.media.source import Source
+from rife.media.spool import Spool
 from rife.pipeline.plan import Plan
 from rife.version import __version__
 
 _SAMPLE_BYTES = 1 << 20
 
 
-def job_identity(source: Path, plan: Plan, encoding: Encoding, worker: Interpolator) -> dict[str, object]:
+def job_identity(source: Source, plan: Plan, encoding: Encoding, worker: Interpolator) -> dict[str, object]:
     """Describe a job under names that a user knows.
 
     Args:
-        source: the input.
+        source: the open input.
         plan: its frames.
         encoding: of the output.
         worker: makes the frames.
@@ -29,7 +32,7 @@ def job_identity(source: Path, plan: Plan, encoding: Encoding, worker: Interpola
     survey = hashlib.sha256(plan.survey.to_json().encode()).hexdigest()
     clock = {name: str(value) for name, value in asdict(plan.clock).items()}
     return {
-        "source": _fingerprint(source),
+        "source": fingerprint(source),
         "source frames": f"{len(plan.survey.pts)} ({survey[:16]})",
         "times": f"{type(plan.clock).__name__} {clock}",
         "at cuts": plan.at_cut,
@@ -69,15 +72,17 @@ def state_of(source: Path) -> object:
     return stat.st_size, stat.st_mtime_ns
 
 
-def _fingerprint(source: Path) -> str:
-    """Size, time and a hash of both ends of a file; names, sizes and times of the files of a folder."""
-    if source.is_file():
-        size = source.stat().st_size
-        with source.open("rb") as file:
+def fingerprint(source: Source) -> str:
+    """What came through a pipe; names, sizes and times of picture files; size and a hash of both ends of a file."""
+    if isinstance(source, Spool):
+        return source.fingerprint
+    path = source.info.path
+    if not isinstance(source, ImageSequence):
+        size = path.stat().st_size
+        with path.open("rb") as file:
             ends = file.read(_SAMPLE_BYTES)
             file.seek(max(0, size - _SAMPLE_BYTES))
             ends += file.read(_SAMPLE_BYTES)
         return f"{size} bytes, {hashlib.sha256(ends).hexdigest()[:16]}"
-    folder = source if source.is_dir() else source.parent
-    entries = sorted((p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in folder.iterdir() if p.is_file())
+    entries = [(p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in source.files]
     return f"{len(entries)} files, {hashlib.sha256(repr(entries).encode()).hexdigest()[:16]}"

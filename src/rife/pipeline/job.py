@@ -48,7 +48,10 @@ from rife.pipeline.targets import (
     partial_name,
 )
 from rife.pipeline.workspace import SegmentRecord, Workspace, work_folder
-from rife.timing import FactorClock, clock_for
+from rife.timing import Clock, FactorClock, clock_for
+
+_RATE_ERROR = Fraction(1, 10)
+"""An announced frame rate that is further from the measured one is not believed."""
 
 _MAX_TICKS = 2**31 - 1
 """Most ticks a second that containers can count."""
@@ -185,9 +188,8 @@ class _Job:
         self._started = time.perf_counter()
         info = reader.info
         self._source_state = state_of(info.path)
-        self._clock = clock_for(
-            info.time_base, info.frame_rate, factor=settings.factor, rate=settings.rate, slowdown=settings.slowdown
-        )
+        self._source_rate = info.frame_rate
+        self._clock = self._clock_at(info.frame_rate)
         worker.check_clock(self._clock)
         self._file = reader if isinstance(reader, VideoReader) else None
         self._tracks: CopiedTracks | None = None
@@ -202,7 +204,7 @@ class _Job:
             raise TruncatedMediaError(f"{damage} Nothing was made; --keep-partial makes what can be made.")
         target = self._output if damage is None else partial_name(self._output)
         picture, notes = self._picture(observed)
-        identity = job_identity(self._reader.info.path, plan, picture.encoding, self._worker)
+        identity = job_identity(self._reader, plan, picture.encoding, self._worker)
         with ExitStack() as stack:
             folder = work_folder(target)
             if target == STANDARD_STREAM:
@@ -241,6 +243,16 @@ class _Job:
             check=check,
         )
 
+    def _clock_at(self, source_rate: Fraction) -> Clock:
+        settings = self._settings
+        return clock_for(
+            self._reader.info.time_base,
+            source_rate,
+            factor=settings.factor,
+            rate=settings.rate,
+            slowdown=settings.slowdown,
+        )
+
     def _plan(self) -> tuple[Plan, ObservedSource]:
         """Read the source once, and place every output frame."""
         observed, info = ObservedSource(self._reader), self._reader.info
@@ -257,6 +269,11 @@ class _Job:
             raise observed.damage or JobError(
                 f"{info.path}: has one frame; making frames in between needs at least two."
             )
+        measured = (len(found.pts) - 1) / ((found.pts[-1] - found.pts[0]) * info.time_base)
+        if abs(measured / info.frame_rate - 1) > _RATE_ERROR:
+            # A recording of a browser or a phone announces a rate that it never has.
+            self._source_rate = measured.limit_denominator(1000)
+            self._clock = self._clock_at(self._source_rate)
         first = observed.first_picture
         size = first.width, first.height
         self._worker.tiling.check((first.height, first.width))
@@ -286,7 +303,7 @@ class _Job:
         picture = Picture(
             encoding=encoding,
             first=first,
-            frame_rate=self._clock.frame_rate(info.frame_rate),
+            frame_rate=self._clock.frame_rate(self._source_rate),
             time_base=tick,
             sample_aspect_ratio=info.sample_aspect_ratio,
             metadata={} if self._file is None else dict(self._file.stream.metadata),
@@ -309,7 +326,7 @@ class _Job:
                 temporary.replace(failed)
                 parts.work.finish()
                 told = "; ".join(check.problems)
-                raise FinishedFileError(f"{target}: not as planned: {told}. The file is kept as {failed}.")
+                raise FinishedFileError(f"{target}: not as planned: {told}. The file is kept as {failed}.", check=check)
             check_not_in_the_way(target, self._settings)
         return check, [] if self._tracks is None else self._tracks.notes
 
@@ -343,6 +360,10 @@ class _Job:
         with sink_for(target, spec, overwrite=settings.overwrite, image_format=settings.image_format) as sink:
             names = observed.names if isinstance(self._clock, FactorClock) else []
             records = write_pictures(sink, parts, finished, names=names)
+            if sink.frames_written != parts.plan.output_frames:
+                raise FinishedFileError(
+                    f"{target}: {sink.frames_written} pictures were made, expected {parts.plan.output_frames}."
+                )
             sink.finish()
         notes = list(sink.notes)
         if self._tracks is not None:

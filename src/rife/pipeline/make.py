@@ -159,7 +159,10 @@ class SegmentMaker:
             frame = next(self._frames, None)
             if frame is None:
                 raise MediaError(f"{self._source.info.path}: ended earlier than when it was first read.")
-            self._hold(frame)
+            if self._next_number == number:
+                self._hold(frame)
+            else:
+                self._next_number += 1  # passed over: repeated, or between two frames of a lower rate
         return self._held[number]
 
     def _hold(self, frame: SourceFrame) -> None:

@@ -84,6 +84,8 @@ class Plan:
         """Refuse a source between whose frames nothing can be made."""
         if len(self.survey.pts) < 2:
             raise JobError("the source has one frame; making frames in between needs at least two.")
+        if not self.segments:
+            raise JobError("at this frame rate no frame falls within the source; take a higher one.")
         for i in range(len(self.survey.pts)):
             frames = self.clock.frames_in(*self._span(i), source_frames=1)
             if frames > _MOST_FRAMES_OF_AN_INTERVAL:
@@ -161,6 +163,8 @@ class Plan:
         if timestep == 0:
             return PlannedFrame(first, None, Fraction(0), pts)
         second = numbers[j + 1]
+        if self._changes_before[second] == self._changes_before[first]:
+            return PlannedFrame(first, None, Fraction(0), pts)  # a still stays still
         across_a_cut = self._cuts_before[second] > self._cuts_before[first]
         if across_a_cut and self.at_cut == "hold":
             return PlannedFrame(first, None, Fraction(0), pts)
@@ -177,6 +181,14 @@ class Plan:
             return list(self.survey.pts), range(len(self.survey.pts))
         kept = content_times(self.survey)
         return [time for _, time in kept], [number for number, _ in kept]
+
+    @cached_property
+    def _changes_before(self) -> list[int]:
+        """How many intervals that are not repeats lie before each source frame; repeats count where they are kept."""
+        counts = [0]
+        for interval in self.survey.intervals:
+            counts.append(counts[-1] + (self.duplicates == "keep" or not interval.repeated))
+        return counts
 
     @cached_property
     def _cuts_before(self) -> list[int]:

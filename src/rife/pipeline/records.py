@@ -115,6 +115,8 @@ class JobSettings:
                 raise JobError(f"{name}: expected {' or '.join(get_args(choices))}, got {value!r}.")
         if self.cuts is not None and not self.cuts.is_file():
             raise JobError(f'{self.cuts}: no such list of cuts. Write one with "rife analyze INPUT -o FILE".')
+        if self.sound == "stretch" and self.slow_motion is None:
+            raise JobError("sound: is stretched in slow motion only; give --slowmo, or leave --audio out.")
         check_settings(self.encode)
 
     @property

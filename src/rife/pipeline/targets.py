@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from rife.errors import JobError, MediaError
-from rife.media.codecs import CONTAINERS, container_for
+from rife.media.codecs import CONTAINERS, check_holds
 from rife.media.sequence import is_sequence
 from rife.media.sinks import check_target, is_picture_target
 from rife.pipeline.records import JobSettings
@@ -17,6 +17,7 @@ STANDARD_STREAM = Path("-")
 
 def default_output(source: Path, settings: JobSettings | None = None) -> Path:
     """Name the output where none is given: beside the source, with what is done in its name."""
+    source = source if source.name else source.absolute()
     suffix = source.suffix if source.suffix.lower() in CONTAINERS else ".mkv"
     done = (settings or JobSettings()).short_name
     if source.is_dir():
@@ -26,8 +27,10 @@ def default_output(source: Path, settings: JobSettings | None = None) -> Path:
 
 
 def partial_name(output: Path) -> Path:
-    """Name under which an incomplete output is kept."""
-    return output.with_name(f"{output.stem}.partial{output.suffix}")
+    """Name under which an incomplete output is kept; what goes into a pipe is there already."""
+    if output == STANDARD_STREAM:
+        return output
+    return output.with_name(f"{output.stem}.partial{output.suffix}" if output.suffix else f"{output.name}-partial")
 
 
 def failed_name(output: Path) -> Path:
@@ -68,7 +71,9 @@ def check_not_in_the_way(output: Path, settings: JobSettings) -> None:
 
 
 def _check_file(source: Path, output: Path, settings: JobSettings) -> None:
-    container_for(output)
+    check_holds(output, settings.encode)
+    if settings.image_format != "png":
+        raise JobError(f"{output}: --image-format is for folders of pictures. Name a folder, or leave it out.")
     if output.exists() and source.exists() and output.samefile(source):
         raise JobError(f"{output}: the output is the input. Name another file with -o.")
     if output.is_dir():

@@ -51,6 +51,7 @@ class SegmentRecord:
 
 def work_folder(output: Path) -> Path:
     """Folder in which the parts of an output are kept until it is whole."""
+    output = output if output.name else output.absolute()
     return output.with_name(f"{output.name}.rife-work")
 
 
