@@ -334,7 +334,7 @@ def load(
         network: the network that the weights are for, where their tensors do not tell (IFNet_2R).
         device: `auto`, `cpu`, `cuda`, ...
         engine: `auto` takes OpenVINO on a processor where it is installed, else PyTorch; or name one.
-        precision: `auto` takes bf16 where engine and processor have it.
+        precision: `auto` is float32; `bf16` is faster, and a little less exact (docs/performance.md).
         tile: side of the tiles in which frames are made, in pixels; `auto` or `off`.
         memory_bytes: what the network may take.
 

@@ -36,6 +36,9 @@ Engine = Annotated[
     EngineName, typer.Option(help="auto takes OpenVINO on a processor where it is installed, else PyTorch.")
 ]
 Arithmetic = Annotated[
-    Precision, typer.Option("--precision", help="auto takes bf16 where engine and processor have it.")
+    Precision,
+    typer.Option(
+        "--precision", help="auto is float32; bf16 is faster where the processor has it, and a little less exact."
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON line for each event.")]

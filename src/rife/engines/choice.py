@@ -18,7 +18,7 @@ def create_engine(network: IFNet, *, engine: EngineName = "auto", precision: Pre
     Args:
         network: with its weights, on its device.
         engine: `auto` takes OpenVINO for a network on the CPU, where it is installed.
-        precision: `auto` takes bf16 where the engine has it and the processor multiplies it in hardware.
+        precision: `auto` is float32: bf16 has to be asked for, as long as it loses what docs/performance.md tells.
 
     Raises:
         JobError: an unknown name, or a precision or device that the engine does not have.
@@ -45,5 +45,4 @@ def create_engine(network: IFNet, *, engine: EngineName = "auto", precision: Pre
 
     if precision == "bf16" and not has_bf16():
         raise JobError("precision bf16: this processor does not multiply bf16 in hardware. Take float32, or auto.")
-    chosen = "bf16" if precision != "float32" and has_bf16() else "float32"
-    return OpenVinoEngine(network, precision=chosen)
+    return OpenVinoEngine(network, precision="bf16" if precision == "bf16" else "float32")
