@@ -72,7 +72,7 @@ class Interpolator:
             precision: of the engine: `auto`, `float32`, `bf16`.
             tile: side in pixels of the tiles in which a frame is made: the same picture in less memory. `auto` takes
                 tiles where a frame is too large for the memory, `off` never.
-            memory_bytes: what the network may take; 2.4 GB unless given, and no more than is free.
+            memory_bytes: what the network may take; 1.6 GB unless given, and no more than is free.
 
         Raises:
             JobError: an unknown or impossible choice or device, or an ensemble that the network does not have.
