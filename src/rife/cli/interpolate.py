@@ -86,7 +86,7 @@ def interpolate(
         str, typer.Option(help="Make frames in tiles: auto (what is too large), off, or their side in pixels.")
     ] = "auto",
     memory: Annotated[
-        str | None, typer.Option(help="What the network may take: 4G, 512M, ...; 2.4 GB by default.", metavar="SIZE")
+        str | None, typer.Option(help="What the network may take: 4G, 512M, ...; 1.6 GB by default.", metavar="SIZE")
     ] = None,
     engine: Engine = "auto",
     precision: Arithmetic = "auto",
