@@ -42,6 +42,8 @@ MEMORY_BYTES = 6 << 30
 FILE_BYTES = 1 << 30
 # Each variant takes one: the rates make what damaged times lead to.
 OPTIONS = ((), ("--fps", "60"), ("--keep-partial",), ("--factor", "3"), ("--slowmo", "2", "--audio", "stretch"))
+# Finished parts are kept when joining them fails; a file that fails its check is listed as a failure further down.
+_MAY_STAY = ("out.partial", "out.failed-check", "out.mkv.rife-work", "out.mp4.rife-work", "out.mov.rife-work")
 
 
 @dataclass
@@ -110,7 +112,7 @@ def verdict(run: Run, status: int) -> tuple[str, str]:
     message = str(last.get("message", ""))
     if code != 1 or last.get("event") != "error" or not message or "\n" in message or "Traceback" in message:
         return f"exit {code}", f"not one clear line: {last}"
-    if run.output.exists() or any(not name.startswith(("out.partial", "out.failed-check")) for name in left):
+    if run.output.exists() or any(not name.startswith(_MAY_STAY) for name in left):
         return "error", f"left behind: {left}; {message}"
     if "failed-check" in " ".join(left):
         return "error", f"failed its check: {message}"

@@ -222,4 +222,6 @@ def _created(path: Path) -> Iterator[OutputContainer]:
 
 def _failed(error: Exception) -> _WritingError:
     reason = getattr(error, "strerror", None) or error
+    if getattr(error, "errno", None) == errno.EINVAL:
+        reason = f"{reason}: the source has times or tracks that this container cannot hold; .mkv holds more"
     return _WritingError(f"the finished file cannot be written ({reason}).", error=error)

@@ -40,6 +40,7 @@ class StretchedSound:
         """
         self._source, self.source_index, self._slowdown = source, stream.index, slowdown
         self.damaged_packets = 0
+        self.seconds_decoded = Fraction(0)
         template = cast("AudioStream", stream)
         suffix = ".webm" if file.format.name == "webm" else ""
         rate = 48000 if suffix else template.codec_context.sample_rate
@@ -77,6 +78,7 @@ class StretchedSound:
                 self.damaged_packets += latest is not None and packet.dts < latest
                 latest = packet.dts
             for frame in self._decoded(packet):
+                self.seconds_decoded += Fraction(frame.samples, frame.sample_rate)
                 if graph is None:
                     graph = self._graph(frame)
                     self._start_seconds = max(Fraction(0), Fraction(frame.pts or 0) * (frame.time_base or Fraction(0)))

@@ -143,22 +143,21 @@ class CopiedTracks:
 
     def sound_spans(self) -> tuple[TrackSpan | None, ...]:
         """When each sound track of the output should be heard, in its order; None where a part of it is missing."""
-        stretched = {sound.source_index for sound in self._stretched}
+        slower = {sound.source_index: sound for sound in self._stretched}
         copied = {index for index, copy in self._copies.items() if copy.type == "audio"}
         try:
-            spans = track_spans(self._source.packets(copied | stretched))
+            spans = track_spans(self._source.packets(copied | slower.keys()))
         except MediaError:
-            return (None,) * len(copied | stretched)
-        # What primes a decoder is not stretched; encoders and filters round to frames of their own.
-        slower = {
-            index: TrackSpan(
-                max(Fraction(0), span.start) * self._slowdown, span.seconds * self._slowdown, Fraction(1, 8)
-            )
-            for index, span in spans.items()
-            if index in stretched
-        }
-        whole = {**spans, **slower}
-        return tuple(None if index in self._incomplete else whole.get(index) for index in sorted(copied | stretched))
+            return (None,) * (len(copied) + len(slower))
+        for index, sound in slower.items():
+            # A damaged packet may decode to less than it announces, and what is stretched is what was decoded. What
+            # primes a decoder is not; encoders and filters round to frames of their own.
+            start = max(Fraction(0), spans[index].start) if index in spans else Fraction(0)
+            seconds = sound.seconds_decoded * self._slowdown
+            spans[index] = TrackSpan(start * self._slowdown, seconds, Fraction(1, 8))
+        return tuple(
+            None if index in self._incomplete else spans.get(index) for index in sorted(copied | slower.keys())
+        )
 
     def give_up(self, stream: Stream, why: str) -> None:
         """Leave a track as it is: it could not be written any further."""
