@@ -37,7 +37,7 @@ def animated(path: Path, pictures: list[Image.Image], **how: object) -> Path:
 
 def video_frames(path: Path) -> list[SourceFrame]:
     with VideoReader(path) as reader:
-        return [item for item in reader if isinstance(item, SourceFrame)]
+        return list(reader.frames())
 
 
 def shown(path: Path) -> list[np.ndarray]:
