@@ -19,7 +19,6 @@ import skimage.data
 from PIL import Image
 
 from rife.media.reader import VideoReader
-from rife.media.source import SourceFrame
 from rife.samples import sample_path
 
 Picture = np.ndarray
@@ -57,11 +56,10 @@ def _footage(split: Split) -> list[list[Image.Image]]:
 
 def _frames(name: str) -> Iterator[Image.Image]:
     with VideoReader(sample_path(name)) as reader:
-        for item in reader:
-            if isinstance(item, SourceFrame):
-                image = item.picture.to_image()
-                image.thumbnail((640, 640))
-                yield image
+        for frame in reader.frames():
+            image = frame.picture.to_image()
+            image.thumbnail((640, 640))
+            yield image
 
 
 class Maker:

@@ -33,7 +33,6 @@ from torch.nn import functional as F
 from rife.analysis.cuts import CutFinder
 from rife.analysis.planes import planes_of
 from rife.media.reader import VideoReader
-from rife.media.source import SourceFrame
 
 Detector = Callable[[Path], set[int]]
 
@@ -41,9 +40,8 @@ Detector = Callable[[Path], set[int]]
 def own(path: Path) -> set[int]:
     finder = CutFinder()
     with VideoReader(path) as reader:
-        for item in reader:
-            if isinstance(item, SourceFrame):
-                finder.add(planes_of(item.picture))
+        for frame in reader.frames():
+            finder.add(planes_of(frame.picture))
     return {index + 1 for index, cut in enumerate(finder.finish()) if cut}
 
 
@@ -60,12 +58,11 @@ def field_rule(path: Path) -> set[int]:
 
 def _frames_in_rgb(path: Path) -> Iterator[Tensor]:
     with VideoReader(path) as reader:
-        for item in reader:
-            if isinstance(item, SourceFrame):
-                rgb = torch.from_numpy(item.picture.to_ndarray(format="rgb24")).permute(2, 0, 1)[None].float() / 255
-                # Those tools fill the picture up with black to multiples of 128 first. On pictures as small as these
-                # that would be a third of them, and nothing would be a cut; at 1080 rows it is 6%: left out here.
-                yield rgb
+        for frame in reader.frames():
+            rgb = torch.from_numpy(frame.picture.to_ndarray(format="rgb24")).permute(2, 0, 1)[None].float() / 255
+            # Those tools fill the picture up with black to multiples of 128 first. On pictures as small as these
+            # that would be a third of them, and nothing would be a cut; at 1080 rows it is 6%: left out here.
+            yield rgb
 
 
 def _ssim(a: Tensor, b: Tensor) -> float:
