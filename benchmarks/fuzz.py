@@ -63,7 +63,7 @@ def start(variant: Variant, undamaged: Path, folder: Path, model: Path) -> Run:
     source = variant.make(undamaged, folder)
     at = sum(map(ord, str(variant)))
     output = folder / ("out" + (".mkv", ".mp4", ".mkv", ".mov")[at % 4])
-    arguments = ["interpolate", str(source), "-o", str(output), "--model", str(model), "--json"]
+    arguments = ["interpolate", str(source), "-o", str(output), "--model", str(model), "--engine", "torch", "--json"]
     sys.stdout.flush()
     pid = os.fork()
     if pid == 0:

@@ -210,7 +210,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def command(source: Path, output: Path, model: Path) -> list[str]:
-    arguments = ["interpolate", str(source), "-o", str(output), "--model", str(model), "--json"]
+    arguments = ["interpolate", str(source), "-o", str(output), "--model", str(model), "--engine", "torch", "--json"]
     return [sys.executable, "-m", "rife", *arguments]
 
 
