@@ -49,7 +49,7 @@ class TrackSpan:
 
     start: Fraction
     seconds: Fraction
-    tolerance: Fraction = Fraction(1, 40)
+    tolerance: Fraction = Fraction(1, 20)
 
 
 def track_spans(packets: Iterable[Packet[Stream]]) -> dict[int, TrackSpan]:
