@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from rife.places import padded
-from rife.refine import conv
+from rife.refine import conv, dtype_of
 from rife.specs import NetworkSpec
 from rife.warp import resize
 
@@ -88,8 +88,9 @@ class IFBlock(nn.Module):
             x: (B, C, h, w) what the block takes, at 1/`scale` of the frame's size, flow in pixels of that size.
             scale: how much smaller than the frame that is.
         """
-        x = padded(x, 2 if self.spec.half_downsampling else 4)
-        x = self._head(self._body(self.conv0(x))).contiguous()
+        given = x.dtype
+        x = padded(x, 2 if self.spec.half_downsampling else 4).to(dtype_of(self))
+        x = self._head(self._body(self.conv0(x))).to(given).contiguous()
         # One transposed convolution undoes one of the block's two halvings, where there are two.
         ends_at_half = self.spec.head in ("deconv", "deconvs") and not self.spec.half_downsampling
         factor = scale * 2 if ends_at_half else scale

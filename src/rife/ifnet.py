@@ -22,10 +22,10 @@ from rife.blocks import BLOCK_REACH_PX, BLOCK_STEP_PX, IFBlock, Low
 from rife.distil import Teaching, distilled
 from rife.encoder import FrameFeatures, build_encoder
 from rife.errors import ShapeError
-from rife.motion import NO_MOTION, Motion, Pair, Sight, first_sight, moves_far, shrunk_sight, sight_at
+from rife.motion import NO_MOTION, Motion, Pair, Sight, farthest_px, first_sight, shrunk_sight, sight_at
 from rife.places import Window
 from rife.records import combined, joined, rows
-from rife.refine import REFINE_REACH_PX, Contextnet, Unet
+from rife.refine import REFINE_REACH_PX, Contextnet, Unet, dtype_of
 from rife.specs import NetworkSpec
 
 
@@ -98,7 +98,9 @@ class IFNet(nn.Module):
             img: (B, 3, H, W) in [0, 1].
             refine: include the context maps, if the network has them.
         """
-        encoded = self.encode(img) if self.spec.encoder is not None else None
+        encoded = None
+        if self.spec.encoder is not None:
+            encoded = self.encode(img.to(dtype_of(self.encode))).to(img.dtype)
         return FrameFeatures(encoded, self.contextnet.features(img) if refine and self.refines else [])
 
     def forward(
@@ -232,12 +234,12 @@ class IFNet(nn.Module):
             tile: as for `estimate`.
 
         Returns:
-            The estimate so far, and (B,) which samples move so far that they have to start again at doubled scales;
-            None for networks that do not, and in training.
+            The estimate so far, and (B,) how far each sample moves: beyond `restart_flow_px`, it has to start again at
+            doubled scales. None for networks that do not, and in training.
         """
         motion, second = self._advanced(pair, NO_MOTION, scales, range(2), average, restarted, sights, tile)
-        limit_px = None if restarted or self.training else self.spec.restart_flow_px
-        return motion, None if limit_px is None else moves_far(second, limit_px, pair.whole)
+        decides = self.spec.restart_flow_px is not None and not restarted and not self.training
+        return motion, farthest_px(second, pair.whole) if decides else None
 
     def fine(
         self,
@@ -262,7 +264,9 @@ class IFNet(nn.Module):
         """Estimate the motion; with `keep`, also what every block left, at full size."""
         sights: list[Sight] = []
         kept = sights if keep else None
-        motion, far = self.coarse(pair, scales, average=average, restarted=restarted, sights=kept, tile=tile)
+        motion, moved_px = self.coarse(pair, scales, average=average, restarted=restarted, sights=kept, tile=tile)
+        limit_px = self.spec.restart_flow_px
+        far = None if moved_px is None or limit_px is None else moved_px > limit_px
         if far is None or not bool(far.any()):
             return self.fine(pair, motion, scales, average=average, sights=kept, tile=tile), sights
         # Only the samples that moved far start again: a batch equals a loop.

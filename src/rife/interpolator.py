@@ -97,7 +97,9 @@ class Interpolator:
         self.network = network.to(self.device).eval()
         self.engine = create_engine(self.network, engine=engine, precision=precision)
         # OpenVINO holds a frame whole: where the choice is free, what is too large for that is made in tiles.
-        self._tile_engine = TorchEngine(self.network) if engine == "auto" else self.engine
+        self._tile_engine = self.engine
+        if engine == "auto" and not isinstance(self.engine, TorchEngine):
+            self._tile_engine = create_engine(self.network, engine="torch", precision=self.engine.precision)
 
     @property
     def any_time(self) -> bool:

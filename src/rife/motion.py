@@ -101,11 +101,11 @@ NO_MOTION = Motion(None, None, [], None)
 """Before the first block."""
 
 
-def moves_far(low: Low, limit_px: float, whole: Window) -> Tensor:
-    """Mark the samples (B,) whose two flows both change by more than `limit_px` somewhere in the frame."""
+def farthest_px(low: Low, whole: Window) -> Tensor:
+    """How far both flows of a sample change somewhere in the frame: the lesser of the two, (B,)."""
     largest = largest_enlarged(low.output[:, :4], low.factor, height=whole.height, width=whole.width)
-    far: Tensor = (largest.reshape(-1, 2, 2).amax(dim=2) > limit_px).all(dim=1)
-    return far
+    both: Tensor = largest.reshape(-1, 2, 2).amax(dim=2).amin(dim=1)
+    return both
 
 
 class Sight(NamedTuple):

@@ -99,10 +99,11 @@ class Contextnet(nn.Module):
             ShapeError: wrong channel count, or a size that is not a multiple of 16.
         """
         _check_frame("Contextnet: x", x, self.finest_shrink, channels=3)
-        maps = []
+        maps, given = [], x.dtype
+        x = x.to(dtype_of(self))
         for stage in (self.conv1, self.conv2, self.conv3, self.conv4):
             x = stage(x)
-            maps.append(x)
+            maps.append(x.to(given))
         return maps
 
     def warp(self, features: Sequence[Tensor], flow: Tensor, *, window: Window | None = None) -> list[Tensor]:
@@ -215,7 +216,9 @@ class Unet(nn.Module):
             _check_same_size(f"Unet: {name}", x, img0, channels=channels)
         _check_pyramid("Unet: c0", c0, img0, self.finest_shrink)
         _check_pyramid("Unet: c1", c1, img0, self.finest_shrink)
-        s0 = self.down0(torch.cat((img0, img1, warped_img0, warped_img1, mask, flow), 1))
+        given, dtype = img0.dtype, dtype_of(self)
+        c0, c1 = ([level.to(dtype) for level in pyramid] for pyramid in (c0, c1))
+        s0 = self.down0(torch.cat((img0, img1, warped_img0, warped_img1, mask, flow), 1).to(dtype))
         s1 = self.down1(torch.cat((s0, c0[0], c1[0]), 1))
         s2 = self.down2(torch.cat((s1, c0[1], c1[1]), 1))
         s3 = self.down3(torch.cat((s2, c0[2], c1[2]), 1))
@@ -223,7 +226,12 @@ class Unet(nn.Module):
         x = self.up1(torch.cat((x, s2), 1))
         x = self.up2(torch.cat((x, s1), 1))
         x = self.up3(torch.cat((x, s0), 1))
-        return torch.sigmoid(self.conv(x))
+        return torch.sigmoid(self.conv(x).to(given))
+
+
+def dtype_of(module: nn.Module) -> torch.dtype:
+    """The dtype in which a module multiplies: that of its weights."""
+    return next(module.parameters()).dtype
 
 
 def _check_frame(name: str, x: Tensor, finest_shrink: int, *, channels: int) -> None:

@@ -18,7 +18,8 @@ def create_engine(network: IFNet, *, engine: EngineName = "auto", precision: Pre
     Args:
         network: with its weights, on its device.
         engine: `auto` takes OpenVINO for a network on the CPU, where it is installed.
-        precision: `auto` is float32: bf16 has to be asked for, as long as it loses what docs/performance.md tells.
+        precision: `auto` takes bf16 where OpenVINO finds that the processor multiplies it, else float32. PyTorch is
+            the reference, and takes bf16 only when it is named.
 
     Raises:
         JobError: an unknown name, or a precision or device that the engine does not have.
@@ -31,12 +32,7 @@ def create_engine(network: IFNet, *, engine: EngineName = "auto", precision: Pre
     if engine == "auto":
         engine = "openvino" if device == "cpu" and find_spec("openvino") else "torch"
     if engine == "torch":
-        if precision == "bf16":
-            raise JobError(
-                "precision bf16: engine torch runs in float32. Take engine openvino on a CPU that has bf16 "
-                '(pip install "rife[cpu]"), or precision float32.'
-            )
-        return TorchEngine(network)
+        return TorchEngine(network, precision="bf16" if precision == "bf16" else "float32")
     if device != "cpu":
         raise JobError(f"engine openvino: runs on the CPU, got device {device}. Take engine torch.")
     # Imported when chosen: an optional library.
@@ -45,4 +41,5 @@ def create_engine(network: IFNet, *, engine: EngineName = "auto", precision: Pre
 
     if precision == "bf16" and not has_bf16():
         raise JobError("precision bf16: this processor does not multiply bf16 in hardware. Take float32, or auto.")
-    return OpenVinoEngine(network, precision="bf16" if precision == "bf16" else "float32")
+    fast = precision == "bf16" or (precision == "auto" and has_bf16())
+    return OpenVinoEngine(network, precision="bf16" if fast else "float32")

@@ -74,20 +74,19 @@ class Graph:
 
 
 class GraphStore:
-    """Graphs of one network at one precision: in memory, on disk, or built when first asked for."""
+    """Graphs of one network: in memory, on disk, or built when first asked for."""
 
-    def __init__(self, network: nn.Module, *, precision: str, threads: int | None = None) -> None:
+    def __init__(self, network: nn.Module, *, threads: int | None = None) -> None:
         """Keep graphs of a network.
 
         Args:
             network: its weights and the sources of this package are part of every graph's name on disk.
-            precision: `float32` or `bf16`.
             threads: how many a graph may use; all cores if None.
         """
         self.built = 0
         self.read = 0
-        self._config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
-        self._config["INFERENCE_PRECISION_HINT"] = {"float32": "f32", "bf16": "bf16"}[precision]
+        # What a piece has in bf16 stays so; the hint only keeps OpenVINO from putting anything else there.
+        self._config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
         if threads is not None:
             self._config["INFERENCE_NUM_THREADS"] = threads
         name = core().get_property("CPU", "FULL_DEVICE_NAME")

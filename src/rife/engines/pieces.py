@@ -90,15 +90,15 @@ class _Blocks(nn.Module):
 
 
 class Coarse(_Blocks):
-    """The two first blocks, and whether they moved too far."""
+    """The two first blocks, and how far they moved."""
 
     def forward(self, img0: Tensor, img1: Tensor, time: Tensor, *encoded: Tensor) -> tuple[Tensor, ...]:
-        """Return the flat motion, and (1,) whether to start again."""
+        """Return the flat motion, and (1,) how far it moves, in pixels."""
         pair = self._pair(img0, img1, time, encoded)
-        motion, far = self.network.coarse(pair, self.scales, average=self.average)
+        motion, moved_px = self.network.coarse(pair, self.scales, average=self.average)
         self.form = MotionForm(motion)
-        assert far is not None
-        return (*flat_motion(motion), far.float())
+        assert moved_px is not None
+        return (*flat_motion(motion), moved_px)
 
 
 class Fine(_Blocks):

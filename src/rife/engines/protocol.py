@@ -8,6 +8,7 @@ from torch import Tensor
 
 from rife.encoder import FrameFeatures
 from rife.motion import Motion, Pair
+from rife.options import Precision
 from rife.places import Window
 
 
@@ -17,6 +18,10 @@ class Engine(Protocol):
     @property
     def label(self) -> str:
         """Library and precision, as in `openvino bf16`."""
+
+    @property
+    def precision(self) -> Precision:
+        """`float32` or `bf16`."""
 
     def features(self, img: Tensor, *, refine: bool = True) -> FrameFeatures:
         """Compute what depends on one frame alone, for every pair that the frame takes part in.

@@ -1,4 +1,4 @@
-"""The reference: the network as it is, run by PyTorch in float32 on any of its devices."""
+"""The reference: the network as it is, run by PyTorch on any of its devices; in float32, unless bf16 is asked for."""
 
 from __future__ import annotations
 
@@ -7,18 +7,26 @@ from torch import Tensor
 
 from rife.encoder import FrameFeatures
 from rife.engines.pieces import carried
+from rife.engines.precision import in_bf16
 from rife.ifnet import IFNet
 from rife.motion import Motion, Pair
+from rife.options import Precision
 from rife.places import Window
 
 
 class TorchEngine:
     """Runs a network where it is."""
 
-    label = "torch float32"
+    def __init__(self, network: IFNet, *, precision: Precision = "float32") -> None:
+        """Take a network that is on its device, with its weights.
 
-    def __init__(self, network: IFNet) -> None:
-        """Take a network that is on its device, with its weights."""
+        Args:
+            network: is not changed.
+            precision: `float32` or `bf16`; in bf16, what decides whether to start again stays in float32.
+        """
+        self.label, self.precision = f"torch {precision}", precision
+        if precision == "bf16":
+            network = in_bf16(network, coarse=network.spec.restart_flow_px is None)
         self._network = network
 
     @torch.no_grad()
