@@ -77,11 +77,11 @@ class Motion(NamedTuple):
         flow = None if self.flow is None else place.read(self.flow)
         mask = None if self.mask is None else place.read(self.mask)
         for low in self.lows:
-            change = place.enlarge(low.output[:, :4], low.factor)
-            flow = change if flow is None else flow + change
-            if mask_accumulates or low is self.newest:
-                change = place.enlarge(low.output[:, 4:5], low.factor)
-                mask = change if mask is None or not mask_accumulates else mask + change
+            counts = mask_accumulates or low is self.newest
+            change = place.enlarge(low.output[:, : 5 if counts else 4], low.factor)
+            flow = change[:, :4] if flow is None else flow + change[:, :4]
+            if counts:
+                mask = change[:, 4:] if mask is None or not mask_accumulates else mask + change[:, 4:]
         if flow is None or mask is None:
             raise ValueError("no block has run yet")
         return flow, mask

@@ -16,7 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rife.warp import backward_warp, resize
+from rife.enlarge import enlarge
+from rife.warp import backward_warp
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Window:
         # One cell more on each side is what bilinear reading reaches; outside of the picture its edge is repeated.
         top, left = max(self.top // factor - 1, 0), max(self.left // factor - 1, 0)
         part = x[..., top : -(-self.bottom // factor) + 1, left : -(-self.right // factor) + 1]
-        enlarged = resize(part, factor)
+        enlarged = enlarge(part, factor)
         top, left = self.top - top * factor, self.left - left * factor
         return enlarged[..., top : top + self.height, left : left + self.width]
 
