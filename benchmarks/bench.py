@@ -69,8 +69,9 @@ class _Run:
         for clip in plan.triples:
             self._step(f"quality {clip}", lambda c=clip: self._quality(c))
         self._step("agreement", self._agreement)
-        for size, frames in plan.job_frames.items():
-            self._step(f"jobs {size}", lambda s=size, n=frames: self._jobs(s, n))
+        for index, (size, frames) in enumerate(plan.job_frames.items()):
+            rival = self._ffmpeg if index == 0 else None
+            self._step(f"jobs {size}", lambda s=size, n=frames, f=rival: self._jobs(s, n, f))
 
     def _step(self, name: str, action: object) -> None:
         if name in self._results["done"]:
@@ -102,13 +103,13 @@ class _Run:
             self._results["agreement"] = agreement.with_published(Path(folder))
         self._say(f"agreement: {self._results['agreement']}")
 
-    def _jobs(self, size: str, frames: int) -> None:
+    def _jobs(self, size: str, frames: int, ffmpeg: str | None) -> None:
         width, height = map(int, size.split("x"))
         with tempfile.TemporaryDirectory(prefix="rife-bench-") as folder:
             clip = Path(folder) / "clip.mp4"
             clips.write_clip(clip, width, height, frames)
-            ours = [row for row in self._rows if row.kind == "rife" and row.refine != "off"]
-            commands = jobs.jobs(ours, clip, ffmpeg=self._ffmpeg)
+            name = claims.best(self._results, "full")
+            commands = jobs.jobs([row for row in self._rows if row.name == name], clip, ffmpeg=ffmpeg)
             self._results["jobs"][size] = jobs.run_jobs(commands, frames, runs=self._plan.runs, say=self._say)
 
     def _say(self, text: str) -> None:
@@ -127,7 +128,7 @@ def _plan(options: argparse.Namespace) -> Plan:
         cells,
         growth,
         {"bikes": 24, "bigbuckbunny": 12, "carphone": 24},
-        {"720x480": 97, "1280x720": 49},
+        {"720x480": 97, "1280x720": 97},
     )
 
 

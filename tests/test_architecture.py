@@ -18,7 +18,7 @@ REPOSITORY = Path(__file__).parent.parent
 # Lower layers first; a module imports from its own layer or below. A package's modules share its layer.
 LAYERS = (
     ("errors", "options", "version"),
-    ("allocation", "cache", "wheels", "specs", "tiling", "timing", "frames", "opacity", "warp", "records"),
+    ("allocation", "cache", "wheels", "specs", "tiling", "timing", "frames", "opacity", "warp", "records", "still"),
     ("enlarge",),
     ("places",),
     ("samples", "refine", "encoder"),

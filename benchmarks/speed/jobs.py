@@ -34,7 +34,7 @@ def jobs(contestants: Sequence[Contestant], clip: Path, *, ffmpeg: str | None) -
     if ffmpeg is not None:
         out = clip.with_name("theirs.mp4")
         command = [ffmpeg, "-y", "-loglevel", "error", "-i", str(clip), "-vf", "minterpolate=fps=50:mi_mode=mci"]
-        rows.append(Job(FFMPEG, [*command, "-c:v", "libx264", "-preset", "medium", "-crf", "16", str(out)], out))
+        rows.append(Job(FFMPEG, [*command, "-c:v", "libx264", "-preset", "veryfast", "-crf", "16", str(out)], out))
     return rows
 
 

@@ -90,6 +90,7 @@ def contestants(*, bf16: bool, openvino: bool) -> list[Contestant]:
     if openvino:
         rows.append(_ours("openvino", "float32", "full"))
         if bf16:
+            rows += [_ours("torch", "bf16", "full")]
             rows += [_ours("openvino", "bf16", refine) for refine in ("full", "off")]
     return [*rows, Contestant(BLEND, "blend")]
 

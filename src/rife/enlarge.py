@@ -22,7 +22,7 @@ _CELLS = 32
 
 def enlarge(x: Tensor, factor: int) -> Tensor:
     """Enlarge (B, C, h, w) by `factor`, bilinear, pixel areas aligned (align_corners=False)."""
-    if factor % 2 == 0 and torch.jit.is_tracing():
+    if factor % 2 == 0 and torch.jit.is_tracing():  # type: ignore[no-untyped-call,attr-defined]
         return _higher(_wider(x, factor), factor)
     return resize(x, factor)
 

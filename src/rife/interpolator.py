@@ -29,6 +29,7 @@ from rife.options import EngineName, FlowScale, Precision, Refine, Tile
 from rife.places import Window, padded
 from rife.prepared import PreparedFrame
 from rife.specs import SPECS
+from rife.still import still_parts
 from rife.tiling import TILE_STEP_PX, Tiling, is_out_of_memory
 from rife.timing import MAX_FACTOR, Clock, FactorClock, check_factor
 from rife.warp import resize
@@ -246,6 +247,14 @@ class Interpolator:
         return self._scales[min(steps, len(self._scales) - 1)]
 
     def _make(self, frame0: PreparedFrame, frame1: PreparedFrame, time: float, scale: float) -> Tensor:
+        still = still_parts(frame0.whole, frame1.whole)
+        if still is None:
+            return self._moved(frame0, frame1, time, scale)
+        if bool(still.all()):
+            return frame0.whole
+        return torch.where(still, frame0.whole, self._moved(frame0, frame1, time, scale))
+
+    def _moved(self, frame0: PreparedFrame, frame1: PreparedFrame, time: float, scale: float) -> Tensor:
         (padded0, features0), (padded1, features1) = (self._computed(frame, scale) for frame in (frame0, frame1))
         pair = self.network.pair(
             padded0, padded1, time, features0=features0, features1=features1, refine=self.refine, flow_scale=scale
@@ -336,7 +345,7 @@ def load(
         network: the network that the weights are for, where their tensors do not tell (IFNet_2R).
         device: `auto`, `cpu`, `cuda`, ...
         engine: `auto` takes OpenVINO on a processor where it is installed, else PyTorch; or name one.
-        precision: `auto` is float32; `bf16` is faster, and a little less exact (docs/performance.md).
+        precision: `auto` is bf16 where OpenVINO finds that the processor multiplies it, else float32.
         tile: side of the tiles in which frames are made, in pixels; `auto` or `off`.
         memory_bytes: what the network may take.
 

@@ -217,16 +217,22 @@ class Unet(nn.Module):
         _check_pyramid("Unet: c0", c0, img0, self.finest_shrink)
         _check_pyramid("Unet: c1", c1, img0, self.finest_shrink)
         given, dtype = img0.dtype, dtype_of(self)
-        c0, c1 = ([level.to(dtype) for level in pyramid] for pyramid in (c0, c1))
         s0 = self.down0(torch.cat((img0, img1, warped_img0, warped_img1, mask, flow), 1).to(dtype))
-        s1 = self.down1(torch.cat((s0, c0[0], c1[0]), 1))
-        s2 = self.down2(torch.cat((s1, c0[1], c1[1]), 1))
-        s3 = self.down3(torch.cat((s2, c0[2], c1[2]), 1))
-        x = self.up0(torch.cat((s3, c0[3], c1[3]), 1))
+        s1 = self.down1(_with_context(s0, c0[0], c1[0]))
+        s2 = self.down2(_with_context(s1, c0[1], c1[1]))
+        s3 = self.down3(_with_context(s2, c0[2], c1[2]))
+        x = self.up0(_with_context(s3, c0[3], c1[3]))
         x = self.up1(torch.cat((x, s2), 1))
         x = self.up2(torch.cat((x, s1), 1))
         x = self.up3(torch.cat((x, s0), 1))
         return torch.sigmoid(self.conv(x).to(given))
+
+
+def _with_context(own: Tensor, c0: Tensor, c1: Tensor) -> Tensor:
+    """Concatenate channels, in the dtype of `own`."""
+    if c0.dtype == own.dtype:
+        return torch.cat((own, c0, c1), 1)
+    return torch.cat((own, torch.cat((c0, c1), 1).to(own.dtype)), 1)  # converted once, in one piece
 
 
 def dtype_of(module: nn.Module) -> torch.dtype:

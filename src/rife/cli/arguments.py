@@ -37,8 +37,6 @@ Engine = Annotated[
 ]
 Arithmetic = Annotated[
     Precision,
-    typer.Option(
-        "--precision", help="auto is float32; bf16 is faster where the processor has it, and a little less exact."
-    ),
+    typer.Option("--precision", help="auto is bf16 where the processor multiplies it, and float32 elsewhere."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON line for each event.")]

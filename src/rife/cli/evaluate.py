@@ -21,7 +21,8 @@ def evaluate(
     network: Network = None,
     device: Device = "auto",
     engine: Engine = "auto",
-    precision: Arithmetic = "auto",
+    # Not auto: figures are to be the same on every machine.
+    precision: Arithmetic = "float32",
     json_lines: Json = False,
 ) -> None:
     """Hide every second frame of INPUT, make it, and print how close it comes (PSNR).

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby, islice
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from rife.media.colour import adapted, from_rgb, to_rgb
 from rife.media.measure import mean_luma, samples_crc32
 from rife.media.segment import SegmentReader, SegmentWriter
 from rife.media.source import Source, SourceFrame
+from rife.pipeline.behind import Behind
 from rife.pipeline.plan import Plan, PlannedFrame, Segment
 from rife.pipeline.workspace import SegmentRecord, sha256_of
 from rife.prepared import PreparedFrame
@@ -86,19 +88,26 @@ class SegmentMaker:
         luma: list[float] = []
         expected: list[float] = []
         picture = self._picture
-        with SegmentWriter(
+        writer = SegmentWriter(
             path,
             picture.encoding,
             first=picture.first,
             frame_rate=picture.frame_rate,
             time_base=picture.time_base,
             sample_aspect_ratio=picture.sample_aspect_ratio,
-        ) as writer:
-            for frame, made in self._pictures(segment):
-                expected.append(self._expected_luma(frame))
-                luma.append(expected[-1] if frame.second is None else mean_luma(made))
-                writer.write(made, frame.pts)
-                on_frame()
+        )
+
+        def write(frame: PlannedFrame, picture_of: Callable[[], av.VideoFrame], expected_luma: float) -> None:
+            made = picture_of()
+            luma.append(expected_luma if frame.second is None else mean_luma(made))
+            writer.write(made, frame.pts)
+
+        with writer:
+            with Behind() as behind:
+                for frame, picture_of in self._pictures(segment):
+                    expected.append(self._expected_luma(frame))
+                    behind.do(partial(write, frame, picture_of, expected[-1]))
+                    on_frame()
             writer.finish()
         with SegmentReader(path) as reader:
             reordering = max(place - item.number for place, item in enumerate(reader.packets()))
@@ -114,8 +123,8 @@ class SegmentMaker:
             resume_crc32=samples_crc32(resume.picture),
         )
 
-    def _pictures(self, segment: Segment) -> Iterator[tuple[PlannedFrame, av.VideoFrame]]:
-        """Yield the output frames of a segment with their pictures."""
+    def _pictures(self, segment: Segment) -> Iterator[tuple[PlannedFrame, Callable[[], av.VideoFrame]]]:
+        """Yield the output frames of a segment, with what gives their pictures."""
         for (first, second, blend), group in groupby(
             self._plan.frames(segment), key=lambda frame: (frame.first, frame.second, frame.blend)
         ):
@@ -123,10 +132,10 @@ class SegmentMaker:
             before = self._get(first)
             self._held = {number: held for number, held in self._held.items() if number >= first}
             if second is None:
-                yield from ((frame, before.picture) for frame in frames)
+                yield from ((frame, partial(getattr, before, "picture")) for frame in frames)
                 continue
             for frame, rgb in zip(frames, self._between(before, self._get(second), frames, blend=blend), strict=True):
-                yield frame, from_rgb(rgb, before.picture, siting=self._picture.siting)
+                yield frame, partial(from_rgb, rgb, before.picture, siting=self._picture.siting)
 
     def _between(self, before: _Held, after: _Held, frames: list[PlannedFrame], *, blend: bool) -> Iterator[Tensor]:
         if blend:

@@ -1,0 +1,58 @@
+"""Work that goes on behind the caller's back, in order: encoding one frame while the next is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from queue import Queue
+from threading import Thread
+from types import TracebackType
+
+_WAITING = 1
+"""Calls that wait while one runs. Each holds a frame in float32, which is 100 MB at 3840x2160."""
+
+
+class Behind:
+    """Runs calls one after another in a thread of its own. What one of them raises, the caller gets at its next."""
+
+    def __init__(self) -> None:
+        """Start the thread."""
+        self._calls: Queue[Callable[[], object] | None] = Queue(_WAITING)
+        self._error: BaseException | None = None
+        self._thread = Thread(target=self._run, name="rife-behind", daemon=True)
+        self._thread.start()
+
+    def do(self, call: Callable[[], object]) -> None:
+        """Run a call after all that were given before; waits while too many are waiting.
+
+        Raises:
+            BaseException: what an earlier call raised; nothing was run after it.
+        """
+        self._raise()
+        self._calls.put(call)
+
+    def __enter__(self) -> Behind:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Wait for all calls; if the caller failed, only for the one that runs."""
+        if error is not None:
+            self._error = self._error or error
+        self._calls.put(None)
+        self._thread.join()
+        if error is None:
+            self._raise()
+
+    def _run(self) -> None:
+        while (call := self._calls.get()) is not None:
+            if self._error is None:
+                try:
+                    call()
+                except BaseException as err:
+                    self._error = err
+
+    def _raise(self) -> None:
+        if self._error is not None:
+            raise self._error

@@ -1,0 +1,70 @@
+"""Convolutions in bf16: what is rounded, how, and what stays as it was."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from rife.engines.openvino_engine import OpenVinoEngine
+from rife.engines.precision import in_bf16, rounded
+from rife.ifnet import IFNet
+from rife.specs import SPECS
+from support.golden import with_closed_form_weights
+
+
+def test_kernels_keep_their_sums() -> None:
+    weight = torch.randn(32, 17, 3, 3, generator=torch.Generator().manual_seed(0)) * 0.1
+    ours, nearest = rounded(weight), weight.bfloat16().float()
+    assert torch.equal(ours, ours.bfloat16().float())
+    errors = [(x - weight).sum((2, 3)).abs().mean() for x in (ours, nearest)]
+    assert errors[0] < errors[1] / 5
+    # No weight goes further than to the next number but one.
+    assert ((ours - weight).abs() <= weight.abs() / 128 + weight.abs().amax((2, 3), keepdim=True) / 128).all()
+
+
+def test_flat_pictures_keep_their_brightness() -> None:
+    weight = torch.randn(8, 3, 3, 3, generator=torch.Generator().manual_seed(1))
+    grey = torch.full((1, 3, 9, 9), 0.5)
+    exact, ours, nearest = (torch.conv2d(grey, w) for w in (weight, rounded(weight), weight.bfloat16().float()))
+    assert (ours - exact).abs().max() < (nearest - exact).abs().max() / 4
+
+
+@pytest.mark.parametrize("name", ["4.0", "4.26", "3.8"])
+def test_everything_that_multiplies_is_in_bf16_and_the_original_is_not_touched(name: str) -> None:
+    network = IFNet(SPECS[name])
+    with_closed_form_weights(network)
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    quick = in_bf16(network)
+    assert {p.dtype for p in quick.parameters()} == {torch.bfloat16}
+    assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
+
+
+def test_coarse_blocks_can_stay_exact() -> None:
+    network = IFNet(SPECS["4.0"])
+    quick = in_bf16(network, coarse=False)
+    assert quick.get_submodule("block1") is network.get_submodule("block1")
+    assert next(quick.get_submodule("block2").parameters()).dtype == torch.bfloat16
+    a, b = torch.rand(2, 1, 3, 64, 64)
+    exact, ours = (n.eval().coarse(n.pair(a, b), n.scales())[1] for n in (network, quick))
+    assert torch.equal(exact, ours)
+
+
+@pytest.mark.parametrize(("limit_share", "asked"), [(1.0, True), (3.0, False)])
+def test_whether_to_start_again_is_asked_in_float32_where_it_is_close(
+    limit_share: float, asked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = IFNet(SPECS["4.0"], refine=False).requires_grad_(requires_grad=False)
+    with_closed_form_weights(network)
+    pair = network.eval().pair(*torch.rand(2, 1, 3, 64, 64, generator=torch.Generator().manual_seed(0)), refine=False)
+    moved_px = network.coarse(pair, network.scales())[1]
+    assert moved_px is not None
+    network.spec = replace(network.spec, restart_flow_px=float(moved_px) * limit_share)
+    engine = OpenVinoEngine(network, precision="bf16")
+    engine._network.spec = network.spec
+    seen = []
+    original = engine._coarse
+    monkeypatch.setattr(engine, "_coarse", lambda n, *a, **k: seen.append(n) or original(n, *a, **k))
+    engine.estimate(pair)
+    assert (network in seen) is asked
