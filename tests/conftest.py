@@ -65,3 +65,9 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "cache"
     monkeypatch.setenv("RIFE_CACHE", str(folder))
     return folder
+
+
+@pytest.fixture
+def as_if_moving(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Equal frames go through the network too: for tests of what it does with them."""
+    monkeypatch.setattr("rife.interpolator.still_parts", lambda a, b: None)

@@ -68,6 +68,7 @@ def test_auto_is_never_worse_on_the_sample_clips(model: str, clip: str) -> None:
     assert scores["auto"] >= scores["1"] - 0.05
 
 
+@pytest.mark.usefixtures("as_if_moving")
 @pytest.mark.parametrize("scale", ["0.5", "0.25", "2"])
 @pytest.mark.parametrize("name", ["3.8", "4.6", "4.26"])
 def test_any_scale_keeps_the_size(name: str, scale: FlowScale) -> None:
@@ -115,6 +116,7 @@ def test_the_ensemble_of_every_network_is_symmetric(name: str) -> None:
     assert (forwards - backwards).abs().max() < tolerance()
 
 
+@pytest.mark.usefixtures("as_if_moving")
 def test_an_ensemble_that_a_network_does_not_have(blender: Interpolator) -> None:
     from conftest import blending_network
 

@@ -25,6 +25,7 @@ def moving_square(shift: int, height: int = 90, width: int = 130) -> np.ndarray:
     return frame
 
 
+@pytest.mark.usefixtures("as_if_moving")
 @pytest.mark.parametrize("size", [(90, 130), (64, 64), (33, 127), (16, 16), (3, 5)])
 def test_any_size_keeps_its_size(size: tuple[int, int], default_interpolator: Interpolator) -> None:
     frame = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)

@@ -44,6 +44,7 @@ def test_an_opaque_frame_is_made_as_one_without_opacity(worker: str, request: py
     torch.testing.assert_close(mixed, out)
 
 
+@pytest.mark.usefixtures("as_if_moving")
 @pytest.mark.parametrize("worker", ["blender", "middle_blender"])
 def test_a_still_frame_stays_as_it_is_hidden_colours_too(worker: str, request: pytest.FixtureRequest) -> None:
     frame = torch.rand(1, 4, 33, 47) * 1.2 - 0.1

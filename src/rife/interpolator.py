@@ -17,9 +17,8 @@ import torch
 from torch import Tensor
 
 from rife.encoder import FrameFeatures
-from rife.engines.choice import create_engine
+from rife.engines.choice import create_engine, create_tile_engine
 from rife.engines.protocol import Engine
-from rife.engines.torch_engine import TorchEngine
 from rife.errors import JobError, ShapeError
 from rife.frames import FrameT, from_network, to_network
 from rife.ifnet import IFNet
@@ -98,9 +97,7 @@ class Interpolator:
         self.network = network.to(self.device).eval()
         self.engine = create_engine(self.network, engine=engine, precision=precision)
         # OpenVINO holds a frame whole: where the choice is free, what is too large for that is made in tiles.
-        self._tile_engine = self.engine
-        if engine == "auto" and not isinstance(self.engine, TorchEngine):
-            self._tile_engine = create_engine(self.network, engine="torch", precision=self.engine.precision)
+        self._tile_engine = create_tile_engine(self.network, self.engine) if engine == "auto" else self.engine
 
     @property
     def any_time(self) -> bool:
@@ -221,11 +218,17 @@ class Interpolator:
             )
         for time in times:
             self._check_time(time)
+        whole0, whole1 = frame0.whole, frame1.whole
+        still = still_parts(whole0, whole1) if times and whole0.shape == whole1.shape else None
+        if still is not None and bool(still.all()):
+            yield from (whole0 for _ in times)
+            return
         scale = self.flow_scale(frame0, frame1) if times else 1.0
         if self.any_time:
-            yield from (self._make(frame0, frame1, float(time), scale) for time in times)
+            made: Iterator[Tensor] = (self._make(frame0, frame1, float(time), scale) for time in times)
         else:
-            yield from self._by_halving(frame0, frame1, times, scale)
+            made = self._by_halving(frame0, frame1, times, scale)
+        yield from (picture if still is None else torch.where(still, whole0, picture) for picture in made)
 
     @torch.no_grad()
     def flow_scale(self, frame0: PreparedFrame, frame1: PreparedFrame) -> float:
@@ -247,14 +250,6 @@ class Interpolator:
         return self._scales[min(steps, len(self._scales) - 1)]
 
     def _make(self, frame0: PreparedFrame, frame1: PreparedFrame, time: float, scale: float) -> Tensor:
-        still = still_parts(frame0.whole, frame1.whole)
-        if still is None:
-            return self._moved(frame0, frame1, time, scale)
-        if bool(still.all()):
-            return frame0.whole
-        return torch.where(still, frame0.whole, self._moved(frame0, frame1, time, scale))
-
-    def _moved(self, frame0: PreparedFrame, frame1: PreparedFrame, time: float, scale: float) -> Tensor:
         (padded0, features0), (padded1, features1) = (self._computed(frame, scale) for frame in (frame0, frame1))
         pair = self.network.pair(
             padded0, padded1, time, features0=features0, features1=features1, refine=self.refine, flow_scale=scale
@@ -345,7 +340,7 @@ def load(
         network: the network that the weights are for, where their tensors do not tell (IFNet_2R).
         device: `auto`, `cpu`, `cuda`, ...
         engine: `auto` takes OpenVINO on a processor where it is installed, else PyTorch; or name one.
-        precision: `auto` is bf16 where OpenVINO finds that the processor multiplies it, else float32.
+        precision: `auto` is bf16 with OpenVINO on a processor that multiplies it, else float32.
         tile: side of the tiles in which frames are made, in pixels; `auto` or `off`.
         memory_bytes: what the network may take.
 

@@ -30,8 +30,8 @@ EngineName = Literal["auto", "torch", "openvino"]
 it is installed."""
 
 Precision = Literal["auto", "float32", "bf16"]
-"""Arithmetic of the convolutions; auto is float32. bf16 is more than twice as fast where the processor has it, and
-costs what docs/performance.md tells."""
+"""Arithmetic of the convolutions; auto is bf16 with OpenVINO on a processor that multiplies it, else float32. What bf16
+gains and costs: docs/performance.md."""
 
 Tile = Literal["auto", "off"] | int
 """Side in pixels of the tiles in which a frame is made; auto tiles what is too large for the memory, off never does."""

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rife.enlarge import enlarge
+from rife.enlarge import enlarge, part_of
 from rife.warp import backward_warp
 
 
@@ -48,9 +48,10 @@ class Window:
         # One cell more on each side is what bilinear reading reaches; outside of the picture its edge is repeated.
         top, left = max(self.top // factor - 1, 0), max(self.left // factor - 1, 0)
         part = x[..., top : -(-self.bottom // factor) + 1, left : -(-self.right // factor) + 1]
-        enlarged = enlarge(part, factor)
         top, left = self.top - top * factor, self.left - left * factor
-        return enlarged[..., top : top + self.height, left : left + self.width]
+        rows, columns = top + self.height, left + self.width
+        enlarged = enlarge(part, factor, rows=rows, columns=columns)
+        return part_of(part_of(enlarged, -2, top, self.height, of=rows), -1, left, self.width, of=columns)
 
     def warp(self, image: Tensor, flow: Tensor, *, shrink: int = 1) -> Tensor:
         """Read a whole image where the window's flow points; both at 1/`shrink` of the frame's size."""

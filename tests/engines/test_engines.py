@@ -141,6 +141,7 @@ def test_flow_scale_and_ensemble(published: IFNet, engine: EngineName, precision
     assert compared(published, engine, precision, frames, refine="off", scale="2", ensemble=True) >= least
 
 
+@pytest.mark.usefixtures("as_if_moving")
 @engines
 def test_wide_frames_keep_their_positions(engine: EngineName, precision: Precision) -> None:
     """bf16 holds whole numbers up to 256 only: coordinates in it would be pixels off on a frame this wide."""

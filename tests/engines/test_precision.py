@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import pytest
 import torch
 
 from rife.engines.openvino_engine import OpenVinoEngine
-from rife.engines.precision import in_bf16, rounded
+from rife.engines.precision import _to_bf16, in_bf16, rounded
 from rife.ifnet import IFNet
 from rife.specs import SPECS
 from support.golden import with_closed_form_weights
@@ -29,6 +30,17 @@ def test_flat_pictures_keep_their_brightness() -> None:
     grey = torch.full((1, 3, 9, 9), 0.5)
     exact, ours, nearest = (torch.conv2d(grey, w) for w in (weight, rounded(weight), weight.bfloat16().float()))
     assert (ours - exact).abs().max() < (nearest - exact).abs().max() / 4
+
+
+def test_transposed_convolutions_keep_theirs_in_every_phase() -> None:
+    exact = torch.nn.Sequential(torch.nn.ConvTranspose2d(16, 8, 4, 2, 1, bias=False)).requires_grad_(
+        requires_grad=False
+    )
+    ours, nearest = copy.deepcopy(exact), copy.deepcopy(exact).to(torch.bfloat16)
+    _to_bf16(ours)
+    grey = torch.full((1, 16, 9, 9), 0.5)
+    wanted, *errors = (n.float()(grey)[..., 2:-2, 2:-2] for n in (exact, ours, nearest))
+    assert (errors[0] - wanted).abs().max() < (errors[1] - wanted).abs().max() / 2
 
 
 @pytest.mark.parametrize("name", ["4.0", "4.26", "3.8"])

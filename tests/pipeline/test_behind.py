@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
 
 import pytest
@@ -59,6 +61,30 @@ def test_a_caller_that_fails_waits_only_for_what_runs() -> None:
     with pytest.raises(KeyboardInterrupt):
         caller()
     assert done in (["ran"], [])
+
+
+def test_an_interrupt_while_waiting_lets_the_running_call_end() -> None:
+    """Whoever closes the encoder next must find it idle."""
+    done: list[str] = []
+
+    def slow(name: str) -> None:
+        time.sleep(0.3)
+        done.append(name)
+
+    def caller() -> None:
+        with Behind() as behind:
+            behind.do(lambda: slow("first"))
+            behind.do(lambda: slow("second"))
+            signal.setitimer(signal.ITIMER_REAL, 0.1)
+
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            caller()
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert done == ["first"]
+    assert not [thread for thread in threading.enumerate() if thread.name == "rife-behind"]
 
 
 def test_a_caller_that_is_faster_is_held_back() -> None:

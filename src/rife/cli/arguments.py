@@ -37,6 +37,6 @@ Engine = Annotated[
 ]
 Arithmetic = Annotated[
     Precision,
-    typer.Option("--precision", help="auto is bf16 where the processor multiplies it, and float32 elsewhere."),
+    typer.Option("--precision", help="auto is bf16 with OpenVINO on a processor that multiplies it, else float32."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON line for each event.")]

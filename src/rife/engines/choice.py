@@ -5,11 +5,15 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import get_args
 
+import torch
+
 from rife.engines.protocol import Engine
 from rife.engines.torch_engine import TorchEngine
 from rife.errors import JobError
 from rife.ifnet import IFNet
 from rife.options import EngineName, Precision
+
+_NO_BF16 = "precision bf16: this processor does not multiply bf16 in hardware. Take float32, or auto."
 
 
 def create_engine(network: IFNet, *, engine: EngineName = "auto", precision: Precision = "auto") -> Engine:
@@ -32,6 +36,8 @@ def create_engine(network: IFNet, *, engine: EngineName = "auto", precision: Pre
     if engine == "auto":
         engine = "openvino" if device == "cpu" and find_spec("openvino") else "torch"
     if engine == "torch":
+        if precision == "bf16" and device == "cpu" and not _torch_has_bf16():
+            raise JobError(_NO_BF16)
         return TorchEngine(network, precision="bf16" if precision == "bf16" else "float32")
     if device != "cpu":
         raise JobError(f"engine openvino: runs on the CPU, got device {device}. Take engine torch.")
@@ -40,6 +46,18 @@ def create_engine(network: IFNet, *, engine: EngineName = "auto", precision: Pre
     from rife.engines.openvino_engine import OpenVinoEngine
 
     if precision == "bf16" and not has_bf16():
-        raise JobError("precision bf16: this processor does not multiply bf16 in hardware. Take float32, or auto.")
+        raise JobError(_NO_BF16)
     fast = precision == "bf16" or (precision == "auto" and has_bf16())
     return OpenVinoEngine(network, precision="bf16" if fast else "float32")
+
+
+def create_tile_engine(network: IFNet, engine: Engine) -> Engine:
+    """Choose what makes frames in tiles, where `engine` was a free choice: OpenVINO holds a frame whole."""
+    if isinstance(engine, TorchEngine):
+        return engine
+    return TorchEngine(network, precision="bf16" if engine.precision == "bf16" and _torch_has_bf16() else "float32")
+
+
+def _torch_has_bf16() -> bool:
+    """Whether PyTorch's convolutions multiply bf16 on this processor, instead of converting it."""
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())

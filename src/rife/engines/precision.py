@@ -1,7 +1,7 @@
 """The same network with its convolutions in bf16: half the memory traffic, and the matrix units of new processors.
 
-Only what convolutions read, multiply and return is bf16. Flow, sums of it, positions and the pictures that are merged
-stay in float32, because bf16 has 8 bits: a flow of 20 px would move in steps of 1/8 px.
+The inside of blocks, encoder and refinement is bf16. What a block returns is added up in float32; so are positions and
+the pictures that are merged: bf16 has 8 bits, and a sum of flow of 20 px would move in steps of 1/8 px.
 """
 
 from __future__ import annotations
@@ -35,8 +35,14 @@ def in_bf16(network: IFNet, *, coarse: bool = True) -> IFNet:
 @torch.no_grad()
 def _to_bf16(part: nn.Module) -> None:
     for module in part.modules():
-        if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
+        if isinstance(module, nn.Conv2d):
             module.weight.copy_(rounded(module.weight))
+        elif isinstance(module, nn.ConvTranspose2d):
+            # A pixel of its output sees every second weight of each row and column: these are a kernel.
+            for top in range(module.stride[0]):
+                for left in range(module.stride[1]):
+                    phase = module.weight[..., top :: module.stride[0], left :: module.stride[1]]
+                    phase.copy_(rounded(phase))
     part.to(torch.bfloat16)
 
 
@@ -50,7 +56,7 @@ def rounded(weight: Tensor) -> Tensor:
     Args:
         weight: (A, B, kh, kw).
     """
-    kernels = weight.double().flatten(2)
+    kernels = weight.cpu().double().flatten(2)
     order = kernels.abs().argsort(dim=2, descending=True)
     exact = kernels.gather(2, order)
     result, error = torch.empty_like(exact), torch.zeros_like(exact[..., 0])

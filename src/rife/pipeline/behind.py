@@ -18,6 +18,7 @@ class Behind:
         """Start the thread."""
         self._calls: Queue[Callable[[], object] | None] = Queue(_WAITING)
         self._error: BaseException | None = None
+        self._stopped = False
         self._thread = Thread(target=self._run, name="rife-behind", daemon=True)
         self._thread.start()
 
@@ -37,21 +38,31 @@ class Behind:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Wait for all calls; if the caller failed, only for the one that runs."""
-        if error is not None:
-            self._error = self._error or error
-        self._calls.put(None)
-        self._thread.join()
+        """Wait for all calls; if the caller failed or is interrupted meanwhile, only for the one that runs."""
+        self._stopped = error is not None
+        told, interrupt = False, None
+        # Whoever comes after this closes what the thread writes to: it has to have ended, whatever happens here.
+        while self._thread.is_alive():
+            try:
+                if not told:
+                    self._calls.put(None)
+                    told = True
+                self._thread.join()
+            except KeyboardInterrupt as err:
+                self._stopped, interrupt = True, err
+        if interrupt is not None:
+            raise interrupt
         if error is None:
             self._raise()
 
     def _run(self) -> None:
         while (call := self._calls.get()) is not None:
-            if self._error is None:
+            if self._error is None and not self._stopped:
                 try:
                     call()
                 except BaseException as err:
                     self._error = err
+            del call  # a frame is not held while waiting for the next
 
     def _raise(self) -> None:
         if self._error is not None:

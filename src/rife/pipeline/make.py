@@ -80,7 +80,7 @@ class SegmentMaker:
         Args:
             segment: of the plan.
             path: file to write.
-            on_frame: called after each output frame.
+            on_frame: called when an output frame is made; up to three are not encoded yet then.
 
         Raises:
             MediaError: the source cannot be read, or the segment not be written.

@@ -22,7 +22,8 @@ from filelock import FileLock, Timeout
 from rife.cache import appearing_whole, put_in_place
 from rife.errors import JobError
 
-_FORMAT = 1
+_FORMAT = 2
+"""Raised with every change of what is kept, and of what the same settings make: old parts are not mixed with new."""
 _OWN_FILE = re.compile(r"manifest\.json|lock|\d{6}\.(mkv|mov|json)|\.(manifest|\d{6}|joined)\.[0-9a-f]{12}\.\w+")
 
 
