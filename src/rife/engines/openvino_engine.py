@@ -33,8 +33,8 @@ _FORM_SIDE_PX = 1 << 9
 
 
 _NEAR = 0.15
-"""Of `restart_flow_px`: how near to it bf16 is not asked whether to start again. On 170 pairs of real frames, what it
-says of how far they move was off by 0.02 at most."""
+"""Of `restart_flow_px`: how near to it bf16 is not asked whether to start again. On pairs of the sample clips, what it
+says of how far they move was off by 0.02 of that at most."""
 
 
 class OpenVinoEngine:
