@@ -19,7 +19,6 @@ REPOSITORY = Path(__file__).parent.parent
 LAYERS = (
     ("errors", "options", "version"),
     ("allocation", "cache", "wheels", "specs", "tiling", "timing", "frames", "opacity", "warp", "records", "still"),
-    ("enlarge",),
     ("places",),
     ("samples", "refine", "encoder"),
     ("blocks",),

@@ -35,9 +35,12 @@ class Low(NamedTuple):
 
     def averaged(self, other: Low) -> Low:
         """The mean of this and what the block returned for the frames in the other order."""
-        x = other.output
-        mirrored = torch.cat((swap_flow(x[:, :4]), -x[:, 4:5], x[:, 5:]), 1)
-        return Low((self.output + mirrored) / 2, self.factor)
+        return Low((self.output + other.swapped().output) / 2, self.factor)
+
+    def swapped(self) -> Low:
+        """What it says of the frames in their own order, told of the other order."""
+        x = self.output
+        return Low(torch.cat((swap_flow(x[:, :4]), -x[:, 4:5], x[:, 5:]), 1), self.factor)
 
 
 class ResConv(nn.Module):
@@ -81,22 +84,30 @@ class IFBlock(nn.Module):
         else:
             self.lastconv = nn.Sequential(nn.ConvTranspose2d(width, 4 * spec.outputs, 4, 2, 1), nn.PixelShuffle(2))
 
-    def forward(self, x: Tensor, scale: float) -> Low:
+    def forward(self, x: Tensor, scale: float, *, dtype: torch.dtype | None = None) -> Low:
         """Estimate changes.
 
         Args:
             x: (B, C, h, w) what the block takes, at 1/`scale` of the frame's size, flow in pixels of that size.
             scale: how much smaller than the frame that is.
+            dtype: of the result; that of `x` unless given.
         """
-        given = x.dtype
+        dtype = dtype or x.dtype
         x = padded(x, 2 if self.spec.half_downsampling else 4).to(dtype_of(self))
-        x = self._head(self._body(self.conv0(x))).to(given).contiguous()
-        # One transposed convolution undoes one of the block's two halvings, where there are two.
-        ends_at_half = self.spec.head in ("deconv", "deconvs") and not self.spec.half_downsampling
-        factor = scale * 2 if ends_at_half else scale
+        x = self._head(self._body(self.conv0(x))).to(dtype).contiguous()
+        factor = self._factor(scale)
         if factor != 1:
             x = torch.cat((x[:, :4] * factor, x[:, 4:]), 1)
-        return Low(x, round(factor)) if factor >= 1 else Low(resize(x, factor), 1)
+        return Low(x, self.low_factor(scale)) if factor >= 1 else Low(resize(x, factor), 1)
+
+    def low_factor(self, scale: float) -> int:
+        """The factor of what the block returns when it works at 1/`scale` of the frame's size."""
+        return max(1, round(self._factor(scale)))
+
+    def _factor(self, scale: float) -> float:
+        # One transposed convolution undoes one of the block's two halvings, where there are two.
+        ends_at_half = self.spec.head in ("deconv", "deconvs") and not self.spec.half_downsampling
+        return scale * 2 if ends_at_half else scale
 
     def _body(self, x: Tensor) -> Tensor:
         if self.spec.body == "pairs":

@@ -18,10 +18,13 @@ class FrameFeatures(NamedTuple):
 
     encoded: (B, C, H, W) output of the encoder, or None.
     context: four unwarped context maps, or an empty list when there is no refinement.
+    pixels: (B, 4, H, W) the frame itself with a fourth channel of zeros, for engines that read it so: the channels of
+        a pixel side by side in memory.
     """
 
     encoded: Tensor | None
     context: list[Tensor]
+    pixels: Tensor | None = None
 
 
 class Head(nn.Module):

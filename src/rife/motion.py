@@ -92,9 +92,18 @@ class Motion(NamedTuple):
             return self
         return Motion(*self.at(whole, mask_accumulates=mask_accumulates), [], self.newest)
 
-    def carried(self, place: Place, first: int) -> Tensor | None:
-        """Features that the newest block hands on, from its channel `first` on, at a place."""
-        return None if self.newest is None else place.enlarge(self.newest.output[:, first:], self.newest.factor)
+    def swapped(self) -> Motion:
+        """The same seen with the frames in the other order."""
+        flow = None if self.flow is None else swap_flow(self.flow)
+        mask = None if self.mask is None else -self.mask
+        lows = [low.swapped() for low in self.lows]
+        return Motion(flow, mask, lows, lows[-1] if lows else None)
+
+    def carried(self, place: Place, channels: int) -> Tensor | None:
+        """Features that the newest block hands on, after flow and mask, at a place."""
+        if self.newest is None or channels == 0:
+            return None
+        return place.enlarge(self.newest.output[:, 5 : 5 + channels], self.newest.factor)
 
 
 NO_MOTION = Motion(None, None, [], None)
@@ -182,7 +191,7 @@ def sight_at(spec: NetworkSpec, pair: Pair, motion: Motion, place: Place, *, for
         return Sight((), warped, (), mask, flow, None)
     sources = (place.read(pair.img0), place.read(pair.img1)) if spec.later_blocks_see_sources else ()
     encoded = tuple(place.warp(x, f) for x, f in zip(pair.encoded, flows, strict=False))
-    return Sight(sources, warped, encoded, mask, flow, motion.carried(place, 5) if spec.carried else None)
+    return Sight(sources, warped, encoded, mask, flow, motion.carried(place, spec.carried))
 
 
 def shrunk_sight(spec: NetworkSpec, pair: Pair, motion: Motion, scale: float, *, tile: int | None) -> Sight:

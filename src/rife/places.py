@@ -16,8 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rife.enlarge import enlarge, part_of
-from rife.warp import backward_warp
+from rife.warp import backward_warp, resize
 
 
 @dataclass(frozen=True)
@@ -50,8 +49,7 @@ class Window:
         part = x[..., top : -(-self.bottom // factor) + 1, left : -(-self.right // factor) + 1]
         top, left = self.top - top * factor, self.left - left * factor
         rows, columns = top + self.height, left + self.width
-        enlarged = enlarge(part, factor, rows=rows, columns=columns)
-        return part_of(part_of(enlarged, -2, top, self.height, of=rows), -1, left, self.width, of=columns)
+        return resize(part, factor)[..., top:rows, left:columns]
 
     def warp(self, image: Tensor, flow: Tensor, *, shrink: int = 1) -> Tensor:
         """Read a whole image where the window's flow points; both at 1/`shrink` of the frame's size."""

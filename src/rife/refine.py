@@ -216,23 +216,32 @@ class Unet(nn.Module):
             _check_same_size(f"Unet: {name}", x, img0, channels=channels)
         _check_pyramid("Unet: c0", c0, img0, self.finest_shrink)
         _check_pyramid("Unet: c1", c1, img0, self.finest_shrink)
-        given, dtype = img0.dtype, dtype_of(self)
-        s0 = self.down0(torch.cat((img0, img1, warped_img0, warped_img1, mask, flow), 1).to(dtype))
-        s1 = self.down1(_with_context(s0, c0[0], c1[0]))
-        s2 = self.down2(_with_context(s1, c0[1], c1[1]))
-        s3 = self.down3(_with_context(s2, c0[2], c1[2]))
-        x = self.up0(_with_context(s3, c0[3], c1[3]))
+        dtype = dtype_of(self)
+        seen = torch.cat((img0, img1, warped_img0, warped_img1, mask, flow), 1).to(dtype)
+        # Both maps of a level are converted in one piece.
+        contexts = [torch.cat(maps, 1).to(dtype) for maps in zip(c0, c1, strict=True)]
+        return torch.sigmoid(self.corrections(seen, contexts).to(img0.dtype))
+
+    def corrections(self, seen: Tensor, contexts: Sequence[Tensor]) -> Tensor:
+        """Predict the residual, before its sigmoid, from concatenated inputs in the dtype of the weights.
+
+        Args:
+            seen: (B, 17, H, W) frames, warped frames, mask and flow, in the order of `forward`.
+            contexts: the four levels, each with the map of img0 and that of img1.
+
+        Returns:
+            (B, 3, H, W).
+        """
+        s0 = self.down0(seen)
+        s1 = self.down1(torch.cat((s0, contexts[0]), 1))
+        s2 = self.down2(torch.cat((s1, contexts[1]), 1))
+        s3 = self.down3(torch.cat((s2, contexts[2]), 1))
+        x = self.up0(torch.cat((s3, contexts[3]), 1))
         x = self.up1(torch.cat((x, s2), 1))
         x = self.up2(torch.cat((x, s1), 1))
         x = self.up3(torch.cat((x, s0), 1))
-        return torch.sigmoid(self.conv(x).to(given))
-
-
-def _with_context(own: Tensor, c0: Tensor, c1: Tensor) -> Tensor:
-    """Concatenate channels, in the dtype of `own`."""
-    if c0.dtype == own.dtype:
-        return torch.cat((own, c0, c1), 1)
-    return torch.cat((own, torch.cat((c0, c1), 1).to(own.dtype)), 1)  # converted once, in one piece
+        out: Tensor = self.conv(x)
+        return out
 
 
 def dtype_of(module: nn.Module) -> torch.dtype:

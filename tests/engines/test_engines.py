@@ -141,6 +141,14 @@ def test_flow_scale_and_ensemble(published: IFNet, engine: EngineName, precision
     assert compared(published, engine, precision, frames, refine="off", scale="2", ensemble=True) >= least
 
 
+@pytest.mark.parametrize("scale", ["0.5", "2"])
+def test_flow_scales_of_a_network_that_carries_features(scale: str) -> None:
+    network = IFNet(SPECS["4.26"])
+    with_closed_form_weights(network)
+    least = lowest_psnr_db("float32")
+    assert compared(network, "openvino", "float32", moving(*SIZE, 3), scale=scale) >= least
+
+
 @pytest.mark.usefixtures("as_if_moving")
 @engines
 def test_wide_frames_keep_their_positions(engine: EngineName, precision: Precision) -> None:
@@ -176,8 +184,8 @@ def test_two_sizes_in_one_process_and_a_second_start(published: IFNet) -> None:
         results.append([made(worker, frames, [Fraction(1, 2)])[0] for frames in sizes])
         counts.append((engine.graphs.built, engine.graphs.read))
     first, second = counts
-    assert sum(first) == sum(second) == 6  # coarse, fine and finish, at two sizes
-    assert second == (0, 6)
+    assert sum(first) == sum(second) == 8  # four blocks, at two sizes
+    assert second == (0, 8)
     assert all(torch.equal(a, b) for a, b in zip(*results, strict=True))
 
 
@@ -218,16 +226,16 @@ def test_one_frame_at_a_time(published: IFNet) -> None:
         engine.features(torch.zeros(2, 3, 64, 64))
 
 
-def test_a_missing_library_names_its_extra(published: IFNet, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "openvino", None)
-    with pytest.raises(MissingExtraError, match=r'pip install "rife\[cpu\]"'):
+@pytest.mark.parametrize("library", ["openvino", "numba"])
+def test_a_missing_library_names_its_extra(published: IFNet, monkeypatch: pytest.MonkeyPatch, library: str) -> None:
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(MissingExtraError, match=rf'needs {library}, .* pip install "rife\[cpu\]"'):
         create_engine(published, engine="openvino")
-
-
-def test_auto_does_without_the_library(published: IFNet, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert create_engine(published).label == f"openvino {'bf16' if has_bf16() else 'float32'}"
-    monkeypatch.setattr("rife.engines.choice.find_spec", lambda name: None)
     assert create_engine(published).label == "torch float32"
+
+
+def test_auto_takes_the_library_where_it_is_installed(published: IFNet) -> None:
+    assert create_engine(published).label == f"openvino {'bf16' if has_bf16() else 'float32'}"
 
 
 def test_what_cannot_be_is_refused(published: IFNet, monkeypatch: pytest.MonkeyPatch) -> None:

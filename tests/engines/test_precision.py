@@ -74,9 +74,9 @@ def test_whether_to_start_again_is_asked_in_float32_where_it_is_close(
     assert moved_px is not None
     network.spec = replace(network.spec, restart_flow_px=float(moved_px) * limit_share)
     engine = OpenVinoEngine(network, precision="bf16")
-    engine._network.spec = network.spec
     seen = []
     original = engine._coarse
-    monkeypatch.setattr(engine, "_coarse", lambda n, *a, **k: seen.append(n) or original(n, *a, **k))
-    engine.estimate(pair)
-    assert (network in seen) is asked
+    monkeypatch.setattr(engine, "_coarse", lambda form, *a, **k: seen.append(form) or original(form, *a, **k))
+    features0, features1 = (engine.features(img) for img in (pair.img0, pair.img1))
+    engine.estimate(pair._replace(features0=features0, features1=features1))
+    assert ("float32" in {form.precision for form in seen}) is asked

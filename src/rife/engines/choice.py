@@ -9,7 +9,7 @@ import torch
 
 from rife.engines.protocol import Engine
 from rife.engines.torch_engine import TorchEngine
-from rife.errors import JobError
+from rife.errors import JobError, MissingExtraError
 from rife.ifnet import IFNet
 from rife.options import EngineName, Precision
 
@@ -34,14 +34,16 @@ def create_engine(network: IFNet, *, engine: EngineName = "auto", precision: Pre
             raise JobError(f"{name}: expected {', '.join(get_args(known))}, got {value!r}.")
     device = next(network.parameters()).device.type
     if engine == "auto":
-        engine = "openvino" if device == "cpu" and find_spec("openvino") else "torch"
+        engine = "openvino" if device == "cpu" and not _missing() else "torch"
     if engine == "torch":
         if precision == "bf16" and device == "cpu" and not _torch_has_bf16():
             raise JobError(_NO_BF16)
         return TorchEngine(network, precision="bf16" if precision == "bf16" else "float32")
     if device != "cpu":
         raise JobError(f"engine openvino: runs on the CPU, got device {device}. Take engine torch.")
-    # Imported when chosen: an optional library.
+    for library in _missing():
+        raise MissingExtraError(library=library, extra="cpu", purpose="engine openvino")
+    # Imported when chosen: optional libraries.
     from rife.engines.graphs import has_bf16
     from rife.engines.openvino_engine import OpenVinoEngine
 
@@ -56,6 +58,11 @@ def create_tile_engine(network: IFNet, engine: Engine) -> Engine:
     if isinstance(engine, TorchEngine):
         return engine
     return TorchEngine(network, precision="bf16" if engine.precision == "bf16" and _torch_has_bf16() else "float32")
+
+
+def _missing() -> list[str]:
+    """What the OpenVINO engine needs, and is not installed."""
+    return [library for library in ("openvino", "numba") if find_spec(library) is None]
 
 
 def _torch_has_bf16() -> bool:

@@ -57,20 +57,31 @@ class Graph:
     def __init__(self, compiled: openvino.CompiledModel) -> None:
         """Make a request for a compiled graph."""
         self._request = compiled.create_infer_request()
-        self._shapes = [tuple(port.shape) for port in compiled.outputs]
+        bf16 = library().Type.bf16
+        self._outputs = [
+            (tuple(port.shape), torch.bfloat16 if port.element_type == bf16 else torch.float32)
+            for port in compiled.outputs
+        ]
 
     def __call__(self, *tensors: Tensor) -> list[Tensor]:
-        """Run it: float32 in, float32 out, in memory that belongs to the caller."""
-        ov = library()
+        """Run it: float32 or bf16 in and out, as it was traced, in memory that belongs to the caller."""
         # Both ways without a copy: the graph reads the callers' tensors and writes into new ones.
         inputs = [x.contiguous() for x in tensors]
-        outputs = [torch.empty(shape) for shape in self._shapes]
+        outputs = [torch.empty(shape, dtype=dtype) for shape, dtype in self._outputs]
         for index, x in enumerate(inputs):
-            self._request.set_input_tensor(index, ov.Tensor(x.numpy(), shared_memory=True))
+            self._request.set_input_tensor(index, _shared(x))
         for index, x in enumerate(outputs):
-            self._request.set_output_tensor(index, ov.Tensor(x.numpy(), shared_memory=True))
+            self._request.set_output_tensor(index, _shared(x))
         self._request.infer()
         return outputs
+
+
+def _shared(x: Tensor) -> openvino.Tensor:
+    """The same memory as OpenVINO's tensor."""
+    ov = library()
+    if x.dtype == torch.bfloat16:
+        return ov.Tensor(x.view(torch.int16).numpy(), list(x.shape), ov.Type.bf16)
+    return ov.Tensor(x.numpy(), shared_memory=True)
 
 
 class GraphStore:
@@ -113,7 +124,10 @@ class GraphStore:
         if found is not None:
             self.read += 1
             return found
-        compiled = core().compile_model(_converted(piece(), inputs), "CPU", self._config)
+        # The converted model reads the weights where they are: the piece has to outlive it.
+        made = piece()
+        compiled = core().compile_model(_converted(made, inputs), "CPU", self._config)
+        del made
         self.built += 1
         _keep(path, compiled)
         return compiled

@@ -1,40 +1,38 @@
-"""OpenVINO on a processor: the same network as compiled graphs, in float32, or with its convolutions in bf16."""
+"""OpenVINO on a processor: convolutions as compiled graphs, in float32 or bf16, and kernels for all between them."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from functools import partial
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from rife.blocks import IFBlock, Low
 from rife.encoder import FrameFeatures
-from rife.engines.graphs import Graph, GraphStore
-from rife.engines.pieces import (
-    Blocks,
-    Carried,
-    Coarse,
-    Features,
-    Fine,
-    Finish,
-    MotionForm,
-    flat_motion,
-)
+from rife.engines.graphs import GraphStore
+from rife.engines.passes import Passes
+from rife.engines.pieces import BlockPiece, FeaturesPiece, ResidualPiece
 from rife.engines.precision import in_bf16
 from rife.errors import ShapeError
 from rife.ifnet import IFNet
-from rife.motion import Motion, Pair
+from rife.motion import NO_MOTION, Motion, Pair, farthest_px, first_sight, shrunk_sight
 from rife.options import Precision
 from rife.places import Window
-
-_FORM_SIDE_PX = 1 << 9
-"""More than any padding needs."""
-
+from rife.refine import REFINE_REACH_PX
 
 _NEAR = 0.15
 """Of `restart_flow_px`: how near to it bf16 is not asked whether to start again. On pairs of the sample clips, what it
 says of how far they move was off by 0.02 of that at most."""
+
+
+@dataclass(frozen=True)
+class _Form:
+    """A network in one precision, and the passes that fill its inputs."""
+
+    precision: Precision
+    network: IFNet
+    passes: Passes
 
 
 class OpenVinoEngine:
@@ -53,23 +51,29 @@ class OpenVinoEngine:
         """
         self.label, self.precision = f"openvino {precision}", precision
         self.graphs = GraphStore(network, threads=threads)
-        self._exact = self._network = network
+        self._spec = network.spec
+        exact = Passes(network.spec, dtype=torch.float32, threads=threads)
+        self._exact = self._form = _Form("float32", network, exact)
         if precision == "bf16":
             # Contiguous: OpenVINO takes bf16 weights in the order in which they lie in memory.
-            self._network = in_bf16(network).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-        self._forms: dict[str, MotionForm] = {}
+            quick = in_bf16(network).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+            self._form = _Form("bf16", quick, Passes(network.spec, dtype=torch.bfloat16, threads=threads))
 
     @torch.no_grad()
     def features(self, img: Tensor, *, refine: bool = True) -> FrameFeatures:
         """Compute what depends on one frame alone."""
-        encodes = self._network.spec.encoder is not None
-        refine = refine and self._network.refines
-        if not encodes and not refine:
-            return FrameFeatures(None, [])
         _check_single(img)
-        graph = self._graph(f"features {refine}", lambda: Features(self._network, refine=refine), [img])
-        out = graph(img)
-        return FrameFeatures(out[0], out[1:]) if encodes else FrameFeatures(None, out)
+        form = self._form
+        pixels = form.passes.packed(img)
+        refine = refine and form.network.refines
+        encodes = self._spec.encoder is not None
+        if not encodes and not refine:
+            return FrameFeatures(None, [], pixels)
+        maps = self._run(
+            form, f"features {refine}", lambda: FeaturesPiece(form.network, refine=refine), pixels.permute(0, 2, 3, 1)
+        )
+        pictures = [x.permute(0, 3, 1, 2) for x in maps]
+        return FrameFeatures(pictures[0] if encodes else None, pictures[encodes:], pixels)
 
     @torch.no_grad()
     def estimate(
@@ -77,97 +81,104 @@ class OpenVinoEngine:
     ) -> Motion:
         """Run the blocks. `tile` is not needed: graphs reuse their memory."""
         _check_single(pair.img0)
-        scales = self._network.scales(flow_scale)
-        average = ensemble or self._network.spec.ensemble == "always"
-        time = torch.zeros(1, 1, 1, 1) if pair.timestep is None else pair.timestep
-        inputs = [pair.img0, pair.img1, time, *pair.encoded]
-        limit_px = self._network.spec.restart_flow_px
+        form, limit_px = self._form, self._spec.restart_flow_px
+        scales = form.network.scales(flow_scale)
+        average = ensemble or self._spec.ensemble == "always"
         if limit_px is None:
-            return self._blocks(self._network, inputs, scales, average=average, restarted=False)
-        network = self._network
-        motion, moved_px = self._coarse(network, inputs, scales, average=average)
-        if network is not self._exact and abs(moved_px / limit_px - 1) < _NEAR:
-            motion, moved_px = self._coarse(self._exact, inputs, scales, average=average)
+            return self._blocks(form, pair, NO_MOTION, scales, range(len(scales)), average=average)[0]
+        motion, moved_px = self._coarse(form, pair, scales, average=average)
+        if form is not self._exact and abs(moved_px / limit_px - 1) < _NEAR:
+            motion, moved_px = self._coarse(self._exact, pair, scales, average=average)
         if moved_px > limit_px:
             # Motion this large is where bf16 errs most, and these are small pictures.
-            return self._blocks(self._exact, inputs, [2 * s for s in scales], average=average, restarted=True)
-        form = MotionForm(motion)
-        key = f"fine {scales} {average} {form.key}"
-        out, form = self._run(
-            key, network, lambda n: Fine(n, scales, form, average=average), [*inputs, *flat_motion(motion)]
-        )
-        return form.motion(out)
+            doubled = [2 * scale for scale in scales]
+            every = range(len(scales))
+            return self._blocks(self._exact, pair, NO_MOTION, doubled, every, average=average, restarted=True)[0]
+        return self._blocks(form, pair, motion, scales, range(2, len(scales)), average=average)[0]
 
     @torch.no_grad()
     def finish(
         self, pair: Pair, motion: Motion, window: Window, *, refine: bool = True, ensemble: bool = False
     ) -> Tensor:
         """Make a window of the new frame."""
-        network = self._network
-        refine = refine and network.refines
-        form = MotionForm(motion)
-        maps = [*pair.features0.context, *pair.features1.context] if refine else []
-        inputs = [pair.img0, pair.img1, *maps, *flat_motion(motion)]
-        graph = self._graph(
-            f"finish {window} {refine} {ensemble} {form.key}",
-            lambda: Finish(network, form, window, refine=refine, ensemble=ensemble),
-            inputs,
-        )
-        return graph(*inputs)[0]
+        form = self._form
+        if not (refine and form.network.refines):
+            return form.passes.merged(_pixels(pair), motion, window, channels=3, seen=False)[0][None]
+        unet = form.network.unet
+        outer = window.grown(REFINE_REACH_PX, within=pair.whole, multiple=unet.multiple)
+        merged, residual = self._residual(form, pair, motion, outer)
+        if ensemble or self._spec.ensemble == "always":
+            residual = (residual + self._residual(form, pair.swapped(), motion.swapped(), outer)[1]) / 2
+        return window.seen_from(outer).read(form.passes.corrected(merged, residual)[None])
 
     @torch.no_grad()
     def carried(self, others: tuple[Tensor, Tensor], motion: Motion, window: Window) -> Tensor:
         """Take two other pictures the same way."""
-        form = MotionForm(motion)
-        inputs = [*others, *flat_motion(motion)]
-        spec = self._network.spec
-        key = f"carried {window} {spec.mask_accumulates} {form.key}"
-        return self._graph(key, lambda: Carried(spec, form, window), inputs)(*inputs)[0]
+        passes = self._form.passes
+        packed = passes.packed(others[0]), passes.packed(others[1])
+        return passes.merged(packed, motion, window, channels=others[0].shape[1], seen=False)[0][None]
 
-    def _coarse(
-        self, network: IFNet, inputs: Sequence[Tensor], scales: list[float], *, average: bool
-    ) -> tuple[Motion, float]:
+    def _coarse(self, form: _Form, pair: Pair, scales: list[float], *, average: bool) -> tuple[Motion, float]:
         """Run the two first blocks; also tell how far they move."""
-        key = f"coarse {scales} {average}"
-        out, form = self._run(key, network, lambda n: Coarse(n, scales, average=average), inputs)
-        return form.motion(out[:-1]), float(out[-1])
+        motion, second = self._blocks(form, pair, NO_MOTION, scales, range(2), average=average)
+        return motion, float(farthest_px(second, pair.whole))
 
     def _blocks(
-        self, network: IFNet, inputs: Sequence[Tensor], scales: list[float], *, average: bool, restarted: bool
-    ) -> Motion:
-        """Run all blocks."""
-        key = f"blocks {scales} {average} {restarted}"
-        piece = partial(Blocks, scales=scales, average=average, restarted=restarted)
-        out, form = self._run(key, network, piece, inputs)
-        return form.motion(out)
-
-    def _run(
         self,
-        key: str,
-        network: IFNet,
-        piece: Callable[[IFNet], Coarse | Fine | Blocks],
-        inputs: Sequence[Tensor],
-    ) -> tuple[list[Tensor], MotionForm]:
-        """Run a piece of the estimate; also tell the form of the motion that it returns."""
-        if key not in self._forms:
-            self._forms[key] = _form(piece(network), inputs)
-        return self._graph(key, lambda: piece(network), inputs, network=network)(*inputs), self._forms[key]
+        form: _Form,
+        pair: Pair,
+        motion: Motion,
+        scales: Sequence[float],
+        blocks: range,
+        *,
+        average: bool,
+        restarted: bool = False,
+    ) -> tuple[Motion, Low]:
+        """Run some of the blocks, as `IFNet` does; also return what the last said of the frames in their own order."""
+        for index in blocks:
+            own = change = self._change(form, pair, motion, index, scales[index])
+            # As published, the first block of a restart is not averaged.
+            if average and not (restarted and index == 0):
+                change = own.averaged(self._change(form, pair.swapped(), motion.swapped(), index, scales[index]))
+            motion = motion.plus(change)
+        return motion, own
 
-    def _graph(
-        self, key: str, piece: Callable[[], nn.Module], inputs: Sequence[Tensor], *, network: IFNet | None = None
-    ) -> Graph:
-        precision = "float32" if (network or self._network) is self._exact else "bf16"
-        return self.graphs.graph(f"{precision} {key}", piece, inputs)
+    def _change(self, form: _Form, pair: Pair, motion: Motion, index: int, scale: float) -> Low:
+        """Run one block."""
+        block = form.network.get_submodule(f"block{index}")
+        assert isinstance(block, IFBlock)
+        x = self._seen_by_block(form, pair, motion, index, scale)
+        (out,) = self._run(form, f"block {index} {scale}", lambda: BlockPiece(form.network, index, scale), x)
+        return Low(out.permute(0, 3, 1, 2), block.low_factor(scale))
+
+    def _seen_by_block(self, form: _Form, pair: Pair, motion: Motion, index: int, scale: float) -> Tensor:
+        if index > 0 and scale >= 1:
+            timestep = 0.5 if pair.timestep is None else float(pair.timestep)
+            return form.passes.seen_by_block(_pixels(pair), pair.encoded, motion, scale=int(scale), timestep=timestep)
+        if index == 0:
+            return first_sight(self._spec, pair, scale).joined(pair.timestep).permute(0, 2, 3, 1).contiguous()
+        # Pictures that are larger than the frame are rare: PyTorch's way.
+        sight = shrunk_sight(self._spec, pair, motion, scale, tile=None).joined(pair.timestep)
+        return form.passes.in_lanes(sight)
+
+    def _residual(self, form: _Form, pair: Pair, motion: Motion, window: Window) -> tuple[Tensor, Tensor]:
+        """Merge a window, (3, h, w), and tell how to correct it, (1, h, w, 3) around 0.5."""
+        passes = form.passes
+        merged, flow, seen = passes.merged(_pixels(pair), motion, window, channels=3, seen=True)
+        maps = list(zip(pair.features0.context, pair.features1.context, strict=True))
+        contexts = passes.contexts(maps, flow, window, finest_shrink=form.network.contextnet.finest_shrink)
+        (residual,) = self._run(form, "residual", lambda: ResidualPiece(form.network), seen[None], *contexts)
+        return merged, residual
+
+    def _run(self, form: _Form, key: str, piece: Callable[[], nn.Module], *inputs: Tensor) -> list[Tensor]:
+        return self.graphs.graph(f"{form.precision} {key}", piece, inputs)(*inputs)
 
 
-def _form(piece: Coarse | Fine | Blocks, inputs: Sequence[Tensor]) -> MotionForm:
-    """Learn the form of a piece's motion from a run on next to nothing: a graph read from disk does not tell it."""
-    height, width = inputs[0].shape[-2:]
-    rows, columns = (math.gcd(length, _FORM_SIDE_PX) for length in (height, width))
-    # Each input at its own fraction of the frame's size; the time stays what it is.
-    small = [x[..., : -(-x.shape[-2] * rows // height), : -(-x.shape[-1] * columns // width)] for x in inputs]
-    piece.eval()(*small)
-    return piece.form
+def _pixels(pair: Pair) -> tuple[Tensor, Tensor]:
+    first, second = pair.features0.pixels, pair.features1.pixels
+    if first is None or second is None:
+        raise ValueError("engine openvino: expected features that it has computed itself")
+    return first, second
 
 
 def _check_single(img: Tensor) -> None:

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 from rife.encoder import FrameFeatures
-from rife.engines.pieces import carried
 from rife.engines.precision import in_bf16
 from rife.ifnet import IFNet
 from rife.motion import Motion, Pair
@@ -51,4 +50,6 @@ class TorchEngine:
     @torch.no_grad()
     def carried(self, others: tuple[Tensor, Tensor], motion: Motion, window: Window) -> Tensor:
         """Take two other pictures the same way."""
-        return carried(self._network.spec, others, motion, window)
+        flow, mask = motion.at(window, mask_accumulates=self._network.spec.mask_accumulates)
+        first, second = (window.warp(x, flow[:, i : i + 2]) for x, i in zip(others, (0, 2), strict=True))
+        return torch.lerp(second, first, torch.sigmoid(mask))

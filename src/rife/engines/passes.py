@@ -1,0 +1,198 @@
+"""The kernels, called with this package's records: each pass over a frame is shared out among threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rife.engines import kernels
+from rife.engines.lanes import SEEN_LANES, block_layout, motion_lanes
+from rife.motion import Motion
+from rife.places import Window
+from rife.specs import NetworkSpec
+
+Array = np.ndarray[Any, Any]
+Two = tuple[Tensor, Tensor]
+
+_MOST_BLOCKS = 5
+_NO_LOW = np.zeros((1, 16), np.float32)
+_LEAST_ROWS = 8
+"""A thread is not worth fewer."""
+
+
+class Passes:
+    """Passes over frames, for one network."""
+
+    def __init__(self, spec: NetworkSpec, *, dtype: torch.dtype, threads: int | None = None) -> None:
+        """Prepare to work.
+
+        Args:
+            spec: which network.
+            dtype: of what compiled graphs take, float32 or bf16; what is added up is float32 in any case.
+            threads: how many to use; as many as PyTorch does if None.
+        """
+        self._spec, self._dtype = spec, dtype
+        self._layout, self._lanes = block_layout(spec), motion_lanes(spec)
+        self._threads = threads or torch.get_num_threads()
+
+    def packed(self, picture: Tensor) -> Tensor:
+        """Put the channels of (1, 3 or 4, H, W) side by side: (1, 4, H, W), each pixel in one piece of memory."""
+        height, width = picture.shape[-2:]
+        out = _empty((height, width, 4), torch.float32)
+        self._run(kernels.pack, height, _array(picture[0].contiguous()), _array(out))
+        return _picture(out)
+
+    def seen_by_block(
+        self, pixels: Two, encoded: Sequence[Tensor], motion: Motion, *, scale: int, timestep: float
+    ) -> Tensor:
+        """What a block takes, in the lanes of `rife.engines.lanes.block_layout`.
+
+        Args:
+            pixels: both frames, packed.
+            encoded: both frames' encoder features, if the network has an encoder.
+            motion: the estimate so far, of one block at least.
+            scale: how much smaller than the frame the block works: 1 or even.
+            timestep: of the new frame.
+
+        Returns:
+            (1, h, w, lanes).
+        """
+        height, width = pixels[0].shape[-2:]
+        rows, columns = (_read_by_shrinking(length, scale) for length in (height, width))
+        out = _empty((height // scale, width // scale, self._layout.lanes), self._dtype)
+        frames = _array(_side_by_side(pixels[0])), _array(_side_by_side(pixels[1]))
+        none = np.zeros((1, 1, 0), np.float32)
+        features = (_array(_side_by_side(encoded[0])), _array(_side_by_side(encoded[1]))) if encoded else (none, none)
+        places = rows, columns, tuple(self._layout.starts), float(scale), np.float32(timestep)
+        self._run(kernels.see_block, out.shape[0], frames, features, *self._lows(motion), *places, _array(out))
+        return out[None]
+
+    def in_lanes(self, joined: Tensor) -> Tensor:
+        """The same from what `rife.motion.Sight.joined` returned, (1, C, h, w)."""
+        height, width = joined.shape[-2:]
+        out = torch.zeros(1, height, width, self._layout.lanes, dtype=self._dtype)
+        out[..., list(self._layout.order)] = joined.permute(0, 2, 3, 1).to(self._dtype)
+        return out
+
+    def merged(self, pictures: Two, motion: Motion, window: Window, *, channels: int, seen: bool) -> list[Tensor]:
+        """Read two pictures where the flow points, and blend them by the mask.
+
+        Args:
+            pictures: packed.
+            motion: of all blocks.
+            window: what to make.
+            channels: of the result: 3 or 4.
+            seen: also return what the refinement looks at.
+
+        Returns:
+            The blend (channels, h, w), flow and mask (h, w, 8), and (h, w, 24) or (h, w, 0).
+        """
+        shape = window.height, window.width
+        merged = torch.empty(channels, *shape)
+        flow = _empty((*shape, 8), torch.float32)
+        looked_at = _empty((*shape, SEEN_LANES if seen else 0), self._dtype)
+        rows, columns = np.arange(window.top, window.bottom), np.arange(window.left, window.right)
+        frames = _array(_side_by_side(pictures[0])), _array(_side_by_side(pictures[1]))
+        outputs = _array(merged), _array(flow), _array(looked_at)
+        self._run(kernels.merge, window.height, frames, *self._lows(motion), rows, columns, *outputs)
+        return [merged, flow, looked_at]
+
+    def contexts(self, maps: Sequence[Two], flow: Tensor, window: Window, *, finest_shrink: int) -> list[Tensor]:
+        """Read both frames' context maps where the flow points.
+
+        Args:
+            maps: for each level, the map of img0 and that of img1, (1, C, h, w).
+            flow: (h, w, 8) of the window.
+            window: where the flow stands; its ends are multiples of the smallest map's shrinking.
+            finest_shrink: how much smaller than the frame the first level is.
+
+        Returns:
+            For each level, both maps side by side: (1, h, w, 2 * C).
+        """
+        warped = []
+        for level, pair in enumerate(maps):
+            shrink = finest_shrink << level
+            if shrink > 1:
+                flow = self._halved(flow)
+            first, second = (_side_by_side(x) for x in pair)
+            out = _empty((*flow.shape[:2], 2 * first.shape[2]), self._dtype)
+            corner = window.top // shrink, window.left // shrink
+            self._run(
+                kernels.warp_pair, out.shape[0], _array(first), _array(second), _array(flow), *corner, _array(out)
+            )
+            warped.append(out[None])
+        return warped
+
+    def corrected(self, merged: Tensor, residual: Tensor) -> Tensor:
+        """Add a correction (1, h, w, 3), 0.5 for none, to (3, h, w), and keep it in [0, 1]."""
+        out = torch.empty_like(merged)
+        self._run(kernels.correct, merged.shape[1], _array(merged), _array(residual[0]), _array(out))
+        return out
+
+    def _halved(self, flow: Tensor) -> Tensor:
+        out = _empty((flow.shape[0] // 2, flow.shape[1] // 2, 8), torch.float32)
+        self._run(kernels.halve_flow, out.shape[0], _array(flow), _array(out))
+        return out
+
+    def _lows(self, motion: Motion) -> tuple[tuple[Array, ...], Array, int, int]:
+        """The blocks' outputs as the kernels take them."""
+        arrays = []
+        for low in motion.lows:
+            cells = _side_by_side(low.output)
+            if not self._spec.mask_accumulates and low is not motion.newest:
+                cells = cells.clone()
+                cells[..., 4:] = 0
+            arrays.append(_array(cells).reshape(cells.shape[0], -1))
+        factors = np.array([low.factor for low in motion.lows], np.int64)
+        return (*arrays, *[_NO_LOW] * (_MOST_BLOCKS - len(arrays))), factors, len(arrays), self._lanes
+
+    def _run(self, kernel: Callable[..., None], rows: int, *arguments: object) -> None:
+        """Let each thread make some of the rows."""
+        parts = max(1, min(self._threads, rows // _LEAST_ROWS))
+        cuts = [rows * part // parts for part in range(parts + 1)]
+        waiting = [self._pool.submit(kernel, *arguments, a, b) for a, b in pairwise(cuts[1:])]
+        kernel(*arguments, cuts[0], cuts[1])
+        for call in waiting:
+            call.result()
+
+    @cached_property
+    def _pool(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(max(1, self._threads - 1), thread_name_prefix="rife-pass")
+
+
+def _read_by_shrinking(length: int, scale: int) -> Array:
+    """The places along a line that shrinking reads: the two in the middle of every `scale`; all of them at scale 1."""
+    if scale == 1:
+        return np.arange(length)
+    starts = np.arange(length // scale)[:, None] * scale
+    return (starts + np.array([scale // 2 - 1, scale // 2])).reshape(-1)
+
+
+def _empty(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+    return torch.empty(shape, dtype=dtype)
+
+
+def _picture(x: Tensor) -> Tensor:
+    """(H, W, C) as (1, C, H, W); a view."""
+    return x.permute(2, 0, 1)[None]
+
+
+def _side_by_side(x: Tensor) -> Tensor:
+    """(1, C, H, W) as (H, W, C), without a copy where it lies so already."""
+    return x[0].permute(1, 2, 0).contiguous()
+
+
+def _array(x: Tensor) -> Array:
+    """The same memory for a kernel; bf16 as uint16."""
+    if x.dtype != torch.bfloat16:
+        plain: Array = x.numpy()
+        return plain
+    words: Array = x.view(torch.int16).numpy().view(np.uint16)
+    return words
