@@ -20,11 +20,14 @@ class FrameFeatures(NamedTuple):
     context: four unwarped context maps, or an empty list when there is no refinement.
     pixels: (B, 4, H, W) the frame itself with a fourth channel of zeros, for engines that read it so: the channels of
         a pixel side by side in memory.
+    excess: (B, 3, H, W) what of the frame's colours lies outside of [0, 1], for frames that have such; in the same form
+        as `pixels`, if those are there.
     """
 
     encoded: Tensor | None
     context: list[Tensor]
     pixels: Tensor | None = None
+    excess: Tensor | None = None
 
 
 class Head(nn.Module):

@@ -186,11 +186,12 @@ class Interpolator:
             picture: (1, 3, H, W) float32 of any size, in [0, 1] or a little beyond; (1, 4, H, W) with opacity,
                 colours not multiplied by it.
         """
-        picture, layer = picture.to(self.device, torch.float32), None
-        if picture.shape[1] == 4:
-            picture, layer = hidden_apart(picture)
+        given, layer = picture.to(self.device, torch.float32), None
+        picture = given
+        if given.shape[1] == 4:
+            picture, layer = hidden_apart(given)
         inside = picture.clamp(0, 1)
-        return PreparedFrame(inside, None if torch.equal(inside, picture) else picture - inside, layer)
+        return PreparedFrame(given, inside, None if torch.equal(inside, picture) else picture - inside, layer)
 
     @torch.no_grad()
     def between(self, frame0: PreparedFrame, frame1: PreparedFrame, times: Sequence[Fraction]) -> Iterator[Tensor]:
@@ -221,7 +222,7 @@ class Interpolator:
         whole0, whole1 = frame0.whole, frame1.whole
         still = still_parts(whole0, whole1) if times and whole0.shape == whole1.shape else None
         if still is not None and bool(still.all()):
-            yield from (whole0 for _ in times)
+            yield from (whole0.clone() for _ in times)
             return
         scale = self.flow_scale(frame0, frame1) if times else 1.0
         if self.any_time:
@@ -271,12 +272,6 @@ class Interpolator:
         parts = []
         for window in frame.tiles(tile, multiple=TILE_STEP_PX):
             merged = engine.finish(pair, motion, window, refine=self.refine, ensemble=self.ensemble)
-            if frame0.excess is not None or frame1.excess is not None:
-                # What lay outside goes the same way as the picture, past the network: no clipping on made frames alone.
-                excess0, excess1 = (
-                    torch.zeros_like(f.picture) if f.excess is None else f.excess for f in (frame0, frame1)
-                )
-                merged = merged + engine.carried((excess0, excess1), motion, window)
             if frame0.layer is not None or frame1.layer is not None:
                 layer0, layer1 = (opaque_layer(f.whole) if f.layer is None else f.layer for f in (frame0, frame1))
                 merged = straight(merged, engine.carried((layer0, layer1), motion, window))
@@ -287,11 +282,10 @@ class Interpolator:
         """Picture at a relative size, padded for a flow scale, and its features: computed once for a frame."""
         key = size, self.network.spec.pad_multiple_at(scale)
         if key not in frame.computed:
-            picture = padded(resize(frame.picture, size), key[1])
-            frame.computed[key] = (
-                picture,
-                self.engine_for(frame.size).features(picture, refine=self.refine and size == 1),
-            )
+            picture, whole = padded(resize(frame.picture, size), key[1]), size == 1
+            excess = padded(frame.excess, key[1]) if whole and frame.excess is not None else None
+            features = self.engine_for(frame.size).features(picture, refine=self.refine and whole, excess=excess)
+            frame.computed[key] = picture, features
         return frame.computed[key]
 
     def _by_halving(

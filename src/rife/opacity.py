@@ -34,11 +34,6 @@ def opaque_layer(picture: Tensor) -> Tensor:
     return F.pad(picture, (0, 0, 0, 0, 0, 1))
 
 
-def whole(layer: Tensor) -> Tensor:
-    """The frame that a layer is of: (1, 4, H, W), straight colours and opacity."""
-    return torch.cat((layer[:, :3], 1 - layer[:, 3:]), 1)
-
-
 def straight(seen: Tensor, layer: Tensor) -> Tensor:
     """Divide colours by their opacity, safely, and put it behind them.
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from rife.encoder import FrameFeatures
-from rife.opacity import whole
 
 
 @dataclass(frozen=True)
@@ -15,6 +14,7 @@ class PreparedFrame:
     """A source frame on the network's device, with what was computed from it alone.
 
     Attributes:
+        whole: the frame as it was given, (1, 3, H, W), or (1, 4, H, W) with opacity.
         picture: (1, 3, H, W) in [0, 1].
         excess: what of the picture lay outside of [0, 1], or None: video has colours beyond black, white and
             pure red, and networks were not trained on them.
@@ -23,6 +23,7 @@ class PreparedFrame:
         computed: the padded picture and its features, by relative size and pad multiple; filled when first needed.
     """
 
+    whole: Tensor
     picture: Tensor
     excess: Tensor | None
     layer: Tensor | None = None
@@ -32,10 +33,3 @@ class PreparedFrame:
     def size(self) -> tuple[int, int]:
         """Height and width."""
         return self.picture.shape[-2], self.picture.shape[-1]
-
-    @property
-    def whole(self) -> Tensor:
-        """The frame as it was given, (1, 3, H, W), or (1, 4, H, W) with opacity."""
-        if self.layer is not None:
-            return whole(self.layer)
-        return self.picture if self.excess is None else self.picture + self.excess

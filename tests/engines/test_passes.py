@@ -79,7 +79,8 @@ def test_windows_are_merged_as_in_the_reference(name: str, window: Window) -> No
     passes = Passes(spec, dtype=torch.float32)
     pair, motion = two_frames(passes, spec), estimate(spec, len(spec.scales))
     sight = sight_at(spec, pair, motion, window, for_block=False)
-    merged, flow, seen = passes.merged(pixels(pair), motion, window, channels=3, seen=True)
+    merged, carried, flow, seen = passes.merged(pixels(pair), motion, window, excess=pixels(pair), seen=True)
+    assert torch.equal(carried, merged)
     torch.testing.assert_close(merged[None], sight.merged(), atol=2e-5, rtol=1e-5)
     torch.testing.assert_close(flow.permute(2, 0, 1)[None, :4], sight.flow, atol=2e-4, rtol=1e-5)
     sources = window.read(pair.img0), window.read(pair.img1)
@@ -98,7 +99,7 @@ def test_context_maps_are_warped_as_in_the_reference(finest_shrink: int) -> None
     with torch.no_grad():
         maps = [net.features(img) for img in (pair.img0, pair.img1)]
         expected = [net.warp(m, f, window=window) for m, f in zip(maps, (flow[:, :2], flow[:, 2:]), strict=True)]
-    settled = passes.merged(pixels(pair), motion, window, channels=3, seen=False)[1]
+    settled = passes.merged(pixels(pair), motion, window).flow
     found = passes.contexts(list(zip(*maps, strict=True)), settled, window, finest_shrink=finest_shrink)
     for level, (first, second) in zip(found, zip(*expected, strict=True), strict=True):
         torch.testing.assert_close(level.permute(0, 3, 1, 2), torch.cat((first, second), 1), atol=2e-4, rtol=1e-5)
@@ -115,7 +116,7 @@ def test_bf16_is_rounded_as_pytorch_rounds_it() -> None:
         assert torch.equal(full.bfloat16(), half)
     maps = [[torch.rand(1, 16 << level, HEIGHT >> level + 1, WIDTH >> level + 1) for _ in range(2)] for level in (0, 1)]
     rounded = [tuple(x.bfloat16() for x in level) for level in maps]
-    flow = exact.merged(pixels(pair), motion, window, channels=3, seen=False)[1]
+    flow = exact.merged(pixels(pair), motion, window).flow
     given = [tuple(x.float() for x in level) for level in rounded]
     expected = exact.contexts(given, flow, window, finest_shrink=2)  # type: ignore[arg-type]
     found = quick.contexts(rounded, flow, window, finest_shrink=2)  # type: ignore[arg-type]
@@ -130,7 +131,7 @@ def test_threads_make_the_same_frame(threads: int) -> None:
     results = [p.seen_by_block(pixels(pair), pair.encoded, motion, scale=1, timestep=0.3) for p in (one, several)]
     assert torch.equal(*results)
     window = Window(0, 0, HEIGHT, WIDTH)
-    merged = [p.merged(pixels(pair), motion, window, channels=3, seen=True) for p in (one, several)]
+    merged = [p.merged(pixels(pair), motion, window, excess=pixels(pair), seen=True) for p in (one, several)]
     assert all(torch.equal(a, b) for a, b in zip(*merged, strict=True))
 
 
@@ -140,7 +141,7 @@ def test_flow_that_makes_no_sense_reads_inside_of_the_frame(flow_px: float) -> N
     passes = Passes(spec, dtype=torch.float32)
     pair, motion = two_frames(passes, spec), estimate(spec, 1)
     motion.lows[0].output[:, :4] = flow_px
-    merged, flow, _ = passes.merged(pixels(pair), motion, Window(0, 0, HEIGHT, WIDTH), channels=3, seen=True)
+    merged, _, flow, _ = passes.merged(pixels(pair), motion, Window(0, 0, HEIGHT, WIDTH), seen=True)
     assert merged.isfinite().all()
     assert merged.min() >= 0
     assert merged.max() <= 1
@@ -158,7 +159,7 @@ def test_the_smallest_frames(size: tuple[int, int]) -> None:
     height, width = size
     pair = two_frames(passes, spec, height=height, width=width)
     motion, window = estimate(spec, 4, height=height, width=width), Window(0, 0, height, width)
-    merged = passes.merged(pixels(pair), motion, window, channels=3, seen=False)[0]
+    merged = passes.merged(pixels(pair), motion, window).picture
     expected = sight_at(spec, pair, motion, window, for_block=False).merged()
     torch.testing.assert_close(merged[None], expected, atol=2e-5, rtol=1e-5)
 
@@ -173,7 +174,7 @@ def test_the_weight_of_a_mask_is_right_at_its_ends() -> None:
     cells[:, 4] = masks
     low = Low(cells.contiguous(memory_format=torch.channels_last), 1)
     motion = Motion(None, None, [low], low)
-    merged = passes.merged((white, black), motion, Window(0, 0, 16, 512), channels=3, seen=False)[0]
+    merged = passes.merged((white, black), motion, Window(0, 0, 16, 512)).picture
     torch.testing.assert_close(merged[0, 0], torch.sigmoid(masks), atol=3e-7, rtol=2e-6)
 
 

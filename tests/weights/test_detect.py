@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from rife.errors import CheckpointError
 from rife.ifnet import IFNet
 from rife.specs import SPECS
+from rife.weights import detect
 from rife.weights.convert import convert
 from rife.weights.detect import canonical, recognise
 from rife.weights.load import fetch, load_network
@@ -129,3 +130,13 @@ def test_what_is_not_a_file_is_refused(tmp_path: Path) -> None:
             convert(path, tmp_path / "out.safetensors")
     with pytest.raises(CheckpointError, match="neither a known model nor a file"):
         load_network("x" * 300)
+
+
+def test_a_likely_network_is_looked_at_first_and_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    built = []
+    original = detect._signature
+    monkeypatch.setattr(detect, "_signature", lambda candidate: built.append(candidate) or original(candidate))
+    state = IFNet(SPECS["4.26"]).state_dict()
+    assert recognise(state, origin="x", likely="4.26").spec.name == "4.26"
+    assert len(built) == 1
+    assert recognise(state, origin="x", likely="4.25.heavy").spec.name == "4.26"

@@ -128,6 +128,15 @@ def _add_warped(line: Array, at: int, picture: Array, x: Number, y: Number, shar
 
 
 @_compiled
+def _blend(line: Array, step: int, at: int, share: Array, out: Array, row: int) -> None:
+    """Blend two pixels of four lanes, one after the other, by a share of the first, into a row of (C, h, w)."""
+    for channel in range(out.shape[0]):
+        for column in range(share.shape[0]):
+            second = line[column * step + at + 4 + channel]
+            out[channel, row, column] = second + (line[column * step + at + channel] - second) * share[column]
+
+
+@_compiled
 def _add_features(line: Array, at: int, features: Array, x: Number, y: Number, share: Number) -> None:
     """The same for (H, W, C) with C a multiple of 4."""
     places, weights = _taps(x, y, features.shape[1], features.shape[0])
@@ -250,6 +259,7 @@ def see_block(
 @_compiled
 def merge(
     pictures: _Two,
+    excess: _Two,
     lows: tuple[Array, ...],
     factors: Array,
     count: int,
@@ -257,15 +267,17 @@ def merge(
     rows: Array,
     columns: Array,
     merged: Array,
+    carried: Array,
     flow: Array,
     seen: Array,
     start: int,
     stop: int,
 ) -> None:
-    """Blend two pictures, each read where the flow points, by the mask.
+    """Blend two pictures, each read where the flow points, by the mask; and two more in the same way.
 
     Args:
         pictures: two (H, W, 4).
+        excess: two (H, W, 4), looked at only if `carried` has channels.
         lows: of all blocks.
         factors: of the lows.
         count: of the lows.
@@ -273,6 +285,7 @@ def merge(
         rows: of the frame, one for each row that is made.
         columns: likewise.
         merged: (3 or 4, h, w), the result.
+        carried: the same of `excess`, (3, h, w) or (0, h, w).
         flow: (h, w, 8), flow and mask as they were used.
         seen: (h, w, 24), float32 or bf16: both frames, the same warped, flow and mask; or (h, w, 0), if not wanted.
         start: first row.
@@ -286,32 +299,35 @@ def merge(
     channels = seen.shape[2]
     step, warped = (channels, 8) if channels else (8, 0)
     line = np.empty(columns.shape[0] * step + 16, np.float32)
+    more = np.empty(columns.shape[0] * 8 + 16, np.float32)
     share = np.empty(columns.shape[0], np.float32)
     whole = np.float32(1)
     for row in range(start, stop):
         y = rows[row]
         _motion_row(lows, factors, count, lanes, y, cells, shares, enlarged, motion)
         line[:] = 0
+        more[:] = 0
+        flow_line = flow[row].reshape(-1)
+        flow_line[:] = 0
         _sigmoid(motion, lanes, share)
         for column in range(columns.shape[0]):
             x, at, place = columns[column], column * step + warped, column * lanes
             left, top = np.float32(x), np.float32(y)
-            _add_warped(line, at, first, left + motion[place], top + motion[place + 1], whole)
-            _add_warped(line, at + 4, second, left + motion[place + 2], top + motion[place + 3], whole)
+            x0, y0 = left + motion[place], top + motion[place + 1]
+            x1, y1 = left + motion[place + 2], top + motion[place + 3]
+            _add_warped(line, at, first, x0, y0, whole)
+            _add_warped(line, at + 4, second, x1, y1, whole)
+            add8(flow_line, column * 8, motion, (place,), (whole,))
+            if carried.shape[0]:
+                _add_warped(more, column * 8, excess[0], x0, y0, whole)
+                _add_warped(more, column * 8 + 4, excess[1], x1, y1, whole)
             if channels:
                 here = ((y * width + x) * 4,)
                 add4(line, at - 8, first, here, (whole,))
                 add4(line, at - 4, second, here, (whole,))
                 add8(line, at + 8, motion, (place,), (whole,))
-        for channel in range(merged.shape[0]):
-            for column in range(columns.shape[0]):
-                other = line[column * step + warped + 4 + channel]
-                own = line[column * step + warped + channel]
-                merged[channel, row, column] = other + (own - other) * share[column]
-        flow_line = flow[row].reshape(-1)
-        flow_line[:] = 0
-        for column in range(columns.shape[0]):
-            add8(flow_line, column * 8, motion, (column * lanes,), (whole,))
+        _blend(line, step, warped, share, merged, row)
+        _blend(more, 8, 0, share, carried, row)
         if channels:
             _store(line, seen[row].reshape(-1))
 
@@ -365,13 +381,16 @@ def warp_pair(first: Array, second: Array, flow: Array, top: int, left: int, out
 
 
 @_compiled
-def correct(merged: Array, residual: Array, out: Array, start: int, stop: int) -> None:
-    """Add a correction (h, w, 3) in [0, 1], 0.5 for none, to a merged frame (3, h, w)."""
+def correct(merged: Array, residual: Array, carried: Array, out: Array, start: int, stop: int) -> None:
+    """Add a correction (h, w, 3) in [0, 1], 0.5 for none, to a merged frame (3, h, w); then what lies beyond [0, 1]."""
     for channel in range(3):
         for row in range(start, stop):
             for column in range(merged.shape[2]):
                 value = merged[channel, row, column] + residual[row, column, channel] * np.float32(2) - np.float32(1)
                 out[channel, row, column] = min(max(value, np.float32(0)), np.float32(1))
+            if carried.shape[0]:
+                for column in range(merged.shape[2]):
+                    out[channel, row, column] += carried[channel, row, column]
 
 
 @_compiled

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from rife.blocks import IFBlock, Low
 from rife.encoder import FrameFeatures
 from rife.engines.graphs import GraphStore
-from rife.engines.passes import Passes
+from rife.engines.passes import Merged, Passes
 from rife.engines.pieces import BlockPiece, FeaturesPiece, ResidualPiece
 from rife.engines.precision import in_bf16
 from rife.errors import ShapeError
@@ -60,20 +60,21 @@ class OpenVinoEngine:
             self._form = _Form("bf16", quick, Passes(network.spec, dtype=torch.bfloat16, threads=threads))
 
     @torch.no_grad()
-    def features(self, img: Tensor, *, refine: bool = True) -> FrameFeatures:
+    def features(self, img: Tensor, *, refine: bool = True, excess: Tensor | None = None) -> FrameFeatures:
         """Compute what depends on one frame alone."""
         _check_single(img)
         form = self._form
         pixels = form.passes.packed(img)
+        beyond = None if excess is None else form.passes.packed(excess)
         refine = refine and form.network.refines
         encodes = self._spec.encoder is not None
         if not encodes and not refine:
-            return FrameFeatures(None, [], pixels)
+            return FrameFeatures(None, [], pixels, beyond)
         maps = self._run(
             form, f"features {refine}", lambda: FeaturesPiece(form.network, refine=refine), pixels.permute(0, 2, 3, 1)
         )
         pictures = [x.permute(0, 3, 1, 2) for x in maps]
-        return FrameFeatures(pictures[0] if encodes else None, pictures[encodes:], pixels)
+        return FrameFeatures(pictures[0] if encodes else None, pictures[encodes:], pixels, beyond)
 
     @torch.no_grad()
     def estimate(
@@ -101,22 +102,24 @@ class OpenVinoEngine:
         self, pair: Pair, motion: Motion, window: Window, *, refine: bool = True, ensemble: bool = False
     ) -> Tensor:
         """Make a window of the new frame."""
-        form = self._form
+        form, excess = self._form, _excess(pair)
         if not (refine and form.network.refines):
-            return form.passes.merged(_pixels(pair), motion, window, channels=3, seen=False)[0][None]
-        unet = form.network.unet
-        outer = window.grown(REFINE_REACH_PX, within=pair.whole, multiple=unet.multiple)
-        merged, residual = self._residual(form, pair, motion, outer)
+            made = form.passes.merged(_pixels(pair), motion, window, excess=excess)
+            return (made.picture + made.carried if excess else made.picture)[None]
+        outer = window.grown(REFINE_REACH_PX, within=pair.whole, multiple=form.network.unet.multiple)
+        made = form.passes.merged(_pixels(pair), motion, outer, excess=excess, seen=True)
+        residual = self._residual(form, pair, made, outer)
         if ensemble or self._spec.ensemble == "always":
-            residual = (residual + self._residual(form, pair.swapped(), motion.swapped(), outer)[1]) / 2
-        return window.seen_from(outer).read(form.passes.corrected(merged, residual)[None])
+            other = form.passes.merged(_pixels(pair.swapped()), motion.swapped(), outer, seen=True)
+            residual = (residual + self._residual(form, pair.swapped(), other, outer)) / 2
+        return window.seen_from(outer).read(form.passes.corrected(made, residual)[None])
 
     @torch.no_grad()
     def carried(self, others: tuple[Tensor, Tensor], motion: Motion, window: Window) -> Tensor:
         """Take two other pictures the same way."""
         passes = self._form.passes
         packed = passes.packed(others[0]), passes.packed(others[1])
-        return passes.merged(packed, motion, window, channels=others[0].shape[1], seen=False)[0][None]
+        return passes.merged(packed, motion, window, channels=others[0].shape[1]).picture[None]
 
     def _coarse(self, form: _Form, pair: Pair, scales: list[float], *, average: bool) -> tuple[Motion, float]:
         """Run the two first blocks; also tell how far they move."""
@@ -161,14 +164,13 @@ class OpenVinoEngine:
         sight = shrunk_sight(self._spec, pair, motion, scale, tile=None).joined(pair.timestep)
         return form.passes.in_lanes(sight)
 
-    def _residual(self, form: _Form, pair: Pair, motion: Motion, window: Window) -> tuple[Tensor, Tensor]:
-        """Merge a window, (3, h, w), and tell how to correct it, (1, h, w, 3) around 0.5."""
-        passes = form.passes
-        merged, flow, seen = passes.merged(_pixels(pair), motion, window, channels=3, seen=True)
+    def _residual(self, form: _Form, pair: Pair, made: Merged, window: Window) -> Tensor:
+        """Tell how to correct a merged window: (1, h, w, 3) around 0.5."""
         maps = list(zip(pair.features0.context, pair.features1.context, strict=True))
-        contexts = passes.contexts(maps, flow, window, finest_shrink=form.network.contextnet.finest_shrink)
-        (residual,) = self._run(form, "residual", lambda: ResidualPiece(form.network), seen[None], *contexts)
-        return merged, residual
+        shrink = form.network.contextnet.finest_shrink
+        contexts = form.passes.contexts(maps, made.flow, window, finest_shrink=shrink)
+        (residual,) = self._run(form, "residual", lambda: ResidualPiece(form.network), made.seen[None], *contexts)
+        return residual
 
     def _run(self, form: _Form, key: str, piece: Callable[[], nn.Module], *inputs: Tensor) -> list[Tensor]:
         return self.graphs.graph(f"{form.precision} {key}", piece, inputs)(*inputs)
@@ -179,6 +181,14 @@ def _pixels(pair: Pair) -> tuple[Tensor, Tensor]:
     if first is None or second is None:
         raise ValueError("engine openvino: expected features that it has computed itself")
     return first, second
+
+
+def _excess(pair: Pair) -> tuple[Tensor, Tensor] | None:
+    """What lies outside of [0, 1] in both frames; None if there is nothing in either."""
+    first, second = pair.features0.excess, pair.features1.excess
+    if first is None:
+        return None if second is None else (torch.zeros_like(second), second)
+    return first, torch.zeros_like(first) if second is None else second
 
 
 def _check_single(img: Tensor) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -23,8 +23,22 @@ Two = tuple[Tensor, Tensor]
 
 _MOST_BLOCKS = 5
 _NO_LOW = np.zeros((1, 16), np.float32)
+_NO_FEATURES = np.zeros((1, 1, 0), np.float32)
 _LEAST_ROWS = 8
 """A thread is not worth fewer."""
+
+
+class Merged(NamedTuple):
+    """Two pictures, merged.
+
+    picture: (C, h, w). carried: (3, h, w), two more in the same way, or (0, h, w). flow: (h, w, 8) flow and mask, as
+    they were used. seen: (h, w, 24) what the refinement looks at, or (h, w, 0).
+    """
+
+    picture: Tensor
+    carried: Tensor
+    flow: Tensor
+    seen: Tensor
 
 
 class Passes:
@@ -45,7 +59,7 @@ class Passes:
     def packed(self, picture: Tensor) -> Tensor:
         """Put the channels of (1, 3 or 4, H, W) side by side: (1, 4, H, W), each pixel in one piece of memory."""
         height, width = picture.shape[-2:]
-        out = _empty((height, width, 4), torch.float32)
+        out = torch.empty(height, width, 4)
         self._run(kernels.pack, height, _array(picture[0].contiguous()), _array(out))
         return _picture(out)
 
@@ -66,12 +80,10 @@ class Passes:
         """
         height, width = pixels[0].shape[-2:]
         rows, columns = (_read_by_shrinking(length, scale) for length in (height, width))
-        out = _empty((height // scale, width // scale, self._layout.lanes), self._dtype)
-        frames = _array(_side_by_side(pixels[0])), _array(_side_by_side(pixels[1]))
-        none = np.zeros((1, 1, 0), np.float32)
-        features = (_array(_side_by_side(encoded[0])), _array(_side_by_side(encoded[1]))) if encoded else (none, none)
+        out = torch.empty(height // scale, width // scale, self._layout.lanes, dtype=self._dtype)
+        features = _arrays((encoded[0], encoded[1])) if encoded else (_NO_FEATURES, _NO_FEATURES)
         places = rows, columns, tuple(self._layout.starts), float(scale), np.float32(timestep)
-        self._run(kernels.see_block, out.shape[0], frames, features, *self._lows(motion), *places, _array(out))
+        self._run(kernels.see_block, out.shape[0], _arrays(pixels), features, *self._lows(motion), *places, _array(out))
         return out[None]
 
     def in_lanes(self, joined: Tensor) -> Tensor:
@@ -81,7 +93,16 @@ class Passes:
         out[..., list(self._layout.order)] = joined.permute(0, 2, 3, 1).to(self._dtype)
         return out
 
-    def merged(self, pictures: Two, motion: Motion, window: Window, *, channels: int, seen: bool) -> list[Tensor]:
+    def merged(
+        self,
+        pictures: Two,
+        motion: Motion,
+        window: Window,
+        *,
+        channels: int = 3,
+        excess: Two | None = None,
+        seen: bool = False,
+    ) -> Merged:
         """Read two pictures where the flow points, and blend them by the mask.
 
         Args:
@@ -89,20 +110,19 @@ class Passes:
             motion: of all blocks.
             window: what to make.
             channels: of the result: 3 or 4.
-            seen: also return what the refinement looks at.
-
-        Returns:
-            The blend (channels, h, w), flow and mask (h, w, 8), and (h, w, 24) or (h, w, 0).
+            excess: two more that go the same way, packed.
+            seen: also make what the refinement looks at.
         """
         shape = window.height, window.width
         merged = torch.empty(channels, *shape)
-        flow = _empty((*shape, 8), torch.float32)
-        looked_at = _empty((*shape, SEEN_LANES if seen else 0), self._dtype)
+        carried = torch.empty(3 if excess else 0, *shape)
+        flow = torch.empty(*shape, 8)
+        looked_at = torch.empty(*shape, SEEN_LANES if seen else 0, dtype=self._dtype)
         rows, columns = np.arange(window.top, window.bottom), np.arange(window.left, window.right)
-        frames = _array(_side_by_side(pictures[0])), _array(_side_by_side(pictures[1]))
-        outputs = _array(merged), _array(flow), _array(looked_at)
-        self._run(kernels.merge, window.height, frames, *self._lows(motion), rows, columns, *outputs)
-        return [merged, flow, looked_at]
+        outputs = _array(merged), _array(carried), _array(flow), _array(looked_at)
+        inputs = _arrays(pictures), _arrays(excess or pictures), *self._lows(motion)
+        self._run(kernels.merge, window.height, *inputs, rows, columns, *outputs)
+        return Merged(merged, carried, flow, looked_at)
 
     def contexts(self, maps: Sequence[Two], flow: Tensor, window: Window, *, finest_shrink: int) -> list[Tensor]:
         """Read both frames' context maps where the flow points.
@@ -122,7 +142,7 @@ class Passes:
             if shrink > 1:
                 flow = self._halved(flow)
             first, second = (_side_by_side(x) for x in pair)
-            out = _empty((*flow.shape[:2], 2 * first.shape[2]), self._dtype)
+            out = torch.empty(*flow.shape[:2], 2 * first.shape[2], dtype=self._dtype)
             corner = window.top // shrink, window.left // shrink
             self._run(
                 kernels.warp_pair, out.shape[0], _array(first), _array(second), _array(flow), *corner, _array(out)
@@ -130,14 +150,15 @@ class Passes:
             warped.append(out[None])
         return warped
 
-    def corrected(self, merged: Tensor, residual: Tensor) -> Tensor:
-        """Add a correction (1, h, w, 3), 0.5 for none, to (3, h, w), and keep it in [0, 1]."""
-        out = torch.empty_like(merged)
-        self._run(kernels.correct, merged.shape[1], _array(merged), _array(residual[0]), _array(out))
+    def corrected(self, merged: Merged, residual: Tensor) -> Tensor:
+        """Add a correction (1, h, w, 3), 0.5 for none, keep it in [0, 1], and add what lies outside: (3, h, w)."""
+        out = torch.empty_like(merged.picture)
+        pictures = _array(merged.picture), _array(residual[0]), _array(merged.carried), _array(out)
+        self._run(kernels.correct, out.shape[1], *pictures)
         return out
 
     def _halved(self, flow: Tensor) -> Tensor:
-        out = _empty((flow.shape[0] // 2, flow.shape[1] // 2, 8), torch.float32)
+        out = torch.empty(flow.shape[0] // 2, flow.shape[1] // 2, 8)
         self._run(kernels.halve_flow, out.shape[0], _array(flow), _array(out))
         return out
 
@@ -172,11 +193,8 @@ def _read_by_shrinking(length: int, scale: int) -> Array:
     if scale == 1:
         return np.arange(length)
     starts = np.arange(length // scale)[:, None] * scale
-    return (starts + np.array([scale // 2 - 1, scale // 2])).reshape(-1)
-
-
-def _empty(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-    return torch.empty(shape, dtype=dtype)
+    places: Array = (starts + np.array([scale // 2 - 1, scale // 2])).reshape(-1)
+    return places
 
 
 def _picture(x: Tensor) -> Tensor:
@@ -189,10 +207,12 @@ def _side_by_side(x: Tensor) -> Tensor:
     return x[0].permute(1, 2, 0).contiguous()
 
 
+def _arrays(pair: Two) -> tuple[Array, Array]:
+    """Two pictures (1, C, H, W) for a kernel."""
+    return _array(_side_by_side(pair[0])), _array(_side_by_side(pair[1]))
+
+
 def _array(x: Tensor) -> Array:
     """The same memory for a kernel; bf16 as uint16."""
-    if x.dtype != torch.bfloat16:
-        plain: Array = x.numpy()
-        return plain
-    words: Array = x.view(torch.int16).numpy().view(np.uint16)
-    return words
+    shared: Array = (x.view(torch.int16) if x.dtype == torch.bfloat16 else x).numpy()
+    return shared.view(np.uint16) if x.dtype == torch.bfloat16 else shared

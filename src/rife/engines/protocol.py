@@ -23,12 +23,14 @@ class Engine(Protocol):
     def precision(self) -> Precision:
         """`float32` or `bf16`."""
 
-    def features(self, img: Tensor, *, refine: bool = True) -> FrameFeatures:
+    def features(self, img: Tensor, *, refine: bool = True, excess: Tensor | None = None) -> FrameFeatures:
         """Compute what depends on one frame alone, for every pair that the frame takes part in.
 
         Args:
             img: (1, 3, H, W) in [0, 1], padded as the network needs.
             refine: include what refinement needs.
+            excess: (1, 3, H, W) what of the frame's colours lies outside of [0, 1]; it goes the same way as the
+                picture, past the network, so that made frames are not clipped where source frames are not.
         """
 
     def estimate(
@@ -39,7 +41,10 @@ class Engine(Protocol):
     def finish(
         self, pair: Pair, motion: Motion, window: Window, *, refine: bool = True, ensemble: bool = False
     ) -> Tensor:
-        """Make a window of the new frame, (1, 3, h, w); arguments as of `rife.ifnet.IFNet.finish`."""
+        """Make a window of the new frame, (1, 3, h, w), in [0, 1] and beyond where the frames' features have an excess.
+
+        Arguments are those of `rife.ifnet.IFNet.finish`.
+        """
 
     def carried(self, others: tuple[Tensor, Tensor], motion: Motion, window: Window) -> Tensor:
         """Take two other pictures of the frames' size the same way: warp both, and blend them by the mask.

@@ -29,9 +29,9 @@ class TorchEngine:
         self._network = network
 
     @torch.no_grad()
-    def features(self, img: Tensor, *, refine: bool = True) -> FrameFeatures:
+    def features(self, img: Tensor, *, refine: bool = True, excess: Tensor | None = None) -> FrameFeatures:
         """Compute what depends on one frame alone."""
-        return self._network.features(img, refine=refine)
+        return self._network.features(img, refine=refine)._replace(excess=excess)
 
     @torch.no_grad()
     def estimate(
@@ -45,7 +45,12 @@ class TorchEngine:
         self, pair: Pair, motion: Motion, window: Window, *, refine: bool = True, ensemble: bool = False
     ) -> Tensor:
         """Make a window of the new frame."""
-        return self._network.finish(pair, motion, window, refine=refine, ensemble=ensemble)[0]
+        made = self._network.finish(pair, motion, window, refine=refine, ensemble=ensemble)[0]
+        excess = pair.features0.excess, pair.features1.excess
+        if excess == (None, None):
+            return made
+        first, second = (torch.zeros_like(pair.img0) if x is None else x for x in excess)
+        return made + self.carried((first, second), motion, window)
 
     @torch.no_grad()
     def carried(self, others: tuple[Tensor, Tensor], motion: Motion, window: Window) -> Tensor:

@@ -64,13 +64,14 @@ def canonical(state: Mapping[str, Tensor], *, origin: str) -> dict[str, Tensor]:
     return {key: tensor for key, tensor in out.items() if not key.startswith(TRAINING_ONLY)}
 
 
-def recognise(state: Mapping[str, Tensor], *, origin: str, network: str | None = None) -> Recognised:
+def recognise(state: Mapping[str, Tensor], *, origin: str, network: str | None = None, likely: str = "") -> Recognised:
     """Tell which network a canonical state dict belongs to.
 
     Args:
         state: canonical tensors by key.
         origin: file or name, for messages.
         network: insist on this one; needed for networks whose tensors are those of another too.
+        likely: the network to look at first, by name. It saves building the others; nothing is believed for it.
 
     Raises:
         CheckpointError: no network, or not the one insisted on, has exactly these keys and shapes; names the
@@ -78,14 +79,11 @@ def recognise(state: Mapping[str, Tensor], *, origin: str, network: str | None =
     """
     found = {key: tuple(tensor.shape) for key, tensor in state.items()}
     wanted = None if network is None else spec_named(network)
-    signatures = {
-        candidate: signature
-        for candidate, signature in _signatures().items()
-        if (candidate.spec is wanted if wanted else not candidate.spec.named_only)
-    }
-    for candidate, signature in signatures.items():
-        if signature == found:
+    candidates = [c for c in _CANDIDATES if (c.spec is wanted if wanted else not c.spec.named_only)]
+    for candidate in sorted(candidates, key=lambda c: c.spec.name != likely):
+        if _signature(candidate) == found:
             return candidate
+    signatures = {candidate: _signature(candidate) for candidate in candidates}
     nearest = min(signatures, key=lambda candidate: len(_differences(found, signatures[candidate])))
     differences = _differences(found, signatures[nearest])
     fitting = sum(found.get(key) == shape for key, shape in signatures[nearest].items())
@@ -113,16 +111,16 @@ def _decline_older_family(found: Signature, origin: str) -> None:
         )
 
 
+_CANDIDATES = [
+    Recognised(spec, refine) for spec in SPECS.values() for refine in ((True, False) if spec.refines else (False,))
+]
+
+
 @cache
-def _signatures() -> dict[Recognised, Signature]:
-    signatures: dict[Recognised, Signature] = {}
-    for spec in SPECS.values():
-        for refine in (True, False) if spec.refines else (False,):
-            with torch.device("meta"):
-                network = IFNet(spec, refine=refine)
-            shapes = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
-            signatures[Recognised(spec, refine)] = shapes
-    return signatures
+def _signature(candidate: Recognised) -> Signature:
+    with torch.device("meta"):
+        network = IFNet(candidate.spec, refine=candidate.refine)
+    return {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
 
 
 def _differences(found: Signature, expected: Signature) -> list[str]:

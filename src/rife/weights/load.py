@@ -157,7 +157,7 @@ def load_file(path: Path, *, origin: str | None = None, network: str | None = No
     own = read_metadata(path).get("network", "")
     if network is None and own in SPECS and SPECS[own].named_only:
         network = own
-    return Weights(name, recognise(state, origin=name, network=network), state)
+    return Weights(name, recognise(state, origin=name, network=network, likely=own), state)
 
 
 def _hub_file(name: str) -> Path:
