@@ -10,8 +10,8 @@ from torch import Tensor
 
 from rife.blocks import Low
 from rife.encoder import FrameFeatures
-from rife.engines.lanes import SEEN_ORDER, block_layout, motion_lanes, taking_lanes
-from rife.engines.passes import Passes
+from rife.engines.lanes import SEEN_ORDER, block_layout, in_squares, motion_lanes, taking_lanes
+from rife.engines.passes import Merged, Passes
 from rife.motion import Motion, Pair, shrunk_sight, sight_at
 from rife.places import Window
 from rife.refine import Contextnet
@@ -184,3 +184,17 @@ def test_a_convolution_in_lanes_is_the_same_convolution() -> None:
     lanes = torch.rand(1, 6, 9, 9)
     lanes[:, list(order)] = x
     torch.testing.assert_close(taking_lanes(own, 6, order)(lanes), own(x))
+
+
+def test_a_convolution_in_squares_is_the_same_convolution() -> None:
+    own, x = torch.nn.Conv2d(4, 3, 3, 1, 1), torch.rand(1, 4, 10, 14)
+    squares = in_squares(own)(x)
+    whole = torch.nn.functional.pixel_shuffle(squares.reshape(1, 4, 3, 5, 7).transpose(1, 2).reshape(1, 12, 5, 7), 2)
+    torch.testing.assert_close(whole, own(x))
+    merged, none = torch.rand(3, 10, 14) * 1.2 - 0.1, torch.empty(0)
+    expected = (merged + 2 * torch.sigmoid(own(x))[0] - 1).clamp(0, 1)
+    passes = Passes(SPECS["4.0"], dtype=torch.float32)
+    for correction in (squares, own(x)):
+        given = torch.sigmoid(correction).permute(0, 2, 3, 1).contiguous().detach()
+        found = passes.corrected(Merged(merged, torch.empty(0, 10, 14), none, none), given)
+        torch.testing.assert_close(found, expected.detach())

@@ -382,12 +382,21 @@ def warp_pair(first: Array, second: Array, flow: Array, top: int, left: int, out
 
 @_compiled
 def correct(merged: Array, residual: Array, carried: Array, out: Array, start: int, stop: int) -> None:
-    """Add a correction (h, w, 3) in [0, 1], 0.5 for none, to a merged frame (3, h, w); then what lies beyond [0, 1]."""
+    """Add a correction in [0, 1], 0.5 for none, to a merged frame (3, h, w); then what lies beyond [0, 1].
+
+    The correction is (h, w, 3), or in squares of 2 x 2 pixels (h / 2, w / 2, 12).
+    """
+    side = merged.shape[1] // residual.shape[0]
     for channel in range(3):
         for row in range(start, stop):
-            for column in range(merged.shape[2]):
-                value = merged[channel, row, column] + residual[row, column, channel] * np.float32(2) - np.float32(1)
-                out[channel, row, column] = min(max(value, np.float32(0)), np.float32(1))
+            line = residual[row // side].reshape(-1)
+            first = (row % side) * side * 3 + channel
+            for column in range(merged.shape[2] // side):
+                for x in range(side):
+                    place = column * side + x
+                    change = line[column * 3 * side * side + first + 3 * x]
+                    value = merged[channel, row, place] + change * np.float32(2) - np.float32(1)
+                    out[channel, row, place] = min(max(value, np.float32(0)), np.float32(1))
             if carried.shape[0]:
                 for column in range(merged.shape[2]):
                     out[channel, row, column] += carried[channel, row, column]

@@ -91,6 +91,28 @@ def _frames(start: int) -> list[int]:
 
 
 @torch.no_grad()
+def in_squares(convolution: nn.Conv2d) -> nn.Conv2d:
+    """Make a 3x3 convolution that returns squares of 2 x 2 pixels, in channels: the same numbers at half the size.
+
+    Vectors hold 16 channels; three of them waste the rest, twelve do not. Channel (2 * y + x) * C + c of the result is
+    channel c of the pixel at (y, x) of the square.
+    """
+    weight, bias = convolution.weight, convolution.bias
+    if weight.shape[2:] != (3, 3) or convolution.stride != (1, 1) or bias is None:
+        raise ValueError("expected a 3x3 convolution of stride 1 with bias")
+    outputs, inputs = weight.shape[:2]
+    squares = nn.Conv2d(inputs, 4 * outputs, 4, 2, 1, dtype=weight.dtype)
+    squares.weight.zero_()
+    for y in range(2):
+        for x in range(2):
+            first = (2 * y + x) * outputs
+            squares.weight[first : first + outputs, :, y : y + 3, x : x + 3] = weight
+    if squares.bias is not None:
+        squares.bias.copy_(bias.repeat(4))
+    return squares.requires_grad_(requires_grad=False)
+
+
+@torch.no_grad()
 def taking_lanes(convolution: nn.Module, lanes: int, order: Sequence[int]) -> nn.Conv2d:
     """Copy a convolution for an input in other lanes; what lies in the lanes between counts nothing."""
     if not isinstance(convolution, nn.Conv2d):

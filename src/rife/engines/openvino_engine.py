@@ -165,7 +165,7 @@ class OpenVinoEngine:
         return form.passes.in_lanes(sight)
 
     def _residual(self, form: _Form, pair: Pair, made: Merged, window: Window) -> Tensor:
-        """Tell how to correct a merged window: (1, h, w, 3) around 0.5."""
+        """Tell how to correct a merged window, around 0.5."""
         maps = list(zip(pair.features0.context, pair.features1.context, strict=True))
         shrink = form.network.contextnet.finest_shrink
         contexts = form.passes.contexts(maps, made.flow, window, finest_shrink=shrink)

@@ -151,7 +151,10 @@ class Passes:
         return warped
 
     def corrected(self, merged: Merged, residual: Tensor) -> Tensor:
-        """Add a correction (1, h, w, 3), 0.5 for none, keep it in [0, 1], and add what lies outside: (3, h, w)."""
+        """Add a correction, 0.5 for none, keep it in [0, 1], and add what lies outside: (3, h, w).
+
+        The correction is (1, h, w, 3), or in squares of 2 x 2 pixels (1, h / 2, w / 2, 12).
+        """
         out = torch.empty_like(merged.picture)
         pictures = _array(merged.picture), _array(residual[0]), _array(merged.carried), _array(out)
         self._run(kernels.correct, out.shape[1], *pictures)

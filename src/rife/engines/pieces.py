@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rife.blocks import IFBlock
-from rife.engines.lanes import SEEN_LANES, SEEN_ORDER, block_layout, motion_lanes, taking_lanes
+from rife.engines.lanes import SEEN_LANES, SEEN_ORDER, block_layout, in_squares, motion_lanes, taking_lanes
 from rife.ifnet import IFNet
 from rife.refine import dtype_of
 
@@ -66,8 +66,13 @@ class ResidualPiece(nn.Module):
         self.unet = copy.deepcopy(network.unet)
         first = self.unet.down0.conv1
         first[0] = taking_lanes(first[0], SEEN_LANES, SEEN_ORDER)
+        if self.unet.conv.stride == (1, 1):
+            self.unet.conv = in_squares(self.unet.conv)
 
     def forward(self, seen: Tensor, *contexts: Tensor) -> Tensor:
-        """Map what the refinement looks at (1, H, W, 24) and both frames' context maps to (1, H, W, 3) in [0, 1]."""
+        """Map what the refinement looks at (1, H, W, 24) and both frames' context maps to a correction in [0, 1].
+
+        It is (1, H, W, 3), or (1, H / 2, W / 2, 12) in squares (`rife.engines.lanes.in_squares`).
+        """
         given = [x.permute(0, 3, 1, 2).to(dtype_of(self.unet)) for x in (seen, *contexts)]
         return torch.sigmoid(self.unet.corrections(given[0], given[1:]).float()).permute(0, 2, 3, 1)
