@@ -2,7 +2,7 @@
 
     python benchmarks/bench.py              # all of it, under 25 minutes on two cores; into bench/
     python benchmarks/bench.py --quick      # under 5 minutes: small sizes, few rounds
-    python benchmarks/bench.py --publish    # also into docs/: what docs/performance.md shows
+    python benchmarks/bench.py --publish    # also into docs/: performance-bf16.md or performance-float32.md
 
 Writes results.json, table.md and two charts. A run that was interrupted goes on where it stopped.
 """
@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 from speed import agreement, charts, claims, clips, jobs, machine, quality, rounds, store, tables
-from speed.plan import Cell, Contestant, Plan, contestants
+from speed.plan import Cell, Contestant, Plan, WholeJob, contestants
 
 REPOSITORY = Path(__file__).parent.parent
 SIZES = "720x480,1280x720,1920x1080"
@@ -69,9 +69,8 @@ class _Run:
         for clip in plan.triples:
             self._step(f"quality {clip}", lambda c=clip: self._quality(c))
         self._step("agreement", self._agreement)
-        for index, (size, frames) in enumerate(plan.job_frames.items()):
-            rival = self._ffmpeg if index == 0 else None
-            self._step(f"jobs {size}", lambda s=size, n=frames, f=rival: self._jobs(s, n, f))
+        for job in plan.jobs:
+            self._step(f"jobs {job.key}", lambda j=job: self._job(j))
 
     def _step(self, name: str, action: object) -> None:
         if name in self._results["done"]:
@@ -103,14 +102,15 @@ class _Run:
             self._results["agreement"] = agreement.with_published(Path(folder))
         self._say(f"agreement: {self._results['agreement']}")
 
-    def _jobs(self, size: str, frames: int, ffmpeg: str | None) -> None:
-        width, height = map(int, size.split("x"))
+    def _job(self, job: WholeJob) -> None:
         with tempfile.TemporaryDirectory(prefix="rife-bench-") as folder:
             clip = Path(folder) / "clip.mp4"
-            clips.write_clip(clip, width, height, frames)
-            name = claims.best(self._results, "full")
-            commands = jobs.jobs([row for row in self._rows if row.name == name], clip, ffmpeg=ffmpeg)
-            self._results["jobs"][size] = jobs.run_jobs(commands, frames, runs=self._plan.runs, say=self._say)
+            clips.write_clip(clip, job.width, job.height, job.frames)
+            names = {claims.best(self._results, refine) for refine in (("full", "off") if job.rival else ("full",))}
+            ours = [row for row in self._rows if row.name in names]
+            commands = jobs.jobs(ours, clip, ffmpeg=self._ffmpeg if job.rival else None)
+            rows = jobs.run_jobs(commands, job.frames, runs=self._plan.runs, say=self._say)
+        self._results["jobs"][job.key] = {"size": job.size, "frames": job.frames, "rows": rows}
 
     def _say(self, text: str) -> None:
         print(f"[{time.perf_counter() - self._started:6.0f} s] {text}", flush=True)
@@ -121,14 +121,15 @@ def _plan(options: argparse.Namespace) -> Plan:
     cells = tuple(Cell(w, h, factor) for w, h in sizes for factor in (2, 4))
     if options.quick:
         growth: tuple[Cell, ...] = ()
-        return Plan(options.runs, cells, growth, {"bikes": 6, "bigbuckbunny": 4, "carphone": 8}, {"720x480": 25})
+        triples = {"bikes": 6, "bigbuckbunny": 4, "carphone": 8}
+        return Plan(options.runs, cells, growth, triples, (WholeJob(720, 480, 25, rival=True),))
     growth = (Cell(360, 240, 2), Cell(720, 480, 8))
     return Plan(
         options.runs,
         cells,
         growth,
         {"bikes": 24, "bigbuckbunny": 12, "carphone": 24},
-        {"720x480": 97, "1280x720": 97},
+        (WholeJob(720, 480, 97, rival=True), WholeJob(1280, 720, 49)),
     )
 
 
@@ -138,7 +139,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, help="rounds that count in every cell (5; quick: 2)")
     parser.add_argument("--sizes", help=f"WIDTHxHEIGHT,... ({SIZES}; quick: 720x480)")
     parser.add_argument("--output", type=Path, help="folder for results (bench/; quick: bench/quick/)")
-    parser.add_argument("--publish", action="store_true", help="also write what docs/performance.md shows")
+    parser.add_argument(
+        "--publish", action="store_true", help="also write docs/performance-bf16.md or -float32.md, as the processor is"
+    )
     options = parser.parse_args()
     options.runs = options.runs or (2 if options.quick else 5)
     options.sizes = options.sizes or ("720x480" if options.quick else SIZES)
@@ -147,12 +150,14 @@ def _options() -> argparse.Namespace:
 
 
 def _publish(folder: Path) -> None:
+    """Write what docs/performance.md leads to: one page for processors that multiply bf16, one for the others."""
+    kind = "bf16" if machine.has_bf16() else "float32"
     docs = REPOSITORY / "docs"
-    for source, name in (("results.json", "performance.json"), ("speed.png", "performance.png")):
+    charts = {"speed.png": f"performance-{kind}.png", "growth.png": f"performance-{kind}-growth.png"}
+    for source, name in {"results.json": f"performance-{kind}.json", **charts}.items():
         shutil.copyfile(folder / source, docs / name)
-    shutil.copyfile(folder / "growth.png", docs / "performance-growth.png")
-    document = docs / "performance.md"
-    document.write_text(tables.with_table(document.read_text(), (folder / "table.md").read_text()))
+    page = tables.page(kind, (folder / "table.md").read_text(), list(charts.values()))
+    (docs / f"performance-{kind}.md").write_text(page)
 
 
 def _ffmpeg() -> str | None:

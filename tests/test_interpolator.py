@@ -151,3 +151,13 @@ def test_bad_arguments_are_refused_at_once(blender: Interpolator) -> None:
         Interpolator(blender.network, refine="half")  # type: ignore[arg-type]
     with pytest.raises(JobError, match="device 'abacus'"):
         Interpolator(blender.network, device="abacus")
+
+
+@pytest.mark.parametrize("reach", [1.0, 1.2])
+def test_a_buffer_that_is_filled_again_is_another_frame(blender: Interpolator, reach: float) -> None:
+    first, second = torch.rand(2, 1, 3, 32, 48) * reach
+    buffer, prepared = torch.empty(1, 3, 32, 48), []
+    for frame in (first, second):
+        prepared.append(blender.prepare(buffer.copy_(frame)))
+    (middle,) = blender.between(*prepared, [Fraction(1, 2)])
+    torch.testing.assert_close(middle, (first + second) / 2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import median
+from typing import Any
 
 from speed.plan import BASELINE, FFMPEG, REFERENCE
 from speed.store import Results
@@ -31,7 +32,7 @@ def check(results: Results) -> list[Claim]:
         *_speed(results),
         *_picture(results),
         *_against_ffmpeg(results),
-        _whole_job(results),
+        *_whole_job(results),
         _torch(results),
         *_factor(results),
     ]
@@ -56,6 +57,9 @@ def ratio(results: Results, cell: str, name: str, baseline: str = BASELINE) -> f
 
 def _speed(results: Results) -> Iterator[Claim]:
     name, least = best(results, "full"), 3.5
+    if "bf16" not in name:
+        yield Claim("at least 3.5 times the published network, factor 2, in bf16", "no bf16 in this processor", None)
+        return
     for size in ("720x480", "1280x720"):
         value = ratio(results, f"{size} x2", name)
         yield _claim(f"{name}: at least {least} times the published network, {size}, factor 2", value, least=least)
@@ -75,7 +79,7 @@ def _picture(results: Results) -> Iterator[Claim]:
 
 def _against_ffmpeg(results: Results) -> Iterator[Claim]:
     name = best(results, "full")
-    rows = results["jobs"].get("720x480", {})
+    rows = next((job["rows"] for job in results["jobs"].values() if FFMPEG in job["rows"]), {})
     ours, theirs = (rows.get(key, {}).get("runs", []) for key in (name, FFMPEG))
     pairs = list(zip(ours, theirs, strict=False))
     value = median(b / a for a, b in pairs) if pairs else None
@@ -86,12 +90,19 @@ def _against_ffmpeg(results: Results) -> Iterator[Claim]:
         yield _claim(f"{name}: higher PSNR than ffmpeg minterpolate, {clip} (gain)", gain, least=0, unit="dB")
 
 
-def _whole_job(results: Results) -> Claim:
-    name, size = best(results, "full"), "1280x720"
-    job = results["jobs"].get(size, {}).get(name, {}).get("job_runs", [])
-    alone = results["cells"].get(f"{size} x2", {}).get("rows", {}).get(name, {}).get("runs", [])
-    value = median(alone) / median(job) if job and alone else None
-    return _claim(f"{name}: whole job at least 0.85 of network-only throughput, {size}", value, least=0.85)
+def of_network_alone(results: Results, job: dict[str, Any], name: str) -> float | None:
+    """The throughput of a whole job, start of the process apart, as a share of the network's alone."""
+    inside = job["rows"].get(name, {}).get("job_runs", [])
+    alone = results["cells"].get(f"{job['size']} x2", {}).get("rows", {}).get(name, {}).get("runs", [])
+    return median(alone) / median(inside) if inside and alone else None
+
+
+def _whole_job(results: Results) -> Iterator[Claim]:
+    name = best(results, "full")
+    for key, job in results["jobs"].items():
+        if job["size"] == "1280x720":
+            value = of_network_alone(results, job, name)
+            yield _claim(f"{name}: whole job at least 0.85 of network-only throughput, {key}", value, least=0.85)
 
 
 def _torch(results: Results) -> Claim:

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 _FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "amx_tile", "asimd", "bf16")
-_LIBRARIES = ("torch", "openvino", "av", "numpy")
+_LIBRARIES = ("torch", "openvino", "numba", "av", "numpy")
 
 
 def describe() -> dict[str, str]:

@@ -65,6 +65,33 @@ class Cell:
 
 
 @dataclass(frozen=True)
+class WholeJob:
+    """One clip that whole commands double.
+
+    Attributes:
+        width: of the clip.
+        height: of the clip.
+        frames: of the clip; a job's fixed costs are spread over them.
+        rival: whether ffmpeg doubles it too.
+    """
+
+    width: int
+    height: int
+    frames: int
+    rival: bool = False
+
+    @property
+    def size(self) -> str:
+        """As in 720x480."""
+        return f"{self.width}x{self.height}"
+
+    @property
+    def key(self) -> str:
+        """As in 720x480, 49 frames."""
+        return f"{self.size}, {self.frames} frames"
+
+
+@dataclass(frozen=True)
 class Plan:
     """What is run.
 
@@ -73,14 +100,14 @@ class Plan:
         cells: sizes and factors.
         growth_cells: further ones, for our own contestants alone.
         triples: frames held out of each clip.
-        job_frames: source frames of whole jobs, by size.
+        jobs: whole jobs.
     """
 
     runs: int
     cells: tuple[Cell, ...]
     growth_cells: tuple[Cell, ...]
     triples: dict[str, int]
-    job_frames: dict[str, int]
+    jobs: tuple[WholeJob, ...]
 
 
 def contestants(*, bf16: bool, openvino: bool) -> list[Contestant]:
@@ -88,7 +115,7 @@ def contestants(*, bf16: bool, openvino: bool) -> list[Contestant]:
     rows = [Contestant(BASELINE, "published"), Contestant("published, off", "published", refine="off")]
     rows += [_ours("torch", "float32", refine) for refine in ("full", "off")]
     if openvino:
-        rows.append(_ours("openvino", "float32", "full"))
+        rows += [_ours("openvino", "float32", refine) for refine in ("full", "off")]
         if bf16:
             rows += [_ours("torch", "bf16", "full")]
             rows += [_ours("openvino", "bf16", refine) for refine in ("full", "off")]

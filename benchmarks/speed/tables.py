@@ -7,11 +7,9 @@ from dataclasses import asdict
 from statistics import median
 from typing import Any
 
-from speed.claims import Claim, ratio
+from speed.claims import Claim, of_network_alone, ratio
 from speed.plan import BASELINE, FFMPEG, Plan
 from speed.store import Results
-
-BEGIN, END = "<!-- begin: written by make bench -->", "<!-- end: written by make bench -->"
 
 
 def plan_as_json(plan: Plan) -> dict[str, Any]:
@@ -26,16 +24,15 @@ def document(results: Results, claims: Iterable[Claim]) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def with_table(text: str, table: str) -> str:
-    """Put a table between the marks of a document.
-
-    Raises:
-        ValueError: the document has no marks.
-    """
-    if BEGIN not in text or END not in text:
-        raise ValueError(f"the document needs the marks {BEGIN} and {END}")
-    head, rest = text.split(BEGIN, 1)
-    return f"{head}{BEGIN}\n\n{table}\n{END}{rest.split(END, 1)[1]}"
+def page(kind: str, table: str, charts: Iterable[str]) -> str:
+    """Write a page of docs/ around a document."""
+    title = {"bf16": "a processor that multiplies bf16", "float32": "a processor without bf16"}[kind]
+    by_size, growth = charts
+    return (
+        f"# Measured on {title}\n\nWritten by `make bench BENCH=--publish`; performance.md says what it means.\n\n"
+        f"![Seconds for a new frame, by size and contestant]({by_size})\n\n"
+        f"![How the time grows with pixels and with the factor]({growth})\n\n{table}"
+    )
 
 
 def _machine(results: Results) -> str:
@@ -74,22 +71,25 @@ def _picture(results: Results) -> str:
 
 
 def _jobs(results: Results) -> str:
-    head = ("whole commands, factor 2", "seconds for a new frame", "without start-up", f"times {FFMPEG}", "memory, MiB")
+    head = (
+        "whole commands, factor 2", "seconds for a new frame", "without start-up", "of network alone",
+        f"times {FFMPEG}", "memory, MiB",
+    )  # fmt: skip
     parts = []
-    for size, rows in results["jobs"].items():
-        lines = []
+    for key, job in results["jobs"].items():
+        rows, lines = job["rows"], []
         theirs = rows.get(FFMPEG, {}).get("runs", [])
         for name, row in rows.items():
             if row["error"] is not None:
-                lines.append((name, row["error"], "", "", ""))
+                lines.append((name, row["error"], "", "", "", ""))
                 continue
             pairs = list(zip(row["runs"], theirs, strict=False))
             times = median(b / a for a, b in pairs) if pairs else None
             inner = median(row["job_runs"]) if row["job_runs"] else None
-            cells = (_number(median(row["runs"]), 3), _number(inner, 3), _number(times, 2), _number(row["peak_mib"], 0))
-            lines.append((name, *cells))
-        frames = next((row["new_frames"] for row in rows.values() if "new_frames" in row), 0)
-        parts.append(f"### Whole commands, {size}, {frames} new frames\n\n" + _table(head, lines))
+            share = of_network_alone(results, job, name)
+            told = [_number(value, digits) for value, digits in ((median(row["runs"]), 3), (inner, 3), (share, 2))]
+            lines.append((name, *told, _number(times, 2), _number(row["peak_mib"], 0)))
+        parts.append(f"### Whole commands, {key}\n\n" + _table(head, lines))
     return "\n\n".join(parts)
 
 

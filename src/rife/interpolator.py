@@ -191,7 +191,10 @@ class Interpolator:
         if given.shape[1] == 4:
             picture, layer = hidden_apart(given)
         inside = picture.clamp(0, 1)
-        return PreparedFrame(given, inside, None if torch.equal(inside, picture) else picture - inside, layer)
+        excess = None if torch.equal(inside, picture) else picture - inside
+        # The caller may fill the same memory with the next frame.
+        whole = inside if excess is None and layer is None else given.clone()
+        return PreparedFrame(whole, inside, excess, layer)
 
     @torch.no_grad()
     def between(self, frame0: PreparedFrame, frame1: PreparedFrame, times: Sequence[Fraction]) -> Iterator[Tensor]:

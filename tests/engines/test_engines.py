@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
@@ -248,3 +249,50 @@ def test_what_cannot_be_is_refused(published: IFNet, monkeypatch: pytest.MonkeyP
     with pytest.raises(JobError, match="does not multiply bf16"):
         create_engine(published, engine="openvino", precision="bf16")
     assert create_engine(published, engine="openvino").label == "openvino float32"
+
+
+def test_a_library_that_cannot_be_loaded_is_told(
+    published: IFNet, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Numba refuses a NumPy that is newer than itself only when it is imported."""
+    monkeypatch.setitem(sys.modules, "rife.engines.openvino_engine", None)
+    with pytest.raises(JobError, match="cannot be loaded"):
+        create_engine(published, engine="openvino")
+    assert create_engine(published).label == "torch float32"
+    assert "PyTorch is used instead" in caplog.text
+
+
+def test_networks_with_the_same_tensors_do_not_share_graphs() -> None:
+    """IFNet and IFNet_2R did, on disk: whoever came second got the other's pictures."""
+    states = {}
+    for name in ("IFNet", "IFNet_2R"):
+        network = IFNet(SPECS[name])
+        with_closed_form_weights(network)
+        states[name] = {key: tuple(x.shape) for key, x in network.state_dict().items()}
+        assert compared(network, "openvino", "float32", moving(64, 96, 3)) >= lowest_psnr_db("float32")
+    assert states["IFNet"] == states["IFNet_2R"]
+
+
+def test_threads_share_an_engine(published: IFNet) -> None:
+    worker = Interpolator(published, device="cpu", engine="openvino", precision="float32", refine="off")
+    pairs = [moving(*SIZE, shift_px=shift) for shift in (2, 3, 4, 5)]
+    expected = [made(worker, pair, [Fraction(1, 2)])[0] for pair in pairs]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(3):
+            results = pool.map(lambda pair: made(worker, pair, [Fraction(1, 2)])[0], pairs)
+            assert all(torch.equal(a, b) for a, b in zip(results, expected, strict=True))
+
+
+def test_memory_that_runs_out_hands_colours_beyond_white_to_another_engine(
+    published: IFNet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames = [1.3 * frame - 0.1 for frame in moving(160, 160, 3)]
+    (expected,) = made(Interpolator(published, device="cpu", refine="off"), frames, [Fraction(1, 2)])
+    worker = Interpolator(published, device="cpu", engine="auto", precision="float32", refine="off")
+
+    def short(*_: object, **__: object) -> Tensor:
+        raise MemoryError("not enough memory")
+
+    monkeypatch.setattr(worker.engine, "finish", short)
+    (result,) = made(worker, frames, [Fraction(1, 2)])
+    assert psnr_db(result, expected) >= lowest_psnr_db("float32")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from importlib.util import find_spec
 from typing import get_args
 
@@ -12,6 +13,8 @@ from rife.engines.torch_engine import TorchEngine
 from rife.errors import JobError, MissingExtraError
 from rife.ifnet import IFNet
 from rife.options import EngineName, Precision
+
+_log = logging.getLogger(__name__)
 
 _NO_BF16 = "precision bf16: this processor does not multiply bf16 in hardware. Take float32, or auto."
 
@@ -32,8 +35,8 @@ def create_engine(network: IFNet, *, engine: EngineName = "auto", precision: Pre
     for name, value, known in (("engine", engine, EngineName), ("precision", precision, Precision)):
         if value not in get_args(known):
             raise JobError(f"{name}: expected {', '.join(get_args(known))}, got {value!r}.")
-    device = next(network.parameters()).device.type
-    if engine == "auto":
+    device, free = next(network.parameters()).device.type, engine == "auto"
+    if free:
         engine = "openvino" if device == "cpu" and not _missing() else "torch"
     if engine == "torch":
         if precision == "bf16" and device == "cpu" and not _torch_has_bf16():
@@ -44,9 +47,15 @@ def create_engine(network: IFNet, *, engine: EngineName = "auto", precision: Pre
     for library in _missing():
         raise MissingExtraError(library=library, extra="cpu", purpose="engine openvino")
     # Imported when chosen: optional libraries.
-    from rife.engines.graphs import has_bf16
-    from rife.engines.openvino_engine import OpenVinoEngine
-
+    try:
+        from rife.engines.graphs import has_bf16
+        from rife.engines.openvino_engine import OpenVinoEngine
+    except ImportError as err:
+        told = f"engine openvino: a library that it needs is installed, and cannot be loaded ({err})."
+        if not free:
+            raise JobError(f"{told} Take engine torch, or mend the installation.") from err
+        _log.warning("%s PyTorch is used instead.", told)
+        return create_engine(network, engine="torch", precision=precision)
     if precision == "bf16" and not has_bf16():
         raise JobError(_NO_BF16)
     fast = precision == "bf16" or (precision == "auto" and has_bf16())

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -21,7 +22,7 @@ from rife.errors import MissingExtraError
 if TYPE_CHECKING:
     import openvino
 
-_MAX_FILES = 48
+_MAX_FILES = 200
 """Compiled graphs are as large as their weights: of more than this many, the longest unused are removed."""
 
 _log = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ class Graph:
     def __init__(self, compiled: openvino.CompiledModel) -> None:
         """Make a request for a compiled graph."""
         self._request = compiled.create_infer_request()
+        self._lock = Lock()
         bf16 = library().Type.bf16
         self._outputs = [
             (tuple(port.shape), torch.bfloat16 if port.element_type == bf16 else torch.float32)
@@ -68,11 +70,12 @@ class Graph:
         # Both ways without a copy: the graph reads the callers' tensors and writes into new ones.
         inputs = [x.contiguous() for x in tensors]
         outputs = [torch.empty(shape, dtype=dtype) for shape, dtype in self._outputs]
-        for index, x in enumerate(inputs):
-            self._request.set_input_tensor(index, _shared(x))
-        for index, x in enumerate(outputs):
-            self._request.set_output_tensor(index, _shared(x))
-        self._request.infer()
+        with self._lock:  # one request: threads that share an engine take turns
+            for index, x in enumerate(inputs):
+                self._request.set_input_tensor(index, _shared(x))
+            for index, x in enumerate(outputs):
+                self._request.set_output_tensor(index, _shared(x))
+            self._request.infer()
         return outputs
 
 
@@ -101,7 +104,11 @@ class GraphStore:
         if threads is not None:
             self._config["INFERENCE_NUM_THREADS"] = threads
         name = core().get_property("CPU", "FULL_DEVICE_NAME")
-        self._common = f"{_weights_hash(network)} {_sources_hash()} {library().__version__} {name} {self._config}"
+        # Networks with the same tensors are not the same network.
+        kind = repr(getattr(network, "spec", None))
+        versions = f"{_sources_hash()} {library().__version__} {name}"
+        self._common = f"{_weights_hash(network)} {kind} {versions} {self._config}"
+        self._lock = Lock()
         self._graphs: dict[str, Graph] = {}
 
     def graph(self, key: str, piece: Callable[[], nn.Module], inputs: Sequence[Tensor]) -> Graph:
@@ -113,9 +120,10 @@ class GraphStore:
             inputs: examples.
         """
         key = f"{key} {[tuple(x.shape) for x in inputs]}"
-        if key not in self._graphs:
-            self._graphs[key] = Graph(self._compiled(key, piece, inputs))
-        return self._graphs[key]
+        with self._lock:
+            if key not in self._graphs:
+                self._graphs[key] = Graph(self._compiled(key, piece, inputs))
+            return self._graphs[key]
 
     def _compiled(self, key: str, piece: Callable[[], nn.Module], inputs: Sequence[Tensor]) -> openvino.CompiledModel:
         digest = hashlib.sha256(f"{self._common} {key}".encode()).hexdigest()[:32]

@@ -19,6 +19,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from numba import njit
 
+from rife.engines.kept import kept
 from rife.engines.vectors import add4, add8, add16
 
 Array = np.ndarray[Any, Any]
@@ -33,12 +34,8 @@ _ARITHMETIC = {"contract", "nsz"}
 
 
 def _compiled(function: _Function) -> _Function:
-    """Compile a function when it is first called, and keep what came out for the next process, where there is room."""
-    options: dict[str, Any] = {"nogil": True, "fastmath": _ARITHMETIC, "error_model": "numpy"}
-    try:
-        return cast("_Function", njit(function, cache=True, **options))
-    except RuntimeError:  # neither beside this file nor in the user's cache folder can anything be written
-        return cast("_Function", njit(function, **options))
+    """Compile a function when it is first called, and keep what came out for the next process."""
+    return cast("_Function", kept(njit(function, nogil=True, fastmath=_ARITHMETIC, error_model="numpy")))
 
 
 @_compiled

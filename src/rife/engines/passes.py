@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from itertools import pairwise
+from pickle import UnpicklingError
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor
 
 from rife.engines import kernels
+from rife.engines.kept import do_without
 from rife.engines.lanes import SEEN_LANES, block_layout, motion_lanes
 from rife.motion import Motion
 from rife.places import Window
@@ -179,6 +181,14 @@ class Passes:
 
     def _run(self, kernel: Callable[..., None], rows: int, *arguments: object) -> None:
         """Let each thread make some of the rows."""
+        try:
+            self._share_out(kernel, rows, *arguments)
+        except (OSError, EOFError, UnpicklingError) as err:
+            # Kernels touch no files. This is what was kept of them on disk: damaged, or no room for it.
+            do_without(err)
+            self._share_out(kernel, rows, *arguments)
+
+    def _share_out(self, kernel: Callable[..., None], rows: int, *arguments: object) -> None:
         parts = max(1, min(self._threads, rows // _LEAST_ROWS))
         cuts = [rows * part // parts for part in range(parts + 1)]
         waiting = [self._pool.submit(kernel, *arguments, a, b) for a, b in pairwise(cuts[1:])]

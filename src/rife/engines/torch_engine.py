@@ -49,7 +49,8 @@ class TorchEngine:
         excess = pair.features0.excess, pair.features1.excess
         if excess == (None, None):
             return made
-        first, second = (torch.zeros_like(pair.img0) if x is None else x for x in excess)
+        # Three channels: another engine may have prepared the frame, and put a fourth beside them.
+        first, second = (torch.zeros_like(pair.img0) if x is None else x[:, :3] for x in excess)
         return made + self.carried((first, second), motion, window)
 
     @torch.no_grad()

@@ -1,0 +1,49 @@
+"""Compiled kernels on disk. Nothing that goes wrong there costs more than time."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import shutil
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numba
+from numba.core.caching import NullCache
+
+from rife.cache import cache_folder
+
+_dispatchers: list[Any] = []
+_log = logging.getLogger(__name__)
+
+
+def kept(dispatcher: Any) -> Any:  # noqa: ANN401 (a function as Numba compiles it)
+    """Have Numba keep what it compiles of a function in this package's cache folder, where that can be written."""
+    before = numba.config.CACHE_DIR  # type: ignore[attr-defined]
+    numba.config.CACHE_DIR = str(_folder())  # type: ignore[attr-defined]
+    try:
+        dispatcher.enable_caching()
+    except RuntimeError:  # there is no folder that can be written
+        pass
+    finally:
+        numba.config.CACHE_DIR = before  # type: ignore[attr-defined]
+    _dispatchers.append(dispatcher)
+    return dispatcher
+
+
+def do_without(reason: BaseException) -> None:
+    """Compile in this process, and let the next one begin with an empty folder."""
+    _log.warning("compiled kernels are not kept: %s", str(reason) or type(reason).__name__)
+    for dispatcher in _dispatchers:
+        dispatcher._cache = NullCache()
+    shutil.rmtree(_folder(), ignore_errors=True)
+
+
+@cache
+def _folder() -> Path:
+    """A folder for these sources: Numba itself looks at the file of a function, not at what the function calls."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return cache_folder() / "kernels" / digest.hexdigest()[:16]

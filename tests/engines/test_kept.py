@@ -1,0 +1,66 @@
+"""Compiled kernels on disk: what is damaged or cannot be written costs time and nothing else."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rife.engines import passes
+from rife.engines.passes import Passes
+from rife.specs import SPECS
+
+_ONE_KERNEL = """
+import logging, resource, sys
+import torch
+from rife.engines.passes import Passes
+from rife.specs import SPECS
+logging.basicConfig(stream=sys.stdout)
+if sys.argv[1:] == ["full"]:
+    import signal
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+flow = torch.ones(16, 16, 8)
+print(float(Passes(SPECS["4.0"], dtype=torch.float32)._halved(flow).mean()))
+"""
+
+
+def run(folder: Path, *arguments: str) -> list[str]:
+    environment = {**os.environ, "RIFE_CACHE": str(folder)}
+    command = [sys.executable, "-c", _ONE_KERNEL, *arguments]
+    return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.splitlines()
+
+
+def test_what_was_kept_is_damaged(tmp_path: Path) -> None:
+    assert run(tmp_path) == ["0.5"]
+    kept = list(tmp_path.rglob("*.nbi"))
+    assert kept
+    for path in kept:
+        path.write_bytes(b"")
+    warning, result = run(tmp_path)
+    assert "compiled kernels are not kept" in warning
+    assert result == "0.5"
+    assert run(tmp_path) == ["0.5"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of a process")
+def test_there_is_no_room_to_keep_anything(tmp_path: Path) -> None:
+    warning, result = run(tmp_path, "full")
+    assert "compiled kernels are not kept" in warning
+    assert result == "0.5"
+
+
+def test_what_a_kernel_itself_raises_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    monkeypatch.setattr(passes, "do_without", lambda err: calls.append(err))
+
+    def kernel(*_: object) -> None:
+        raise ValueError("wrong")
+
+    with pytest.raises(ValueError, match="wrong"):
+        Passes(SPECS["4.0"], dtype=np.float32)._run(kernel, 16)  # type: ignore[arg-type]
+    assert not calls
