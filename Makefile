@@ -1,7 +1,7 @@
 # make demo   a real clip made smooth, with a before/after picture, in demo/
 # make test   everything the tests need, then the tests, against the built wheel
 # make lint   style and types
-# make bench  how fast, how large, how good on this machine, against others: bench/table.md (under 25 minutes)
+# make bench  how fast, how large, how good on this machine, against others: bench/table.md (about 30 minutes)
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -42,7 +42,7 @@ lint: $(WHEEL_INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# BENCH=--quick for a first look, BENCH=--publish to renew docs/performance.md.
+# BENCH=--quick for a first look, BENCH=--publish to renew docs/performance-bf16.md or -float32.md.
 bench: $(WHEEL_INSTALLED)
 	$(BIN)/rife fetch --samples
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt '.[bench]'

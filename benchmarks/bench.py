@@ -1,6 +1,6 @@
 """How fast, how large and how good: ours against the published network, a blend and ffmpeg, on this machine.
 
-    python benchmarks/bench.py              # all of it, under 25 minutes on two cores; into bench/
+    python benchmarks/bench.py              # all of it, about 30 minutes on two cores; into bench/
     python benchmarks/bench.py --quick      # under 5 minutes: small sizes, few rounds
     python benchmarks/bench.py --publish    # also into docs/: performance-bf16.md or performance-float32.md
 
