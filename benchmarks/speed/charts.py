@@ -31,7 +31,7 @@ def bars(results: Results, path: Path) -> None:
         for index, value in enumerate(values):
             text = f" {value:.3f} s" + (f"  ({baseline / value:.1f} times as fast)" if baseline else "")
             axes.text(value + errors[1][index], index, text, va="center", fontsize=8)
-        axes.set_xlim(0, max(values) * 1.3)
+        axes.set_xlim(0, max(map(sum, zip(values, errors[1], strict=True))) * 1.3)
         axes.set_title(f"{cell['width']}x{cell['height']}, factor 2: seconds for a new frame", fontsize=10)
         axes.tick_params(labelsize=8)
     figure.savefig(path, dpi=110)

@@ -5,21 +5,28 @@ from __future__ import annotations
 import hashlib
 import logging
 import shutil
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numba
 from numba.core.caching import NullCache
 
 from rife.cache import cache_folder
 
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+# Sums may be rounded once instead of twice; that numbers may be NaN has to be respected.
+_ARITHMETIC = {"contract", "nsz"}
+
 _dispatchers: list[Any] = []
 _log = logging.getLogger(__name__)
 
 
-def kept(dispatcher: Any) -> Any:  # noqa: ANN401 (a function as Numba compiles it)
-    """Have Numba keep what it compiles of a function in this package's cache folder, where that can be written."""
+def compiled(function: _Function) -> _Function:
+    """Compile a kernel when it is first called, and keep it in the cache folder, where that can be written."""
+    dispatcher: Any = numba.njit(function, nogil=True, fastmath=_ARITHMETIC, error_model="numpy")
     before = numba.config.CACHE_DIR  # type: ignore[attr-defined]
     numba.config.CACHE_DIR = str(_folder())  # type: ignore[attr-defined]
     try:
@@ -29,7 +36,7 @@ def kept(dispatcher: Any) -> Any:  # noqa: ANN401 (a function as Numba compiles 
     finally:
         numba.config.CACHE_DIR = before  # type: ignore[attr-defined]
     _dispatchers.append(dispatcher)
-    return dispatcher
+    return cast("_Function", dispatcher)
 
 
 def do_without(reason: BaseException) -> None:

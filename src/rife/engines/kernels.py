@@ -13,13 +13,11 @@ Every kernel makes the rows `start` to `stop` of its outputs, so that several th
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any
 
 import numpy as np
-from numba import njit
 
-from rife.engines.kept import kept
+from rife.engines.kept import compiled
 from rife.engines.vectors import add4, add8, add16
 
 Array = np.ndarray[Any, Any]
@@ -27,18 +25,9 @@ Number = Any
 """A float32."""
 
 _Two = tuple[Array, Array]
-_Function = TypeVar("_Function", bound=Callable[..., Any])
-
-# Sums may be rounded once instead of twice; that numbers may be NaN has to be respected.
-_ARITHMETIC = {"contract", "nsz"}
 
 
-def _compiled(function: _Function) -> _Function:
-    """Compile a function when it is first called, and keep what came out for the next process."""
-    return cast("_Function", kept(njit(function, nogil=True, fastmath=_ARITHMETIC, error_model="numpy")))
-
-
-@_compiled
+@compiled
 def _cells(positions: Array, factor: int, last: int, cells: Array, shares: Array) -> None:
     """Where pixels lie in a picture that is enlarged: the cell before, and how far to the next."""
     for index in range(positions.shape[0]):
@@ -48,7 +37,7 @@ def _cells(positions: Array, factor: int, last: int, cells: Array, shares: Array
         shares[index] = cell - np.float32(int(cell))
 
 
-@_compiled
+@compiled
 def _columns_of(lows: tuple[Array, ...], factors: Array, count: int, lanes: int, columns: Array) -> _Two:
     """`_cells` of the columns, for every low."""
     cells = np.empty((5, columns.shape[0]), np.int64)
@@ -58,7 +47,7 @@ def _columns_of(lows: tuple[Array, ...], factors: Array, count: int, lanes: int,
     return cells, shares
 
 
-@_compiled
+@compiled
 def _motion_row(
     lows: tuple[Array, ...],
     factors: Array,
@@ -92,7 +81,7 @@ def _motion_row(
                 add8(out, column * lanes + lane, line, (at, at + lanes), (np.float32(1) - right, right))
 
 
-@_compiled
+@compiled
 def _taps(x: Number, y: Number, width: int, height: int) -> tuple[tuple[int, ...], tuple[Number, ...]]:
     """The four pixels around a place, as numbers of pixels, and their weights. Beyond the borders, the nearest ones."""
     right, bottom = np.float32(width - 1), np.float32(height - 1)
@@ -112,19 +101,19 @@ def _taps(x: Number, y: Number, width: int, height: int) -> tuple[tuple[int, ...
     return places, (rest_across * rest_down, across * rest_down, rest_across * down, across * down)
 
 
-@_compiled
+@compiled
 def _times4(values: tuple[Number, ...], factor: Number) -> tuple[Number, ...]:
     return values[0] * factor, values[1] * factor, values[2] * factor, values[3] * factor
 
 
-@_compiled
+@compiled
 def _add_warped(line: Array, at: int, picture: Array, x: Number, y: Number, share: Number) -> None:
     """Add the pixel of (H, W, 4) that lies at a place to a line, by a share."""
     places, weights = _taps(x, y, picture.shape[1], picture.shape[0])
     add4(line, at, picture, _times4(places, 4), _times4(weights, share))
 
 
-@_compiled
+@compiled
 def _blend(line: Array, step: int, at: int, share: Array, out: Array, row: int) -> None:
     """Blend two pixels of four lanes, one after the other, by a share of the first, into a row of (C, h, w)."""
     for channel in range(out.shape[0]):
@@ -133,7 +122,7 @@ def _blend(line: Array, step: int, at: int, share: Array, out: Array, row: int) 
             out[channel, row, column] = second + (line[column * step + at + channel] - second) * share[column]
 
 
-@_compiled
+@compiled
 def _add_features(line: Array, at: int, features: Array, x: Number, y: Number, share: Number) -> None:
     """The same for (H, W, C) with C a multiple of 4."""
     places, weights = _taps(x, y, features.shape[1], features.shape[0])
@@ -144,7 +133,7 @@ def _add_features(line: Array, at: int, features: Array, x: Number, y: Number, s
         add4(line, at + channel, features, (a + channel, b + channel, c + channel, d + channel), weights)
 
 
-@_compiled
+@compiled
 def _sigmoid(motion: Array, lanes: int, out: Array) -> None:
     """The mask's weight of img0 for a row of motion: 1 / (1 + exp(-mask)), right to 1e-7.
 
@@ -166,7 +155,7 @@ def _sigmoid(motion: Array, lanes: int, out: Array) -> None:
         out[column] = np.float32(1) / (np.float32(1) + out[column] * scale[column])
 
 
-@_compiled
+@compiled
 def _store(line: Array, out: Array) -> None:
     """Write a line of float32 as what the array holds: itself, or rounded to bf16 (to nearest, ties to even)."""
     if out.itemsize == 4:
@@ -179,7 +168,7 @@ def _store(line: Array, out: Array) -> None:
             out[index] = (word + np.uint32(0x7FFF) + ((word >> np.uint32(16)) & np.uint32(1))) >> np.uint32(16)
 
 
-@_compiled
+@compiled
 def see_block(
     frames: _Two,
     encoded: _Two,
@@ -253,7 +242,7 @@ def see_block(
         _store(line, out[row].reshape(-1))
 
 
-@_compiled
+@compiled
 def merge(
     pictures: _Two,
     excess: _Two,
@@ -329,7 +318,7 @@ def merge(
             _store(line, seen[row].reshape(-1))
 
 
-@_compiled
+@compiled
 def halve_flow(flow: Array, out: Array, start: int, stop: int) -> None:
     """Halve a flow (h, w, 8) in size, and its vectors with it: (h / 2, w / 2, 8)."""
     width = flow.shape[1]
@@ -343,7 +332,7 @@ def halve_flow(flow: Array, out: Array, start: int, stop: int) -> None:
             add8(line, column * 8, flow, places, (eighth, eighth, eighth, eighth))
 
 
-@_compiled
+@compiled
 def warp_pair(first: Array, second: Array, flow: Array, top: int, left: int, out: Array, start: int, stop: int) -> None:
     """Read two feature maps where the flow points, and put them side by side.
 
@@ -375,34 +364,3 @@ def warp_pair(first: Array, second: Array, flow: Array, top: int, left: int, out
                     else:
                         add16(line, at + channel, second, taps, weights)
         _store(line, out[row].reshape(-1))
-
-
-@_compiled
-def correct(merged: Array, residual: Array, carried: Array, out: Array, start: int, stop: int) -> None:
-    """Add a correction in [0, 1], 0.5 for none, to a merged frame (3, h, w); then what lies beyond [0, 1].
-
-    The correction is (h, w, 3), or in squares of 2 x 2 pixels (h / 2, w / 2, 12).
-    """
-    side = merged.shape[1] // residual.shape[0]
-    for channel in range(3):
-        for row in range(start, stop):
-            line = residual[row // side].reshape(-1)
-            first = (row % side) * side * 3 + channel
-            for column in range(merged.shape[2] // side):
-                for x in range(side):
-                    place = column * side + x
-                    change = line[column * 3 * side * side + first + 3 * x]
-                    value = merged[channel, row, place] + change * np.float32(2) - np.float32(1)
-                    out[channel, row, place] = min(max(value, np.float32(0)), np.float32(1))
-            if carried.shape[0]:
-                for column in range(merged.shape[2]):
-                    out[channel, row, column] += carried[channel, row, column]
-
-
-@_compiled
-def pack(picture: Array, out: Array, start: int, stop: int) -> None:
-    """Put the channels of a picture (C, H, W) side by side, with zeros up to (H, W, 4)."""
-    for row in range(start, stop):
-        for column in range(out.shape[1]):
-            for channel in range(4):
-                out[row, column, channel] = picture[channel, row, column] if channel < picture.shape[0] else 0

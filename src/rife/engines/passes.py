@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rife.engines import kernels
+from rife.engines import frame_kernels, kernels
 from rife.engines.kept import do_without
 from rife.engines.lanes import SEEN_LANES, block_layout, motion_lanes
 from rife.motion import Motion
@@ -62,7 +62,7 @@ class Passes:
         """Put the channels of (1, 3 or 4, H, W) side by side: (1, 4, H, W), each pixel in one piece of memory."""
         height, width = picture.shape[-2:]
         out = torch.empty(height, width, 4)
-        self._run(kernels.pack, height, _array(picture[0].contiguous()), _array(out))
+        self._run(frame_kernels.pack, height, _array(picture[0].contiguous()), _array(out))
         return _picture(out)
 
     def seen_by_block(
@@ -159,7 +159,7 @@ class Passes:
         """
         out = torch.empty_like(merged.picture)
         pictures = _array(merged.picture), _array(residual[0]), _array(merged.carried), _array(out)
-        self._run(kernels.correct, out.shape[1], *pictures)
+        self._run(frame_kernels.correct, out.shape[1], *pictures)
         return out
 
     def _halved(self, flow: Tensor) -> Tensor:
