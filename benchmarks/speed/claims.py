@@ -121,7 +121,8 @@ def _factor(results: Results) -> Iterator[Claim]:
         two, four = (
             results["cells"].get(f"{size} x{k}", {}).get("rows", {}).get(name, {}).get("runs", []) for k in (2, 4)
         )
-        value = 3 * median(four) / median(two) if two and four else None
+        pairs = list(zip(two, four, strict=False))
+        value = median(3 * b / a for a, b in pairs) if pairs else None
         yield _claim(f"{name}: factor 4 at most 2.7 times factor 2 for an interval, {size}", value, most=2.7)
 
 

@@ -123,9 +123,10 @@ def time_cells(
     results: dict[str, dict[str, Any]] = {cell.key: {} for cell in cells}
     waits = Quiet()
     with started(contestants, frames.parent) as processes:
-        for cell in cells:
-            rows = results[cell.key]
-            for run in range(runs + 1):
+        for run in range(runs + 1):
+            # All factors in every round: they are compared too.
+            for cell in cells:
+                rows = results[cell.key]
                 for process in processes:
                     row = rows.setdefault(process.contestant.name, {"runs": [], "peak_mib": None, "error": None})
                     if row["error"] is not None:
