@@ -27,6 +27,7 @@ from rife.options import EngineName, Precision
 from rife.specs import SPECS
 from rife.weights.load import load_network
 from support.golden import with_closed_form_weights
+from support.motion import lowest_psnr_db, moving, psnr_db
 
 ENGINES: list[tuple[EngineName, Precision]] = [("torch", "float32"), ("openvino", "float32")]
 if has_bf16():
@@ -42,15 +43,6 @@ SIZE = 59, 91
 """Odd, and the same in most tests: a graph that one of them built is read by the others."""
 
 
-def lowest_psnr_db(precision: Precision) -> float:
-    """How close an engine has to come to PyTorch in float32: the one place that decides."""
-    return {"float32": 80.0, "bf16": 44.0}[precision]
-
-
-def psnr_db(a: Tensor, b: Tensor) -> float:
-    return float(-10 * torch.log10((a.double() - b.double()).square().mean().clamp_min(1e-20)))
-
-
 @pytest.fixture(scope="module", autouse=True)
 def graph_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Compiled graphs of this module in a folder of their own; weights stay where they are."""
@@ -63,19 +55,6 @@ def graph_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
 @pytest.fixture(scope="module")
 def published() -> IFNet:
     return load_network("4.0")
-
-
-def moving(height: int, width: int, shift_px: int, count: int = 2) -> list[np.ndarray]:
-    """A texture that moves right and down by `shift_px` from frame to frame: (H, W, 3) float32."""
-    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-    frames = []
-    for index in range(count):
-        u, v = x - index * shift_px, y - index * shift_px / 2
-        planes = [
-            0.5 + 0.2 * np.sin(u / (9 + c)) * np.cos(v / 11) + 0.15 * np.sin(u / 31 + v / 23 + c) for c in range(3)
-        ]
-        frames.append(np.stack(planes, -1).astype(np.float32))
-    return frames
 
 
 def made(worker: Interpolator, frames: list[np.ndarray], times: list[Fraction]) -> list[Tensor]:

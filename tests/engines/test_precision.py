@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,8 +12,11 @@ import torch
 from rife.engines.openvino_engine import OpenVinoEngine
 from rife.engines.precision import _to_bf16, in_bf16, rounded
 from rife.ifnet import IFNet
+from rife.places import Window
 from rife.specs import SPECS
+from rife.weights.load import load_network
 from support.golden import with_closed_form_weights
+from support.motion import lowest_psnr_db, moving, psnr_db
 
 
 def test_kernels_keep_their_sums() -> None:
@@ -80,3 +84,19 @@ def test_whether_to_start_again_is_asked_in_float32_where_it_is_close(
     features0, features1 = (engine.features(img) for img in (pair.img0, pair.img1))
     engine.estimate(pair._replace(features0=features0, features1=features1))
     assert ("float32" in {form.precision for form in seen}) is asked
+
+
+def test_graphs_and_passes_in_bf16_make_nearly_the_same_frame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On processors without bf16, OpenVINO computes it in other registers: slowly, and with the same rounding."""
+    monkeypatch.setattr("rife.engines.graphs.cache_folder", lambda: tmp_path)
+    network = load_network("4.0")
+    frames = [torch.from_numpy(frame).permute(2, 0, 1)[None] for frame in moving(64, 96, 3)]
+    made = []
+    for precision in ("float32", "bf16"):
+        engine = OpenVinoEngine(network, precision=precision)
+        features0, features1 = (engine.features(frame) for frame in frames)
+        pair = network.pair(*frames, features0=features0, features1=features1)
+        assert {x.dtype for x in features0.context} == {torch.bfloat16 if precision == "bf16" else torch.float32}
+        made.append(engine.finish(pair, engine.estimate(pair), Window(0, 0, 64, 96)))
+    assert not torch.equal(*made)
+    assert psnr_db(*made) >= lowest_psnr_db("bf16")
