@@ -110,7 +110,7 @@ class _Run:
             ours = [row for row in self._rows if row.name in names]
             commands = jobs.jobs(ours, clip, ffmpeg=self._ffmpeg if job.rival else None)
             rows = jobs.run_jobs(commands, job.frames, runs=self._plan.runs, say=self._say)
-        self._results["jobs"][job.key] = {"size": job.size, "frames": job.frames, "rows": rows}
+        self._results["jobs"][job.key] = {"size": job.size, "rows": rows}
 
     def _say(self, text: str) -> None:
         print(f"[{time.perf_counter() - self._started:6.0f} s] {text}", flush=True)

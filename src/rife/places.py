@@ -126,7 +126,7 @@ class Samples:
         return backward_warp(image, flow, rows=rows, columns=columns)
 
     def _positions(self, device: torch.device) -> tuple[Tensor, Tensor]:
-        rows, columns = (_middles(length, self.scale, device) for length in (self.height, self.width))
+        rows, columns = (middles(length, self.scale, device) for length in (self.height, self.width))
         return rows, columns
 
 
@@ -149,16 +149,16 @@ def largest_enlarged(x: Tensor, factor: int, *, height: int, width: int) -> Tens
     """
     for dim, length in ((-2, height), (-1, width)):
         ends = torch.tensor([0, length - 1], device=x.device)
-        middles = _middles(length, factor, x.device) if factor > 1 else torch.arange(length, device=x.device)
-        x = enlarged_at(x, factor, torch.cat((ends, middles)), dim=dim)
+        inner = middles(length, factor, x.device) if factor > 1 else torch.arange(length, device=x.device)
+        x = enlarged_at(x, factor, torch.cat((ends, inner)), dim=dim)
     return x.abs().amax(dim=(-2, -1))
 
 
-def _middles(length: int, scale: int, device: torch.device) -> Tensor:
+def middles(length: int, scale: int, device: torch.device) -> Tensor:
     """The two middle positions of every `scale` (even) along a line, as far as it goes."""
     starts = torch.arange(0, length, scale, device=device)[:, None]
-    middles = (starts + torch.tensor([scale // 2 - 1, scale // 2], device=device)).flatten()
-    return middles[: 2 * (length // scale) + max(0, min(2, length % scale - scale // 2 + 1))]
+    places = (starts + torch.tensor([scale // 2 - 1, scale // 2], device=device)).flatten()
+    return places[: 2 * (length // scale) + max(0, min(2, length % scale - scale // 2 + 1))]
 
 
 def _cuts(length: int, side: int, multiple: int) -> list[int]:

@@ -3,10 +3,11 @@
 What a block sees; the new frame as it is merged, and what its correction looks at; context maps where the flow points.
 
 Arrays are float32 with the channels of a pixel side by side, (H, W, C), or bf16 as uint16 where that is said. Frames
-have four channels, the fourth of zeros. `lows` are the outputs of the blocks so far, as (h, w * lanes), five of them
-(those from `count` on are not looked at): flow in lanes 0 to 3, the mask before its sigmoid in 4, what is carried from
-5 on. Each is enlarged by its factor, bilinear with pixel areas aligned, and they are added up, where and when they are
-needed. Flow is that of `rife.warp`: corners of the grid on the centres of corner pixels, borders repeated.
+have four channels, the fourth of zeros. `lows` are the outputs of the blocks so far, as (h, w * lanes), as many as a
+network can have (those from `count` on are not looked at): flow in lanes 0 to 3, the mask before its sigmoid in 4, what
+is carried from 5 on. Each is enlarged by its factor, bilinear with pixel areas aligned, and they are added up, where
+and when they are needed. Flow is that of `rife.warp`: corners of the grid on the centres of corner pixels, borders
+repeated.
 
 Every kernel makes the rows `start` to `stop` of its outputs, so that several threads can share a frame.
 """
@@ -40,8 +41,8 @@ def _cells(positions: Array, factor: int, last: int, cells: Array, shares: Array
 @compiled
 def _columns_of(lows: tuple[Array, ...], factors: Array, count: int, lanes: int, columns: Array) -> _Two:
     """`_cells` of the columns, for every low."""
-    cells = np.empty((5, columns.shape[0]), np.int64)
-    shares = np.empty((5, columns.shape[0]), np.float32)
+    cells = np.empty((len(lows), columns.shape[0]), np.int64)
+    shares = np.empty((len(lows), columns.shape[0]), np.float32)
     for index in range(count):
         _cells(columns, factors[index], lows[index].shape[1] // lanes - 1, cells[index], shares[index])
     return cells, shares

@@ -17,13 +17,15 @@ from rife.engines import frame_kernels, kernels
 from rife.engines.kept import do_without
 from rife.engines.lanes import SEEN_LANES, block_layout, motion_lanes
 from rife.motion import Motion
-from rife.places import Window
-from rife.specs import NetworkSpec
+from rife.places import Window, middles
+from rife.specs import SPECS, NetworkSpec
 
 Array = np.ndarray[Any, Any]
 Two = tuple[Tensor, Tensor]
 
-_MOST_BLOCKS = 5
+_MOST_BLOCKS = max(len(row.widths) for row in SPECS.values())
+"""Kernels are compiled for as many, and told how many there are."""
+
 _NO_LOW = np.zeros((1, 16), np.float32)
 _NO_FEATURES = np.zeros((1, 1, 0), np.float32)
 _LEAST_ROWS = 8
@@ -81,7 +83,10 @@ class Passes:
             (1, h, w, lanes).
         """
         height, width = pixels[0].shape[-2:]
-        rows, columns = (_read_by_shrinking(length, scale) for length in (height, width))
+        rows, columns = (
+            np.arange(length) if scale == 1 else _array(middles(length, scale, torch.device("cpu")))
+            for length in (height, width)
+        )
         out = torch.empty(height // scale, width // scale, self._layout.lanes, dtype=self._dtype)
         features = _arrays((encoded[0], encoded[1])) if encoded else (_NO_FEATURES, _NO_FEATURES)
         places = rows, columns, tuple(self._layout.starts), float(scale), np.float32(timestep)
@@ -199,15 +204,6 @@ class Passes:
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(max(1, self._threads - 1), thread_name_prefix="rife-pass")
-
-
-def _read_by_shrinking(length: int, scale: int) -> Array:
-    """The places along a line that shrinking reads: the two in the middle of every `scale`; all of them at scale 1."""
-    if scale == 1:
-        return np.arange(length)
-    starts = np.arange(length // scale)[:, None] * scale
-    places: Array = (starts + np.array([scale // 2 - 1, scale // 2])).reshape(-1)
-    return places
 
 
 def _picture(x: Tensor) -> Tensor:
