@@ -95,16 +95,17 @@ class IFBlock(nn.Module):
         dtype = dtype or x.dtype
         x = padded(x, 2 if self.spec.half_downsampling else 4).to(dtype_of(self))
         x = self._head(self._body(self.conv0(x))).to(dtype).contiguous()
-        factor = self._factor(scale)
+        factor = self.factor(scale)
         if factor != 1:
             x = torch.cat((x[:, :4] * factor, x[:, 4:]), 1)
         return Low(x, self.low_factor(scale)) if factor >= 1 else Low(resize(x, factor), 1)
 
     def low_factor(self, scale: float) -> int:
         """The factor of what the block returns when it works at 1/`scale` of the frame's size."""
-        return max(1, round(self._factor(scale)))
+        return max(1, round(self.factor(scale)))
 
-    def _factor(self, scale: float) -> float:
+    def factor(self, scale: float) -> float:
+        """How much smaller than the frame the result is of a block that works at 1/`scale` of its size."""
         # One transposed convolution undoes one of the block's two halvings, where there are two.
         ends_at_half = self.spec.head in ("deconv", "deconvs") and not self.spec.half_downsampling
         return scale * 2 if ends_at_half else scale

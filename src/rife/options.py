@@ -25,9 +25,9 @@ Sound = Literal["drop", "stretch"]
 ImageFormat = Literal["png", "jpg", "webp", "tiff"]
 """Kinds of picture file that a folder is filled with."""
 
-EngineName = Literal["auto", "torch", "openvino"]
-"""What runs the network: PyTorch, or OpenVINO, which is faster on processors; auto takes OpenVINO on a processor where
-it is installed."""
+EngineName = Literal["auto", "torch", "openvino", "native"]
+"""What runs the network: PyTorch, the reference; on a processor also OpenVINO, or convolutions of our own (native), both
+faster. There, auto takes OpenVINO where it multiplies bf16, else native."""
 
 Precision = Literal["auto", "float32", "bf16"]
 """Arithmetic of the convolutions; auto is bf16 with OpenVINO on a processor that multiplies it, else float32. What bf16

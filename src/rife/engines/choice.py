@@ -16,6 +16,8 @@ from rife.options import EngineName, Precision
 
 _log = logging.getLogger(__name__)
 
+_LIBRARIES: dict[EngineName, tuple[str, ...]] = {"openvino": ("openvino", "numba"), "native": ("numba",)}
+
 _NO_BF16 = "precision bf16: this processor does not multiply bf16 in hardware. Take float32, or auto."
 
 
@@ -24,42 +26,63 @@ def create_engine(network: IFNet, *, engine: EngineName = "auto", precision: Pre
 
     Args:
         network: with its weights, on its device.
-        engine: `auto` takes OpenVINO for a network on the CPU, where it is installed.
+        engine: `auto` takes, for a network on the CPU, OpenVINO where it multiplies bf16, else native, where the
+            libraries are installed.
         precision: `auto` takes bf16 where OpenVINO finds that the processor multiplies it, else float32. PyTorch is
             the reference, and takes bf16 only when it is named.
 
     Raises:
         JobError: an unknown name, or a precision or device that the engine does not have.
-        MissingExtraError: OpenVINO is asked for and not installed.
+        MissingExtraError: what the engine needs is not installed.
     """
     for name, value, known in (("engine", engine, EngineName), ("precision", precision, Precision)):
         if value not in get_args(known):
             raise JobError(f"{name}: expected {', '.join(get_args(known))}, got {value!r}.")
     device, free = next(network.parameters()).device.type, engine == "auto"
     if free:
-        engine = "openvino" if device == "cpu" and not _missing() else "torch"
+        engine = "torch" if device != "cpu" else _fastest(precision)
     if engine == "torch":
         if precision == "bf16" and device == "cpu" and not _torch_has_bf16():
             raise JobError(_NO_BF16)
         return TorchEngine(network, precision="bf16" if precision == "bf16" else "float32")
     if device != "cpu":
-        raise JobError(f"engine openvino: runs on the CPU, got device {device}. Take engine torch.")
-    for library in _missing():
-        raise MissingExtraError(library=library, extra="cpu", purpose="engine openvino")
+        raise JobError(f"engine {engine}: runs on the CPU, got device {device}. Take engine torch.")
+    for library in _missing(engine):
+        raise MissingExtraError(library=library, extra="cpu", purpose=f"engine {engine}")
     # Imported when chosen: optional libraries.
     try:
-        from rife.engines.graphs import has_bf16
-        from rife.engines.openvino_engine import OpenVinoEngine
+        return _native(network, precision) if engine == "native" else _openvino(network, precision)
     except ImportError as err:
-        told = f"engine openvino: a library that it needs is installed, and cannot be loaded ({err})."
+        told = f"engine {engine}: a library that it needs is installed, and cannot be loaded ({err})."
         if not free:
             raise JobError(f"{told} Take engine torch, or mend the installation.") from err
         _log.warning("%s PyTorch is used instead.", told)
         return create_engine(network, engine="torch", precision=precision)
-    if precision == "bf16" and not has_bf16():
+
+
+def _native(network: IFNet, precision: Precision) -> Engine:
+    if precision == "bf16":
+        raise JobError("engine native: works in float32. Take engine openvino for bf16.")
+    from rife.engines.native_engine import NativeEngine
+
+    return NativeEngine(network)
+
+
+def _openvino(network: IFNet, precision: Precision) -> Engine:
+    from rife.engines.openvino_engine import OpenVinoEngine
+
+    if precision == "bf16" and not _openvino_has_bf16():
         raise JobError(_NO_BF16)
-    fast = precision == "bf16" or (precision == "auto" and has_bf16())
+    fast = precision == "bf16" or (precision == "auto" and _openvino_has_bf16())
     return OpenVinoEngine(network, precision="bf16" if fast else "float32")
+
+
+def _fastest(precision: Precision) -> EngineName:
+    """Choose for a processor: OpenVINO where it multiplies bf16, else convolutions of our own, else PyTorch."""
+    if _missing("native"):
+        return "torch"
+    wanted = precision == "bf16" or (precision == "auto" and not _missing("openvino") and _openvino_has_bf16())
+    return "openvino" if wanted and not _missing("openvino") else "native"
 
 
 def create_tile_engine(network: IFNet, engine: Engine) -> Engine:
@@ -69,9 +92,15 @@ def create_tile_engine(network: IFNet, engine: Engine) -> Engine:
     return TorchEngine(network, precision="bf16" if engine.precision == "bf16" and _torch_has_bf16() else "float32")
 
 
-def _missing() -> list[str]:
-    """What the OpenVINO engine needs, and is not installed."""
-    return [library for library in ("openvino", "numba") if find_spec(library) is None]
+def _missing(engine: EngineName) -> list[str]:
+    """What an engine needs, and is not installed."""
+    return [library for library in _LIBRARIES[engine] if find_spec(library) is None]
+
+
+def _openvino_has_bf16() -> bool:
+    from rife.engines.graphs import has_bf16
+
+    return has_bf16()
 
 
 def _torch_has_bf16() -> bool:

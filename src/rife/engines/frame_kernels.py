@@ -15,9 +15,9 @@ Array = np.ndarray[Any, Any]
 def correct(merged: Array, residual: Array, carried: Array, out: Array, start: int, stop: int) -> None:
     """Add a correction in [0, 1], 0.5 for none, to a merged frame (3, h, w); then what lies beyond [0, 1].
 
-    The correction is (h, w, 3), or in squares of 2 x 2 pixels (h / 2, w / 2, 12).
+    The correction is (h, w, 3 or more), or in squares of 2 x 2 pixels (h / 2, w / 2, 12 or more).
     """
-    side = merged.shape[1] // residual.shape[0]
+    side, lanes = merged.shape[1] // residual.shape[0], residual.shape[2]
     for channel in range(3):
         for row in range(start, stop):
             line = residual[row // side].reshape(-1)
@@ -25,7 +25,7 @@ def correct(merged: Array, residual: Array, carried: Array, out: Array, start: i
             for column in range(merged.shape[2] // side):
                 for x in range(side):
                     place = column * side + x
-                    change = line[column * 3 * side * side + first + 3 * x]
+                    change = line[column * lanes + first + 3 * x]
                     value = merged[channel, row, place] + change * np.float32(2) - np.float32(1)
                     out[channel, row, place] = min(max(value, np.float32(0)), np.float32(1))
             if carried.shape[0]:

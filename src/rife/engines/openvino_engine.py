@@ -1,42 +1,25 @@
-"""OpenVINO on a processor: convolutions as compiled graphs, in float32 or bf16, and kernels for all between them."""
+"""OpenVINO on a processor: convolutions as compiled graphs, in float32 or bf16."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from rife.blocks import IFBlock, Low
-from rife.encoder import FrameFeatures
+from rife.engines.crew import Crew
 from rife.engines.graphs import GraphStore
-from rife.engines.passes import Merged, Passes
+from rife.engines.native import NativePieces
+from rife.engines.passes import Passes
 from rife.engines.pieces import BlockPiece, FeaturesPiece, ResidualPiece
 from rife.engines.precision import in_bf16
-from rife.errors import ShapeError
+from rife.engines.processor_engine import Form, ProcessorEngine
 from rife.ifnet import IFNet
-from rife.motion import NO_MOTION, Motion, Pair, farthest_px, first_sight, shrunk_sight
 from rife.options import Precision
-from rife.places import Window
-from rife.refine import REFINE_REACH_PX
-
-_NEAR = 0.15
-"""Of `restart_flow_px`: how near to it bf16 is not asked whether to start again. On pairs of the sample clips, what it
-says of how far they move was off by 0.02 of that at most."""
 
 
-@dataclass(frozen=True)
-class _Form:
-    """A network in one precision, and the passes that fill its inputs."""
-
-    precision: Precision
-    network: IFNet
-    passes: Passes
-
-
-class OpenVinoEngine:
-    """Runs a network on the processor. Each size that it meets is compiled once, and kept on disk."""
+class OpenVinoEngine(ProcessorEngine):
+    """Runs a network as graphs. Each size that it meets is compiled once, and kept on disk."""
 
     def __init__(self, network: IFNet, *, precision: Precision, threads: int | None = None) -> None:
         """Take a network with its weights.
@@ -49,148 +32,34 @@ class OpenVinoEngine:
         Raises:
             MissingExtraError: OpenVINO is not installed.
         """
-        self.label, self.precision = f"openvino {precision}", precision
         self.graphs = GraphStore(network, threads=threads)
-        self._spec = network.spec
-        exact = Passes(network.spec, dtype=torch.float32, threads=threads)
-        self._exact = self._form = _Form("float32", network, exact)
-        if precision == "bf16":
+        crew = Crew(threads)
+        exact = Passes(network.spec, dtype=torch.float32, crew=crew)
+        if precision == "float32":
+            form = whole = Form(network, exact, _GraphPieces(network, precision, self.graphs))
+        else:
             # Contiguous: OpenVINO takes bf16 weights in the order in which they lie in memory.
             quick = in_bf16(network).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-            self._form = _Form("bf16", quick, Passes(network.spec, dtype=torch.bfloat16, threads=threads))
-
-    @torch.no_grad()
-    def features(self, img: Tensor, *, refine: bool = True, excess: Tensor | None = None) -> FrameFeatures:
-        """Compute what depends on one frame alone."""
-        _check_single(img)
-        form = self._form
-        pixels = form.passes.packed(img)
-        beyond = None if excess is None else form.passes.packed(excess)
-        refine = refine and form.network.refines
-        encodes = self._spec.encoder is not None
-        if not encodes and not refine:
-            return FrameFeatures(None, [], pixels, beyond)
-        maps = self._run(
-            form, f"features {refine}", lambda: FeaturesPiece(form.network, refine=refine), pixels.permute(0, 2, 3, 1)
-        )
-        pictures = [x.permute(0, 3, 1, 2) for x in maps]
-        return FrameFeatures(pictures[0] if encodes else None, pictures[encodes:], pixels, beyond)
-
-    @torch.no_grad()
-    def estimate(
-        self, pair: Pair, *, flow_scale: float = 1.0, ensemble: bool = False, tile: int | None = None
-    ) -> Motion:
-        """Run the blocks. `tile` is not needed: graphs reuse their memory."""
-        _check_single(pair.img0)
-        form, limit_px = self._form, self._spec.restart_flow_px
-        scales = form.network.scales(flow_scale)
-        average = ensemble or self._spec.ensemble == "always"
-        if limit_px is None:
-            return self._blocks(form, pair, NO_MOTION, scales, range(len(scales)), average=average)[0]
-        motion, moved_px = self._coarse(form, pair, scales, average=average)
-        if form is not self._exact and abs(moved_px / limit_px - 1) < _NEAR:
-            motion, moved_px = self._coarse(self._exact, pair, scales, average=average)
-        if moved_px > limit_px:
-            # Motion this large is where bf16 errs most, and these are small pictures.
-            doubled = [2 * scale for scale in scales]
-            every = range(len(scales))
-            return self._blocks(self._exact, pair, NO_MOTION, doubled, every, average=average, restarted=True)[0]
-        return self._blocks(form, pair, motion, scales, range(2, len(scales)), average=average)[0]
-
-    @torch.no_grad()
-    def finish(
-        self, pair: Pair, motion: Motion, window: Window, *, refine: bool = True, ensemble: bool = False
-    ) -> Tensor:
-        """Make a window of the new frame."""
-        form, excess = self._form, _excess(pair)
-        if not (refine and form.network.refines):
-            made = form.passes.merged(_pixels(pair), motion, window, excess=excess)
-            return (made.picture + made.carried if excess else made.picture)[None]
-        outer = window.grown(REFINE_REACH_PX, within=pair.whole, multiple=form.network.unet.multiple)
-        made = form.passes.merged(_pixels(pair), motion, outer, excess=excess, seen=True)
-        residual = self._residual(form, pair, made, outer)
-        if ensemble or self._spec.ensemble == "always":
-            other = form.passes.merged(_pixels(pair.swapped()), motion.swapped(), outer, seen=True)
-            residual = (residual + self._residual(form, pair.swapped(), other, outer)) / 2
-        return window.seen_from(outer).read(form.passes.corrected(made, residual)[None])
-
-    @torch.no_grad()
-    def carried(self, others: tuple[Tensor, Tensor], motion: Motion, window: Window) -> Tensor:
-        """Take two other pictures the same way."""
-        passes = self._form.passes
-        packed = passes.packed(others[0]), passes.packed(others[1])
-        return passes.merged(packed, motion, window, channels=others[0].shape[1]).picture[None]
-
-    def _coarse(self, form: _Form, pair: Pair, scales: list[float], *, average: bool) -> tuple[Motion, float]:
-        """Run the two first blocks; also tell how far they move."""
-        motion, second = self._blocks(form, pair, NO_MOTION, scales, range(2), average=average)
-        return motion, float(farthest_px(second, pair.whole))
-
-    def _blocks(
-        self,
-        form: _Form,
-        pair: Pair,
-        motion: Motion,
-        scales: Sequence[float],
-        blocks: range,
-        *,
-        average: bool,
-        restarted: bool = False,
-    ) -> tuple[Motion, Low]:
-        """Run some of the blocks, as `IFNet` does; also return what the last said of the frames in their own order."""
-        for index in blocks:
-            own = change = self._change(form, pair, motion, index, scales[index])
-            # As published, the first block of a restart is not averaged.
-            if average and not (restarted and index == 0):
-                change = own.averaged(self._change(form, pair.swapped(), motion.swapped(), index, scales[index]))
-            motion = motion.plus(change)
-        return motion, own
-
-    def _change(self, form: _Form, pair: Pair, motion: Motion, index: int, scale: float) -> Low:
-        """Run one block."""
-        block = form.network.get_submodule(f"block{index}")
-        assert isinstance(block, IFBlock)
-        x = self._seen_by_block(form, pair, motion, index, scale)
-        (out,) = self._run(form, f"block {index} {scale}", lambda: BlockPiece(form.network, index, scale), x)
-        return Low(out.permute(0, 3, 1, 2), block.low_factor(scale))
-
-    def _seen_by_block(self, form: _Form, pair: Pair, motion: Motion, index: int, scale: float) -> Tensor:
-        if index > 0 and scale >= 1:
-            timestep = 0.5 if pair.timestep is None else float(pair.timestep)
-            return form.passes.seen_by_block(_pixels(pair), pair.encoded, motion, scale=int(scale), timestep=timestep)
-        if index == 0:
-            return first_sight(self._spec, pair, scale).joined(pair.timestep).permute(0, 2, 3, 1).contiguous()
-        # Pictures that are larger than the frame are rare: PyTorch's way.
-        sight = shrunk_sight(self._spec, pair, motion, scale, tile=None).joined(pair.timestep)
-        return form.passes.in_lanes(sight)
-
-    def _residual(self, form: _Form, pair: Pair, made: Merged, window: Window) -> Tensor:
-        """Tell how to correct a merged window, around 0.5."""
-        maps = list(zip(pair.features0.context, pair.features1.context, strict=True))
-        shrink = form.network.contextnet.finest_shrink
-        contexts = form.passes.contexts(maps, made.flow, window, finest_shrink=shrink)
-        (residual,) = self._run(form, "residual", lambda: ResidualPiece(form.network), made.seen[None], *contexts)
-        return residual
-
-    def _run(self, form: _Form, key: str, piece: Callable[[], nn.Module], *inputs: Tensor) -> list[Tensor]:
-        return self.graphs.graph(f"{form.precision} {key}", piece, inputs)(*inputs)
+            passes = Passes(network.spec, dtype=torch.bfloat16, crew=crew)
+            form = Form(quick, passes, _GraphPieces(quick, precision, self.graphs))
+            whole = Form(network, exact, NativePieces(network, crew))
+        super().__init__(form, whole, name="openvino", precision=precision)
 
 
-def _pixels(pair: Pair) -> tuple[Tensor, Tensor]:
-    first, second = pair.features0.pixels, pair.features1.pixels
-    if first is None or second is None:
-        raise ValueError("engine openvino: expected features that it has computed itself")
-    return first, second
+class _GraphPieces:
+    """A network's parts as graphs."""
 
+    def __init__(self, network: IFNet, precision: Precision, graphs: GraphStore) -> None:
+        self._network, self._precision, self._graphs = network, precision, graphs
 
-def _excess(pair: Pair) -> tuple[Tensor, Tensor] | None:
-    """What lies outside of [0, 1] in both frames; None if there is nothing in either."""
-    first, second = pair.features0.excess, pair.features1.excess
-    if first is None:
-        return None if second is None else (torch.zeros_like(second), second)
-    return first, torch.zeros_like(first) if second is None else second
+    def block(self, index: int, scale: float, x: Tensor) -> Tensor:
+        return self._run(f"block {index} {scale}", lambda: BlockPiece(self._network, index, scale), x)[0]
 
+    def features(self, pixels: Tensor, *, refine: bool) -> list[Tensor]:
+        return self._run(f"features {refine}", lambda: FeaturesPiece(self._network, refine=refine), pixels)
 
-def _check_single(img: Tensor) -> None:
-    if img.shape[0] != 1:
-        raise ShapeError(f"engine openvino: expected one frame at a time, (1, 3, H, W), got {tuple(img.shape)}.")
+    def residual(self, seen: Tensor, contexts: Sequence[Tensor]) -> Tensor:
+        return self._run("residual", lambda: ResidualPiece(self._network), seen, *contexts)[0]
+
+    def _run(self, key: str, piece: Callable[[], nn.Module], *inputs: Tensor) -> list[Tensor]:
+        return self._graphs.graph(f"{self._precision} {key}", piece, inputs)(*inputs)

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
-from itertools import pairwise
-from pickle import UnpicklingError
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from rife.engines import frame_kernels, kernels
-from rife.engines.kept import do_without
+from rife.engines.crew import Array, Crew, array
 from rife.engines.lanes import SEEN_LANES, block_layout, motion_lanes
 from rife.motion import Motion
 from rife.places import Window, middles
 from rife.specs import SPECS, NetworkSpec
 
-Array = np.ndarray[Any, Any]
 Two = tuple[Tensor, Tensor]
 
 _MOST_BLOCKS = max(len(row.widths) for row in SPECS.values())
@@ -28,8 +23,6 @@ _MOST_BLOCKS = max(len(row.widths) for row in SPECS.values())
 
 _NO_LOW = np.zeros((1, 16), np.float32)
 _NO_FEATURES = np.zeros((1, 1, 0), np.float32)
-_LEAST_ROWS = 8
-"""A thread is not worth fewer."""
 
 
 class Merged(NamedTuple):
@@ -48,23 +41,23 @@ class Merged(NamedTuple):
 class Passes:
     """Passes over frames, for one network."""
 
-    def __init__(self, spec: NetworkSpec, *, dtype: torch.dtype, threads: int | None = None) -> None:
+    def __init__(self, spec: NetworkSpec, *, dtype: torch.dtype, crew: Crew | None = None) -> None:
         """Prepare to work.
 
         Args:
             spec: which network.
             dtype: of what compiled graphs take, float32 or bf16; what is added up is float32 in any case.
-            threads: how many to use; as many as PyTorch does if None.
+            crew: does the work; one of as many threads as PyTorch uses if None.
         """
         self._spec, self._dtype = spec, dtype
         self._layout, self._lanes = block_layout(spec), motion_lanes(spec)
-        self._threads = threads or torch.get_num_threads()
+        self._crew = crew or Crew()
 
     def packed(self, picture: Tensor) -> Tensor:
         """Put the channels of (1, 3 or 4, H, W) side by side: (1, 4, H, W), each pixel in one piece of memory."""
         height, width = picture.shape[-2:]
         out = torch.empty(height, width, 4)
-        self._run(frame_kernels.pack, height, _array(picture[0].contiguous()), _array(out))
+        self._crew.run(frame_kernels.pack, height, array(picture[0].contiguous()), array(out))
         return _picture(out)
 
     def seen_by_block(
@@ -84,13 +77,13 @@ class Passes:
         """
         height, width = pixels[0].shape[-2:]
         rows, columns = (
-            np.arange(length) if scale == 1 else _array(middles(length, scale, torch.device("cpu")))
+            np.arange(length) if scale == 1 else array(middles(length, scale, torch.device("cpu")))
             for length in (height, width)
         )
         out = torch.empty(height // scale, width // scale, self._layout.lanes, dtype=self._dtype)
         features = _arrays((encoded[0], encoded[1])) if encoded else (_NO_FEATURES, _NO_FEATURES)
         places = rows, columns, tuple(self._layout.starts), float(scale), np.float32(timestep)
-        self._run(kernels.see_block, out.shape[0], _arrays(pixels), features, *self._lows(motion), *places, _array(out))
+        self._crew.run(kernels.see_block, out.shape[0], _arrays(pixels), features, *self._lows(motion), *places, array(out))
         return out[None]
 
     def in_lanes(self, joined: Tensor) -> Tensor:
@@ -126,9 +119,9 @@ class Passes:
         flow = torch.empty(*shape, 8)
         looked_at = torch.empty(*shape, SEEN_LANES if seen else 0, dtype=self._dtype)
         rows, columns = np.arange(window.top, window.bottom), np.arange(window.left, window.right)
-        outputs = _array(merged), _array(carried), _array(flow), _array(looked_at)
+        outputs = array(merged), array(carried), array(flow), array(looked_at)
         inputs = _arrays(pictures), _arrays(excess or pictures), *self._lows(motion)
-        self._run(kernels.merge, window.height, *inputs, rows, columns, *outputs)
+        self._crew.run(kernels.merge, window.height, *inputs, rows, columns, *outputs)
         return Merged(merged, carried, flow, looked_at)
 
     def contexts(self, maps: Sequence[Two], flow: Tensor, window: Window, *, finest_shrink: int) -> list[Tensor]:
@@ -151,8 +144,8 @@ class Passes:
             first, second = (_side_by_side(x) for x in pair)
             out = torch.empty(*flow.shape[:2], 2 * first.shape[2], dtype=self._dtype)
             corner = window.top // shrink, window.left // shrink
-            self._run(
-                kernels.warp_pair, out.shape[0], _array(first), _array(second), _array(flow), *corner, _array(out)
+            self._crew.run(
+                kernels.warp_pair, out.shape[0], array(first), array(second), array(flow), *corner, array(out)
             )
             warped.append(out[None])
         return warped
@@ -160,16 +153,16 @@ class Passes:
     def corrected(self, merged: Merged, residual: Tensor) -> Tensor:
         """Add a correction, 0.5 for none, keep it in [0, 1], and add what lies outside: (3, h, w).
 
-        The correction is (1, h, w, 3), or in squares of 2 x 2 pixels (1, h / 2, w / 2, 12).
+        The correction is (1, h, w, 3 or more), or in squares of 2 x 2 pixels (1, h / 2, w / 2, 12 or more).
         """
         out = torch.empty_like(merged.picture)
-        pictures = _array(merged.picture), _array(residual[0]), _array(merged.carried), _array(out)
-        self._run(frame_kernels.correct, out.shape[1], *pictures)
+        pictures = array(merged.picture), array(residual[0]), array(merged.carried), array(out)
+        self._crew.run(frame_kernels.correct, out.shape[1], *pictures)
         return out
 
     def _halved(self, flow: Tensor) -> Tensor:
         out = torch.empty(flow.shape[0] // 2, flow.shape[1] // 2, 8)
-        self._run(kernels.halve_flow, out.shape[0], _array(flow), _array(out))
+        self._crew.run(kernels.halve_flow, out.shape[0], array(flow), array(out))
         return out
 
     def _lows(self, motion: Motion) -> tuple[tuple[Array, ...], Array, int, int]:
@@ -180,30 +173,9 @@ class Passes:
             if not self._spec.mask_accumulates and low is not motion.newest:
                 cells = cells.clone()
                 cells[..., 4:] = 0
-            arrays.append(_array(cells).reshape(cells.shape[0], -1))
+            arrays.append(array(cells).reshape(cells.shape[0], -1))
         factors = np.array([low.factor for low in motion.lows], np.int64)
         return (*arrays, *[_NO_LOW] * (_MOST_BLOCKS - len(arrays))), factors, len(arrays), self._lanes
-
-    def _run(self, kernel: Callable[..., None], rows: int, *arguments: object) -> None:
-        """Let each thread make some of the rows."""
-        try:
-            self._share_out(kernel, rows, *arguments)
-        except (OSError, EOFError, UnpicklingError) as err:
-            # Kernels touch no files. This is what was kept of them on disk: damaged, or no room for it.
-            do_without(err)
-            self._share_out(kernel, rows, *arguments)
-
-    def _share_out(self, kernel: Callable[..., None], rows: int, *arguments: object) -> None:
-        parts = max(1, min(self._threads, rows // _LEAST_ROWS))
-        cuts = [rows * part // parts for part in range(parts + 1)]
-        waiting = [self._pool.submit(kernel, *arguments, a, b) for a, b in pairwise(cuts[1:])]
-        kernel(*arguments, cuts[0], cuts[1])
-        for call in waiting:
-            call.result()
-
-    @cached_property
-    def _pool(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(max(1, self._threads - 1), thread_name_prefix="rife-pass")
 
 
 def _picture(x: Tensor) -> Tensor:
@@ -218,10 +190,4 @@ def _side_by_side(x: Tensor) -> Tensor:
 
 def _arrays(pair: Two) -> tuple[Array, Array]:
     """Two pictures (1, C, H, W) for a kernel."""
-    return _array(_side_by_side(pair[0])), _array(_side_by_side(pair[1]))
-
-
-def _array(x: Tensor) -> Array:
-    """The same memory for a kernel; bf16 as uint16."""
-    shared: Array = (x.view(torch.int16) if x.dtype == torch.bfloat16 else x).numpy()
-    return shared.view(np.uint16) if x.dtype == torch.bfloat16 else shared
+    return array(_side_by_side(pair[0])), array(_side_by_side(pair[1]))

@@ -1,0 +1,184 @@
+"""Convolutions of our own: what `rife.engines.convolution_kernels` does, with weights laid out once.
+
+Pictures are (1, H, W, C): the channels of a pixel side by side, in whole vectors. What is beyond a network's own
+channels is zeros.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from rife.engines import convolution_kernels as kernels
+from rife.engines.crew import Array, Crew, array
+from rife.engines.products import ROWS16, ROWS32, WIDE
+from rife.engines.vectors import LANES
+
+_CHUNK = 28 // math.lcm(ROWS16, ROWS32) * math.lcm(ROWS16, ROWS32)
+"""Pixels, or tiles of them, that are worked on together: weights are read once for all of them."""
+
+_MANY_WEIGHTS = 1 << 20
+"""Numbers that no longer stay near the processor: twice as many tiles for them."""
+
+_NO_SKIP = torch.zeros(1, 0, 0, 0)
+
+
+class Winograd:
+    """A 3x3 convolution of stride 1 with zeros beyond the borders, its bias and its activation."""
+
+    def __init__(self, weight: Tensor, bias: Tensor, slopes: Tensor, *, side: int = 1) -> None:
+        """Lay out the weights.
+
+        Args:
+            weight: (N, C, 3, 3).
+            bias: (N).
+            slopes: (N), what is negative is multiplied by them; ones for no activation.
+            side: each pixel of the sum is a square of so many pixels of the result; N counts them row by row.
+        """
+        self._outputs, self._inputs = (whole(channels) for channels in weight.shape[:2])
+        if side > 1 and self._outputs != weight.shape[0] or self._outputs // side % LANES:
+            raise ValueError(f"expected squares of {side} in whole vectors, got {weight.shape[0]} channels")
+        self._side, self._panel = side, _panel(self._outputs)
+        panels = _in_panels(_at_points(_grown(weight, self._outputs, self._inputs)), self._panel)
+        self._weights = panels.flatten()
+        # Of a transposed convolution, most kernels are zero at some of the points.
+        self._needed = panels.flatten(2).ne(0).any(2)
+        self._bias, self._slopes = (_grown(x, self._outputs) for x in (bias, slopes))
+
+    def __call__(
+        self,
+        crew: Crew,
+        first: Tensor,
+        second: Tensor | None = None,
+        *,
+        skip: Tensor | None = None,
+        skip_first: bool = False,
+    ) -> Tensor:
+        """Convolve.
+
+        Args:
+            crew: does the work.
+            first: (1, H, W, C).
+            second: (1, H, W, D), more channels of the same picture.
+            skip: added to the result, of its shape.
+            skip_first: before the activation rather than after.
+
+        Returns:
+            (1, H, W, N), or (1, H * side, W * side, N / side^2).
+        """
+        parts = _parts(first, second, self._inputs)
+        height, width = first.shape[1:3]
+        out = torch.empty(1, height * self._side, width * self._side, self._outputs // self._side**2)
+        chunk = _CHUNK if self._weights.numel() < _MANY_WEIGHTS else 2 * _CHUNK
+        crew.run_with_scratch(
+            kernels.winograd,
+            -(-height // 4) * -(-width // 4),
+            *parts,
+            array(self._weights),
+            array(self._needed),
+            self._panel,
+            array(self._bias),
+            array(self._slopes),
+            array((_NO_SKIP if skip is None else skip)[0]),
+            skip_first,
+            self._side,
+            chunk,
+            array(out[0]),
+            numbers=36 * (chunk + 1) * (self._inputs + self._outputs) + 36 * LANES,
+        )
+        return out
+
+
+class Direct:
+    """Any other convolution with zeros beyond the borders, its bias and its activation."""
+
+    def __init__(self, weight: Tensor, bias: Tensor, slopes: Tensor, *, inputs: int, stride: int, padding: int) -> None:
+        """Lay out the weights.
+
+        Args:
+            weight: (N, C, kernel, kernel).
+            bias: (N).
+            slopes: (N), what is negative is multiplied by them; ones for no activation.
+            inputs: channels of the picture, if there are more than C.
+            stride: in both directions.
+            padding: zeros around the picture.
+        """
+        self._outputs, self._inputs, self._kernel = whole(weight.shape[0]), inputs, weight.shape[2]
+        self._stride, self._padding, self._panel = stride, padding, _panel(self._outputs)
+        kernels_first = _grown(weight, self._outputs, self._inputs).permute(2, 3, 1, 0).flatten(0, 2)
+        self._weights = _in_panels(kernels_first[None], self._panel).flatten()
+        self._bias, self._slopes = (_grown(x, self._outputs) for x in (bias, slopes))
+
+    def __call__(self, crew: Crew, first: Tensor, second: Tensor | None = None) -> Tensor:
+        """Convolve (1, H, W, C), and (1, H, W, D) if more channels are there, to (1, h, w, N)."""
+        parts = _parts(first, second, self._inputs)
+        height, width = (
+            (length + 2 * self._padding - self._kernel) // self._stride + 1 for length in first.shape[1:3]
+        )
+        out = torch.empty(1, height, width, self._outputs)
+        line = ((_CHUNK - 1) * self._stride + self._kernel) * self._inputs
+        crew.run_with_scratch(
+            kernels.direct,
+            height,
+            *parts,
+            array(self._weights),
+            self._panel,
+            array(self._bias),
+            array(self._slopes),
+            self._kernel,
+            self._stride,
+            self._padding,
+            _CHUNK,
+            array(out[0]),
+            numbers=self._kernel * line + _CHUNK * self._outputs,
+            least=1,
+        )
+        return out
+
+
+def _parts(first: Tensor, second: Tensor | None, inputs: int) -> tuple[Array, Array]:
+    """Both parts of a picture for the kernels."""
+    second = first.new_empty(*first.shape[:3], 0) if second is None else second
+    channels = first.shape[3] + second.shape[3]
+    if channels != inputs or first.shape[:3] != second.shape[:3]:
+        raise ValueError(f"expected {inputs} channels, got {tuple(first.shape)} and {tuple(second.shape)}")
+    return array(first[0].contiguous()), array(second[0].contiguous())
+
+
+def whole(channels: int) -> int:
+    """So many channels, in whole vectors."""
+    return -(-channels // LANES) * LANES
+
+
+def _panel(outputs: int) -> int:
+    return 2 * LANES if WIDE and outputs % (2 * LANES) == 0 else LANES
+
+
+def _grown(x: Tensor, *sizes: int) -> Tensor:
+    """Add zeros at the end of the first dimensions, up to some sizes."""
+    missing = [0, 0] * (x.dim() - len(sizes))
+    for size, has in reversed(list(zip(sizes, x.shape, strict=False))):
+        missing += [0, size - has]
+    return F.pad(x.detach().float(), missing)
+
+
+def _in_panels(weight: Tensor, panel: int) -> Tensor:
+    """(P, K, N) as (P, N / panel, K, panel)."""
+    points, depth, outputs = weight.shape
+    return weight.reshape(points, depth, outputs // panel, panel).transpose(1, 2).contiguous()
+
+
+def _at_points(weight: Tensor) -> Tensor:
+    """Kernels (N, C, 3, 3) at the 36 points of `convolution_kernels.winograd`: (36, C, N) (G g G^T)."""
+    near, far = float(kernels.NEAR), float(kernels.FAR)
+    points = (0.0, near, -near, far, -far)
+    rows = []
+    for point in points:
+        divisor = math.prod(point - other for other in points if other != point)
+        rows.append([point**power / divisor for power in range(3)])
+    matrix = torch.tensor([*rows, [0.0, 0.0, 1.0]], dtype=torch.float64)
+    return torch.einsum("pi,ncij,qj->pqcn", matrix, weight.double(), matrix).flatten(0, 1).float()

@@ -1,0 +1,76 @@
+"""Threads that share the rows of a frame."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from itertools import pairwise
+from pickle import UnpicklingError
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rife.engines.kept import do_without
+
+Array = np.ndarray[Any, Any]
+
+_LEAST_ROWS = 8
+"""A thread is not worth fewer."""
+
+
+class Crew:
+    """Runs kernels, each on all threads at once."""
+
+    def __init__(self, threads: int | None = None) -> None:
+        """Take a number of threads; as many as PyTorch uses if None."""
+        self.threads = threads or torch.get_num_threads()
+        self._own = threading.local()
+
+    def run(self, kernel: Callable[..., None], rows: int, *arguments: object, least: int = _LEAST_ROWS) -> None:
+        """Let each thread make some of the rows, `least` of them or more: `kernel(*arguments, start, stop)`."""
+        try:
+            self._share_out(kernel, rows, arguments, least)
+        except (OSError, EOFError, UnpicklingError) as err:
+            # Kernels touch no files. This is what was kept of them on disk: damaged, or no room for it.
+            do_without(err)
+            self._share_out(kernel, rows, arguments, least)
+
+    def run_with_scratch(
+        self, kernel: Callable[..., None], rows: int, *arguments: object, numbers: int, least: int = _LEAST_ROWS
+    ) -> None:
+        """The same for a kernel that takes memory to work in: `kernel(*arguments, scratch, start, stop)`."""
+
+        def with_scratch(*given: object) -> None:
+            kernel(*given[:-2], self._scratch(numbers), *given[-2:])
+
+        self.run(with_scratch, rows, *arguments, least=least)
+
+    def _scratch(self, numbers: int) -> Array:
+        """Memory of this thread alone. It is kept: new memory comes in pages that have to be cleared."""
+        kept: Tensor | None = getattr(self._own, "scratch", None)
+        if kept is None or kept.numel() < numbers:
+            # What was never written may be read, and not used: a number that is not too small to be fast.
+            kept = self._own.scratch = torch.zeros(numbers)
+        return array(kept)
+
+    def _share_out(self, kernel: Callable[..., None], rows: int, arguments: tuple[object, ...], least: int) -> None:
+        parts = max(1, min(self.threads, rows // least))
+        cuts = [rows * part // parts for part in range(parts + 1)]
+        waiting = [self._pool.submit(kernel, *arguments, a, b) for a, b in pairwise(cuts[1:])]
+        kernel(*arguments, cuts[0], cuts[1])
+        for call in waiting:
+            call.result()
+
+    @cached_property
+    def _pool(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(max(1, self.threads - 1), thread_name_prefix="rife-pass")
+
+
+def array(x: Tensor) -> Array:
+    """The same memory for a kernel; bf16 as uint16."""
+    shared: Array = (x.view(torch.int16) if x.dtype == torch.bfloat16 else x).numpy()
+    return shared.view(np.uint16) if x.dtype == torch.bfloat16 else shared
