@@ -26,8 +26,8 @@ ImageFormat = Literal["png", "jpg", "webp", "tiff"]
 """Kinds of picture file that a folder is filled with."""
 
 EngineName = Literal["auto", "torch", "openvino", "native"]
-"""What runs the network: PyTorch, the reference; on a processor also OpenVINO, or convolutions of our own (native), both
-faster. There, auto takes OpenVINO where it multiplies bf16, else native."""
+"""What runs the network: PyTorch, the reference; or, faster on a processor, OpenVINO, or convolutions of our own
+(native). There, auto takes OpenVINO where it multiplies bf16, else native."""
 
 Precision = Literal["auto", "float32", "bf16"]
 """Arithmetic of the convolutions; auto is bf16 with OpenVINO on a processor that multiplies it, else float32. What bf16

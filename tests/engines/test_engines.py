@@ -29,7 +29,7 @@ from rife.weights.load import load_network
 from support.golden import with_closed_form_weights
 from support.motion import lowest_psnr_db, moving, psnr_db
 
-ENGINES: list[tuple[EngineName, Precision]] = [("torch", "float32"), ("openvino", "float32")]
+ENGINES: list[tuple[EngineName, Precision]] = [("torch", "float32"), ("openvino", "float32"), ("native", "float32")]
 if has_bf16():
     ENGINES += [("openvino", "bf16"), ("torch", "bf16")]
 
@@ -121,12 +121,13 @@ def test_flow_scale_and_ensemble(published: IFNet, engine: EngineName, precision
     assert compared(published, engine, precision, frames, refine="off", scale="2", ensemble=True) >= least
 
 
+@pytest.mark.parametrize("engine", ["openvino", "native"])
 @pytest.mark.parametrize("scale", ["0.5", "2"])
-def test_flow_scales_of_a_network_that_carries_features(scale: str) -> None:
+def test_flow_scales_of_a_network_that_carries_features(engine: EngineName, scale: str) -> None:
     network = IFNet(SPECS["4.26"])
     with_closed_form_weights(network)
     least = lowest_psnr_db("float32")
-    assert compared(network, "openvino", "float32", moving(*SIZE, 3), scale=scale) >= least
+    assert compared(network, engine, "float32", moving(*SIZE, 3), scale=scale) >= least
 
 
 @pytest.mark.usefixtures("as_if_moving")
@@ -194,51 +195,83 @@ def test_other_weights_are_another_graph(tmp_path: Path, monkeypatch: pytest.Mon
         assert torch.allclose(out, network(x), atol=1e-5)
 
 
-def test_results_do_not_share_memory(published: IFNet) -> None:
-    worker = Interpolator(published, device="cpu", engine="openvino", precision="float32", refine="off")
+@pytest.mark.parametrize("engine", ["openvino", "native"])
+def test_results_do_not_share_memory(published: IFNet, engine: EngineName) -> None:
+    worker = Interpolator(published, device="cpu", engine=engine, precision="float32", refine="off")
     one, two = made(worker, moving(*SIZE, 2), [Fraction(1, 4), Fraction(3, 4)])
     assert not torch.equal(one, two)
 
 
-def test_one_frame_at_a_time(published: IFNet) -> None:
-    engine = create_engine(published, engine="openvino")
+@pytest.mark.parametrize("engine", ["openvino", "native"])
+def test_one_frame_at_a_time(published: IFNet, engine: EngineName) -> None:
     with pytest.raises(ShapeError, match="one frame at a time"):
-        engine.features(torch.zeros(2, 3, 64, 64))
+        create_engine(published, engine=engine).features(torch.zeros(2, 3, 64, 64))
 
 
-@pytest.mark.parametrize("library", ["openvino", "numba"])
-def test_a_missing_library_names_its_extra(published: IFNet, monkeypatch: pytest.MonkeyPatch, library: str) -> None:
+@pytest.mark.parametrize(
+    ("engine", "library", "otherwise"),
+    [("openvino", "openvino", "native float32"), ("openvino", "numba", "torch float32"), ("native", "numba", None)],
+)
+def test_a_missing_library_names_its_extra(
+    published: IFNet, monkeypatch: pytest.MonkeyPatch, engine: EngineName, library: str, otherwise: str | None
+) -> None:
     monkeypatch.setitem(sys.modules, library, None)
-    with pytest.raises(MissingExtraError, match=rf'needs {library}, .* pip install "rife\[cpu\]"'):
-        create_engine(published, engine="openvino")
-    assert create_engine(published).label == "torch float32"
+    with pytest.raises(MissingExtraError, match=rf'{engine} needs {library}, .* pip install "rife\[cpu\]"'):
+        create_engine(published, engine=engine)
+    if otherwise is not None:
+        assert create_engine(published).label == otherwise
 
 
-def test_auto_takes_the_library_where_it_is_installed(published: IFNet) -> None:
-    assert create_engine(published).label == f"openvino {'bf16' if has_bf16() else 'float32'}"
+def test_auto_takes_what_is_fastest(published: IFNet, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert create_engine(published, precision="float32").label == "native float32"
+    monkeypatch.setattr("rife.engines.processor.has", lambda feature: feature == "avx512bf16")
+    for found, expected in ((True, "openvino bf16"), (False, "native float32")):
+        monkeypatch.setattr("rife.engines.graphs.has_bf16", lambda found=found: found)
+        assert create_engine(published).label == expected
+
+
+def test_bf16_without_openvino_is_pytorchs(published: IFNet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    monkeypatch.setattr("rife.engines.choice._torch_has_bf16", lambda: True)
+    assert create_engine(published, precision="bf16").label == "torch bf16"
 
 
 def test_what_cannot_be_is_refused(published: IFNet, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(JobError, match="precision: expected auto, float32, bf16, got 'int8'"):
         create_engine(published, precision="int8")  # type: ignore[arg-type]
-    with pytest.raises(JobError, match="engine: expected auto, torch, openvino, got 'ncnn'"):
+    with pytest.raises(JobError, match="engine: expected auto, torch, openvino, native, got 'ncnn'"):
         rife.load("4.0", engine="ncnn", device="cpu")  # type: ignore[arg-type]
     assert create_engine(published, engine="torch").label == "torch float32"
     monkeypatch.setattr("rife.engines.graphs.has_bf16", lambda: False)
     with pytest.raises(JobError, match="does not multiply bf16"):
         create_engine(published, engine="openvino", precision="bf16")
     assert create_engine(published, engine="openvino").label == "openvino float32"
+    with pytest.raises(JobError, match="engine native: works in float32"):
+        create_engine(published, engine="native", precision="bf16")
 
 
 def test_a_library_that_cannot_be_loaded_is_told(
     published: IFNet, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Numba refuses a NumPy that is newer than itself only when it is imported."""
-    monkeypatch.setitem(sys.modules, "rife.engines.openvino_engine", None)
-    with pytest.raises(JobError, match="cannot be loaded"):
-        create_engine(published, engine="openvino")
+    for engine in ("openvino", "native"):
+        monkeypatch.setitem(sys.modules, f"rife.engines.{engine}_engine", None)
+        with pytest.raises(JobError, match=f"engine {engine}: .* cannot be loaded"):
+            create_engine(published, engine=engine)  # type: ignore[arg-type]
     assert create_engine(published).label == "torch float32"
     assert "PyTorch is used instead" in caplog.text
+
+
+def test_auto_does_without_an_openvino_that_cannot_be_loaded(
+    published: IFNet, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken() -> bool:
+        raise MissingExtraError(library="openvino", extra="cpu", purpose="engine openvino") from ImportError("no such")
+
+    monkeypatch.setattr("rife.engines.processor.has", lambda _: True)
+    monkeypatch.setattr("rife.engines.graphs.has_bf16", broken)
+    assert create_engine(published).label == "native float32"
+    assert "cannot be loaded (no such)" in caplog.text
 
 
 def test_networks_with_the_same_tensors_do_not_share_graphs() -> None:
@@ -252,8 +285,9 @@ def test_networks_with_the_same_tensors_do_not_share_graphs() -> None:
     assert states["IFNet"] == states["IFNet_2R"]
 
 
-def test_threads_share_an_engine(published: IFNet) -> None:
-    worker = Interpolator(published, device="cpu", engine="openvino", precision="float32", refine="off")
+@pytest.mark.parametrize("engine", ["openvino", "native"])
+def test_threads_share_an_engine(published: IFNet, engine: EngineName) -> None:
+    worker = Interpolator(published, device="cpu", engine=engine, precision="float32", refine="off")
     pairs = [moving(*SIZE, shift_px=shift) for shift in (2, 3, 4, 5)]
     expected = [made(worker, pair, [Fraction(1, 2)])[0] for pair in pairs]
     with ThreadPoolExecutor(4) as pool:

@@ -7,12 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from rife.engines import passes
-from rife.engines.passes import Passes
-from rife.specs import SPECS
+from rife.engines import crew
 
 _ONE_KERNEL = """
 import logging, resource, sys
@@ -56,11 +53,11 @@ def test_there_is_no_room_to_keep_anything(tmp_path: Path) -> None:
 
 def test_what_a_kernel_itself_raises_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
-    monkeypatch.setattr(passes, "do_without", lambda err: calls.append(err))
+    monkeypatch.setattr(crew, "do_without", lambda err: calls.append(err))
 
     def kernel(*_: object) -> None:
         raise ValueError("wrong")
 
     with pytest.raises(ValueError, match="wrong"):
-        Passes(SPECS["4.0"], dtype=np.float32)._run(kernel, 16)  # type: ignore[arg-type]
+        crew.Crew().run(kernel, 16)
     assert not calls

@@ -10,8 +10,10 @@ from torch import Tensor
 
 from rife.blocks import Low
 from rife.encoder import FrameFeatures
+from rife.engines.crew import Crew
 from rife.engines.lanes import SEEN_ORDER, block_layout, in_squares, motion_lanes, taking_lanes
 from rife.engines.passes import Merged, Passes
+from rife.errors import ShapeError
 from rife.motion import Motion, Pair, shrunk_sight, sight_at
 from rife.places import Window
 from rife.refine import Contextnet
@@ -99,7 +101,7 @@ def test_context_maps_are_warped_as_in_the_reference(finest_shrink: int) -> None
     with torch.no_grad():
         maps = [net.features(img) for img in (pair.img0, pair.img1)]
         expected = [net.warp(m, f, window=window) for m, f in zip(maps, (flow[:, :2], flow[:, 2:]), strict=True)]
-    settled = passes.merged(pixels(pair), motion, window).flow
+    settled = passes.merged(pixels(pair), motion, window, seen=True).flow
     found = passes.contexts(list(zip(*maps, strict=True)), settled, window, finest_shrink=finest_shrink)
     for level, (first, second) in zip(found, zip(*expected, strict=True), strict=True):
         torch.testing.assert_close(level.permute(0, 3, 1, 2), torch.cat((first, second), 1), atol=2e-4, rtol=1e-5)
@@ -116,7 +118,7 @@ def test_bf16_is_rounded_as_pytorch_rounds_it() -> None:
         assert torch.equal(full.bfloat16(), half)
     maps = [[torch.rand(1, 16 << level, HEIGHT >> level + 1, WIDTH >> level + 1) for _ in range(2)] for level in (0, 1)]
     rounded = [tuple(x.bfloat16() for x in level) for level in maps]
-    flow = exact.merged(pixels(pair), motion, window).flow
+    flow = exact.merged(pixels(pair), motion, window, seen=True).flow
     given = [tuple(x.float() for x in level) for level in rounded]
     expected = exact.contexts(given, flow, window, finest_shrink=2)  # type: ignore[arg-type]
     found = quick.contexts(rounded, flow, window, finest_shrink=2)  # type: ignore[arg-type]
@@ -126,7 +128,7 @@ def test_bf16_is_rounded_as_pytorch_rounds_it() -> None:
 @pytest.mark.parametrize("threads", [1, 3, 7])
 def test_threads_make_the_same_frame(threads: int) -> None:
     spec = SPECS["4.26"]
-    one, several = (Passes(spec, dtype=torch.float32, threads=n) for n in (1, threads))
+    one, several = (Passes(spec, dtype=torch.float32, crew=Crew(n)) for n in (1, threads))
     pair, motion = two_frames(one, spec), estimate(spec, 4)
     results = [p.seen_by_block(pixels(pair), pair.encoded, motion, scale=1, timestep=0.3) for p in (one, several)]
     assert torch.equal(*results)
@@ -152,7 +154,7 @@ def test_flow_that_makes_no_sense_reads_inside_of_the_frame(flow_px: float) -> N
     assert seen[..., :8].isfinite().all()
 
 
-@pytest.mark.parametrize("size", [(1, 1), (1, 40), (40, 1), (2, 2), (9, 7)])
+@pytest.mark.parametrize("size", [(2, 2), (2, 40), (40, 2), (9, 7)])
 def test_the_smallest_frames(size: tuple[int, int]) -> None:
     spec = SPECS["4.6"]
     passes = Passes(spec, dtype=torch.float32)
@@ -162,6 +164,24 @@ def test_the_smallest_frames(size: tuple[int, int]) -> None:
     merged = passes.merged(pixels(pair), motion, window).picture
     expected = sight_at(spec, pair, motion, window, for_block=False).merged()
     torch.testing.assert_close(merged[None], expected, atol=2e-5, rtol=1e-5)
+
+
+def test_the_smallest_context_maps() -> None:
+    """The last one of a frame of 16 x 16 is a single pixel."""
+    passes, net = Passes(SPECS["4.0"], dtype=torch.float32), Contextnet()
+    flow = torch.randn(1, 4, 16, 16) * FLOW_PX
+    maps = [torch.rand(1, 16 << level, 8 >> level, 8 >> level) for level in range(4)]
+    window = Window(0, 0, 16, 16)
+    expected = [torch.cat(both, 1) for both in zip(*(net.warp(maps, f) for f in flow.split(2, 1)), strict=True)]
+    cells = lanes_of(flow, 8)[0].permute(1, 2, 0).contiguous()
+    found = passes.contexts([(x, x) for x in maps], cells, window, finest_shrink=2)
+    for level, wanted in zip(found, expected, strict=True):
+        torch.testing.assert_close(level.permute(0, 3, 1, 2), wanted, atol=2e-4, rtol=1e-5)
+
+
+def test_a_frame_of_one_row_is_refused() -> None:
+    with pytest.raises(ShapeError, match="got 1 x 40"):
+        Passes(SPECS["4.0"], dtype=torch.float32).packed(torch.rand(1, 3, 1, 40))
 
 
 def test_the_weight_of_a_mask_is_right_at_its_ends() -> None:

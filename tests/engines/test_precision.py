@@ -83,7 +83,7 @@ def test_whether_to_start_again_is_asked_in_float32_where_it_is_close(
     monkeypatch.setattr(engine, "_coarse", lambda form, *a, **k: seen.append(form) or original(form, *a, **k))
     features0, features1 = (engine.features(img) for img in (pair.img0, pair.img1))
     engine.estimate(pair._replace(features0=features0, features1=features1))
-    assert ("float32" in {form.precision for form in seen}) is asked
+    assert (engine._exact in seen) is asked
 
 
 def test_graphs_and_passes_in_bf16_make_nearly_the_same_frame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

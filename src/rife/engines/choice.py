@@ -79,10 +79,13 @@ def _openvino(network: IFNet, precision: Precision) -> Engine:
 
 def _fastest(precision: Precision) -> EngineName:
     """Choose for a processor: OpenVINO where it multiplies bf16, else convolutions of our own, else PyTorch."""
-    if _missing("native"):
-        return "torch"
-    wanted = precision == "bf16" or (precision == "auto" and not _missing("openvino") and _openvino_has_bf16())
-    return "openvino" if wanted and not _missing("openvino") else "native"
+    if precision != "float32" and not _missing("openvino"):
+        try:
+            if precision == "bf16" or _openvino_has_bf16():
+                return "openvino"
+        except MissingExtraError as err:
+            _log.warning("OpenVINO is installed, and cannot be loaded (%s).", err.__cause__)
+    return "torch" if _missing("native") or precision == "bf16" else "native"
 
 
 def create_tile_engine(network: IFNet, engine: Engine) -> Engine:
@@ -99,8 +102,10 @@ def _missing(engine: EngineName) -> list[str]:
 
 def _openvino_has_bf16() -> bool:
     from rife.engines.graphs import has_bf16
+    from rife.engines.processor import IS_X86, has
 
-    return has_bf16()
+    # The library takes a while to load: it is asked where the answer may be yes.
+    return (has("avx512bf16") or not IS_X86) and has_bf16()
 
 
 def _torch_has_bf16() -> bool:

@@ -23,7 +23,7 @@ import numpy as np
 
 from rife.engines.kept import compiled
 from rife.engines.products import ROWS16, ROWS32, multiply16, multiply32
-from rife.engines.vectors import LANES, load, sloped, store
+from rife.engines.vectors import LANES, load16, sloped, store
 
 Array = np.ndarray[Any, Any]
 Vector = Any
@@ -61,12 +61,12 @@ def _from_points(m: _Six) -> tuple[Vector, Vector, Vector, Vector]:
 @compiled
 def _six(source: Array, at: int, step: int) -> _Six:
     return (
-        load(source, at),
-        load(source, at + step),
-        load(source, at + 2 * step),
-        load(source, at + 3 * step),
-        load(source, at + 4 * step),
-        load(source, at + 5 * step),
+        load16(source, at),
+        load16(source, at + step),
+        load16(source, at + 2 * step),
+        load16(source, at + 3 * step),
+        load16(source, at + 4 * step),
+        load16(source, at + 5 * step),
     )
 
 
@@ -116,7 +116,7 @@ def _transform_part(
 def _copy(source: Array, at: int, target: Array, to: int, count: int) -> None:
     whole = count - count % LANES
     for index in range(0, whole, LANES):
-        store(target, to + index, load(source, at + index))
+        store(target, to + index, load16(source, at + index))
     for index in range(whole, count):
         target[to + index] = source[at + index]
 
@@ -223,7 +223,7 @@ def _put_tile(
     pixels, skipped = out.reshape(-1), skip.reshape(-1)
     rows, columns = min(4, height - top), min(4, width - left)
     for channel in range(0, outputs, LANES):
-        shift, slope = load(bias, channel), load(slopes, channel)
+        shift, slope = load16(bias, channel), load16(slopes, channel)
         for x in range(6):
             a, b, c, d = _from_points(_six(made, at + channel + x * step, 6 * step))
             store(square, x * LANES, a)
@@ -254,9 +254,9 @@ def _put_tile(
 @compiled
 def _put_skipped(value: Vector, slope: Vector, skipped: Array, skip_first: bool, out: Array, to: int) -> None:
     if skip_first:
-        store(out, to, sloped(value + load(skipped, to), slope))
+        store(out, to, sloped(value + load16(skipped, to), slope))
     else:
-        store(out, to, sloped(value, slope) + load(skipped, to))
+        store(out, to, sloped(value, slope) + load16(skipped, to))
 
 
 @compiled
@@ -294,8 +294,7 @@ def direct(
         start: first row of the result.
         stop: row after the last.
     """
-    height, width, channels = first.shape
-    inputs, outputs = channels + second.shape[2], bias.shape[0]
+    inputs, outputs = first.shape[2] + second.shape[2], bias.shape[0]
     line = ((chunk - 1) * stride + kernel) * inputs
     lines, made = scratch[: kernel * line], scratch[kernel * line :]
     pixels = out.reshape(-1)
@@ -315,8 +314,8 @@ def direct(
             for index in range(count):
                 to = (row * out.shape[1] + at + index) * outputs
                 for channel in range(0, outputs, LANES):
-                    value = load(made, index * outputs + channel) + load(bias, channel)
-                    store(pixels, to + channel, sloped(value, load(slopes, channel)))
+                    value = load16(made, index * outputs + channel) + load16(bias, channel)
+                    store(pixels, to + channel, sloped(value, load16(slopes, channel)))
 
 
 @compiled

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rife.engines import convolution_kernels as kernels
-from rife.engines.crew import Array, Crew, array
+from rife.engines.crew import PIECES, Array, Crew, array
 from rife.engines.products import ROWS16, ROWS32, WIDE
 from rife.engines.vectors import LANES
 
@@ -22,9 +22,9 @@ _CHUNK = 28 // math.lcm(ROWS16, ROWS32) * math.lcm(ROWS16, ROWS32)
 """Pixels, or tiles of them, that are worked on together: weights are read once for all of them."""
 
 _MANY_WEIGHTS = 1 << 20
-"""Numbers that no longer stay near the processor: twice as many tiles for them."""
+"""Numbers that do not stay near the processor: as many tiles as possible for each time that they are read."""
 
-_NO_SKIP = torch.zeros(1, 0, 0, 0)
+_NO_SKIP = np.zeros((0, 0, 0), np.float32)
 
 
 class Winograd:
@@ -40,14 +40,14 @@ class Winograd:
             side: each pixel of the sum is a square of so many pixels of the result; N counts them row by row.
         """
         self._outputs, self._inputs = (whole(channels) for channels in weight.shape[:2])
-        if side > 1 and self._outputs != weight.shape[0] or self._outputs // side % LANES:
+        if (side > 1 and self._outputs != weight.shape[0]) or self._outputs // side % LANES:
             raise ValueError(f"expected squares of {side} in whole vectors, got {weight.shape[0]} channels")
         self._side, self._panel = side, _panel(self._outputs)
         panels = _in_panels(_at_points(_grown(weight, self._outputs, self._inputs)), self._panel)
-        self._weights = panels.flatten()
+        self._weights = array(panels.flatten())
         # Of a transposed convolution, most kernels are zero at some of the points.
-        self._needed = panels.flatten(2).ne(0).any(2)
-        self._bias, self._slopes = (_grown(x, self._outputs) for x in (bias, slopes))
+        self._needed = array(panels.flatten(2).ne(0).any(2))
+        self._bias, self._slopes = (array(_grown(x, self._outputs)) for x in (bias, slopes))
 
     def __call__(
         self,
@@ -73,21 +73,24 @@ class Winograd:
         parts = _parts(first, second, self._inputs)
         height, width = first.shape[1:3]
         out = torch.empty(1, height * self._side, width * self._side, self._outputs // self._side**2)
-        chunk = _CHUNK if self._weights.numel() < _MANY_WEIGHTS else 2 * _CHUNK
+        many = self._weights.size > _MANY_WEIGHTS
+        chunk = 2 * _CHUNK if many else _CHUNK
         crew.run_with_scratch(
             kernels.winograd,
             -(-height // 4) * -(-width // 4),
             *parts,
-            array(self._weights),
-            array(self._needed),
+            self._weights,
+            self._needed,
             self._panel,
-            array(self._bias),
-            array(self._slopes),
-            array((_NO_SKIP if skip is None else skip)[0]),
+            self._bias,
+            self._slopes,
+            _NO_SKIP if skip is None else array(skip[0]),
             skip_first,
             self._side,
             chunk,
             array(out[0]),
+            least=_CHUNK // 2,
+            pieces=1 if many else PIECES,
             numbers=36 * (chunk + 1) * (self._inputs + self._outputs) + 36 * LANES,
         )
         return out
@@ -110,25 +113,23 @@ class Direct:
         self._outputs, self._inputs, self._kernel = whole(weight.shape[0]), inputs, weight.shape[2]
         self._stride, self._padding, self._panel = stride, padding, _panel(self._outputs)
         kernels_first = _grown(weight, self._outputs, self._inputs).permute(2, 3, 1, 0).flatten(0, 2)
-        self._weights = _in_panels(kernels_first[None], self._panel).flatten()
-        self._bias, self._slopes = (_grown(x, self._outputs) for x in (bias, slopes))
+        self._weights = array(_in_panels(kernels_first[None], self._panel).flatten())
+        self._bias, self._slopes = (array(_grown(x, self._outputs)) for x in (bias, slopes))
 
     def __call__(self, crew: Crew, first: Tensor, second: Tensor | None = None) -> Tensor:
         """Convolve (1, H, W, C), and (1, H, W, D) if more channels are there, to (1, h, w, N)."""
         parts = _parts(first, second, self._inputs)
-        height, width = (
-            (length + 2 * self._padding - self._kernel) // self._stride + 1 for length in first.shape[1:3]
-        )
+        height, width = ((length + 2 * self._padding - self._kernel) // self._stride + 1 for length in first.shape[1:3])
         out = torch.empty(1, height, width, self._outputs)
         line = ((_CHUNK - 1) * self._stride + self._kernel) * self._inputs
         crew.run_with_scratch(
             kernels.direct,
             height,
             *parts,
-            array(self._weights),
+            self._weights,
             self._panel,
-            array(self._bias),
-            array(self._slopes),
+            self._bias,
+            self._slopes,
             self._kernel,
             self._stride,
             self._padding,
@@ -142,11 +143,10 @@ class Direct:
 
 def _parts(first: Tensor, second: Tensor | None, inputs: int) -> tuple[Array, Array]:
     """Both parts of a picture for the kernels."""
-    second = first.new_empty(*first.shape[:3], 0) if second is None else second
-    channels = first.shape[3] + second.shape[3]
-    if channels != inputs or first.shape[:3] != second.shape[:3]:
-        raise ValueError(f"expected {inputs} channels, got {tuple(first.shape)} and {tuple(second.shape)}")
-    return array(first[0].contiguous()), array(second[0].contiguous())
+    parts = array(first[0]), array(second[0]) if second is not None else np.empty((*first.shape[1:3], 0), np.float32)
+    if parts[0].shape[2] + parts[1].shape[2] != inputs or parts[0].shape[:2] != parts[1].shape[:2]:
+        raise ValueError(f"expected {inputs} channels, got pictures {parts[0].shape} and {parts[1].shape}")
+    return np.ascontiguousarray(parts[0]), np.ascontiguousarray(parts[1])
 
 
 def whole(channels: int) -> int:

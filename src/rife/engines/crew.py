@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
-from itertools import pairwise
 from pickle import UnpicklingError
 from typing import Any
 
@@ -19,7 +18,10 @@ from rife.engines.kept import do_without
 Array = np.ndarray[Any, Any]
 
 _LEAST_ROWS = 8
-"""A thread is not worth fewer."""
+"""A turn is not worth fewer."""
+
+PIECES = 6
+"""Of the work, for each thread: none waits long for another that was held up."""
 
 
 class Crew:
@@ -30,24 +32,26 @@ class Crew:
         self.threads = threads or torch.get_num_threads()
         self._own = threading.local()
 
-    def run(self, kernel: Callable[..., None], rows: int, *arguments: object, least: int = _LEAST_ROWS) -> None:
-        """Let each thread make some of the rows, `least` of them or more: `kernel(*arguments, start, stop)`."""
+    def run(
+        self, kernel: Callable[..., None], rows: int, *arguments: object, least: int = _LEAST_ROWS, pieces: int = PIECES
+    ) -> None:
+        """Let threads make all rows, in pieces of a multiple of `least`: `kernel(*arguments, start, stop)`."""
         try:
-            self._share_out(kernel, rows, arguments, least)
+            self._share_out(kernel, rows, arguments, least, pieces)
         except (OSError, EOFError, UnpicklingError) as err:
             # Kernels touch no files. This is what was kept of them on disk: damaged, or no room for it.
             do_without(err)
-            self._share_out(kernel, rows, arguments, least)
+            self._share_out(kernel, rows, arguments, least, pieces)
 
     def run_with_scratch(
-        self, kernel: Callable[..., None], rows: int, *arguments: object, numbers: int, least: int = _LEAST_ROWS
+        self, kernel: Callable[..., None], rows: int, *arguments: object, numbers: int, **how: int
     ) -> None:
         """The same for a kernel that takes memory to work in: `kernel(*arguments, scratch, start, stop)`."""
 
         def with_scratch(*given: object) -> None:
             kernel(*given[:-2], self._scratch(numbers), *given[-2:])
 
-        self.run(with_scratch, rows, *arguments, least=least)
+        self.run(with_scratch, rows, *arguments, **how)
 
     def _scratch(self, numbers: int) -> Array:
         """Memory of this thread alone. It is kept: new memory comes in pages that have to be cleared."""
@@ -57,13 +61,23 @@ class Crew:
             kept = self._own.scratch = torch.zeros(numbers)
         return array(kept)
 
-    def _share_out(self, kernel: Callable[..., None], rows: int, arguments: tuple[object, ...], least: int) -> None:
-        parts = max(1, min(self.threads, rows // least))
-        cuts = [rows * part // parts for part in range(parts + 1)]
-        waiting = [self._pool.submit(kernel, *arguments, a, b) for a, b in pairwise(cuts[1:])]
-        kernel(*arguments, cuts[0], cuts[1])
-        for call in waiting:
-            call.result()
+    def _share_out(
+        self, kernel: Callable[..., None], rows: int, arguments: tuple[object, ...], least: int, pieces: int
+    ) -> None:
+        """Let each thread take the next piece when it is done with one."""
+        most = self.threads * pieces if self.threads > 1 else 1
+        step = -(-rows // most // least) * least
+        turns = iter([(start, min(start + step, rows)) for start in range(0, rows, step)])
+
+        def work() -> None:
+            for start, stop in turns:
+                kernel(*arguments, start, stop)
+
+        helpers = min(self.threads, -(-rows // step)) - 1
+        waiting = [self._pool.submit(work) for _ in range(helpers)]
+        work()
+        for helper in waiting:
+            helper.result()
 
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:

@@ -7,7 +7,7 @@ have four channels, the fourth of zeros. `lows` are the outputs of the blocks so
 network can have (those from `count` on are not looked at): flow in lanes 0 to 3, the mask before its sigmoid in 4, what
 is carried from 5 on. Each is enlarged by its factor, bilinear with pixel areas aligned, and they are added up, where
 and when they are needed. Flow is that of `rife.warp`: corners of the grid on the centres of corner pixels, borders
-repeated.
+repeated. Frames are two pixels wide and high at least; context maps may be smaller.
 
 Every kernel makes the rows `start` to `stop` of its outputs, so that several threads can share a frame.
 """
@@ -19,13 +19,19 @@ from typing import Any
 import numpy as np
 
 from rife.engines.kept import compiled
-from rife.engines.vectors import add4, add8, add16
+from rife.engines.vectors import beside, clamped, load4, load8, load16, lower, numbers4, store, upper, whole_part
 
 Array = np.ndarray[Any, Any]
 Number = Any
 """A float32."""
+Vector = Any
+"""Numbers side by side (`rife.engines.vectors`)."""
 
 _Two = tuple[Array, Array]
+
+_Aim = tuple[int, Number, Number, int, Number, Number]
+
+_ONE = np.float32(1)
 
 
 @compiled
@@ -49,6 +55,23 @@ def _columns_of(lows: tuple[Array, ...], factors: Array, count: int, lanes: int,
 
 
 @compiled
+def _line_of(low: Array, factor: int, lanes: int, y: int, line: Array) -> None:
+    """A row of the frame in a low, as wide as that is, and its last cell once more."""
+    last = low.shape[0] - 1
+    cell = (np.float32(y) + np.float32(0.5)) / np.float32(factor) - np.float32(0.5)
+    cell = min(max(cell, np.float32(0)), np.float32(last))
+    first = int(cell)
+    share = cell - np.float32(first)
+    length = low.shape[1]
+    above, below = first * length, min(first + 1, last) * length
+    for place in range(0, length, 8):
+        value = load8(low, above + place)
+        store(line, place, value + (load8(low, below + place) - value) * share)
+    for place in range(0, lanes, 8):
+        store(line, length + place, load8(line, length - lanes + place))
+
+
+@compiled
 def _motion_row(
     lows: tuple[Array, ...],
     factors: Array,
@@ -57,81 +80,114 @@ def _motion_row(
     y: int,
     cells: Array,
     shares: Array,
-    line: Array,
+    lines: Array,
     out: Array,
 ) -> None:
     """Flow, mask and what is carried at one row of the frame: (columns * lanes)."""
-    columns = cells.shape[1]
-    out[:] = 0
     for index in range(count):
-        low = lows[index]
-        last = low.shape[0] - 1
-        cell = (np.float32(y) + np.float32(0.5)) / np.float32(factors[index]) - np.float32(0.5)
-        cell = min(max(cell, np.float32(0)), np.float32(last))
-        first = int(cell)
-        share = cell - np.float32(first)
-        above, below = low[first], low[min(first + 1, last)]
-        length = above.shape[0]
-        for place in range(length):
-            line[place] = above[place] + (below[place] - above[place]) * share
-        line[length : length + lanes] = line[length - lanes : length]
-        for column in range(columns):
-            place, right = cells[index, column] * lanes, shares[index, column]
-            for lane in range(0, lanes, 8):
-                at = place + lane
-                add8(out, column * lanes + lane, line, (at, at + lanes), (np.float32(1) - right, right))
+        _line_of(lows[index], factors[index], lanes, y, lines[index])
+    for column in range(cells.shape[1]):
+        for lane in range(0, lanes, 8):
+            at = cells[0, column] * lanes + lane
+            value = load8(lines, at)
+            total = value + (load8(lines, at + lanes) - value) * shares[0, column]
+            for index in range(1, count):
+                at = index * lines.shape[1] + cells[index, column] * lanes + lane
+                value = load8(lines, at)
+                total = total + value + (load8(lines, at + lanes) - value) * shares[index, column]
+            store(out, column * lanes + lane, total)
 
 
 @compiled
-def _taps(x: Number, y: Number, width: int, height: int) -> tuple[tuple[int, ...], tuple[Number, ...]]:
-    """The four pixels around a place, as numbers of pixels, and their weights. Beyond the borders, the nearest ones."""
-    right, bottom = np.float32(width - 1), np.float32(height - 1)
-    # In this order NaN becomes 0.
-    x = x if x > np.float32(0) else np.float32(0)
-    y = y if y > np.float32(0) else np.float32(0)
-    x = x if x < right else right
-    y = y if y < bottom else bottom
+def _places(columns: Array) -> Array:
+    """Eight numbers for each column of a row: x, and room for y, twice; four zeros."""
+    places = np.zeros(columns.shape[0] * 8, np.float32)
+    for index in range(columns.shape[0]):
+        places[index * 8] = places[index * 8 + 2] = np.float32(columns[index])
+    return places
+
+
+@compiled
+def _set_row(places: Array, y: int) -> None:
+    for index in range(0, places.shape[0], 8):
+        places[index + 1] = places[index + 3] = np.float32(y)
+
+
+@compiled
+def _ends(picture: Array) -> Array:
+    """The last place of (H, W, C), and the one before, twice each, in the order of `_places`."""
+    height, width = picture.shape[:2]
+    ends = np.zeros((2, 8), np.float32)
+    for side in range(2):
+        ends[0, 2 * side], ends[0, 2 * side + 1] = width - 1, height - 1
+        ends[1, 2 * side], ends[1, 2 * side + 1] = max(width - 2, 0), max(height - 2, 0)
+    return ends
+
+
+@compiled
+def _aimed(flow: Vector, places: Array, index: int, ends: Array, width: int) -> _Aim:
+    """Where the flow to img0 and that to img1 point, beyond the borders at the nearest pixel.
+
+    For each, the number of the pixel above and to the left, and how far it is from there to those on the right and
+    below.
+    """
+    place = clamped(load8(places, index * 8) + flow, load8(ends, 0))
     # The last pixel counts as the end of the step before it, so that a next one is always there.
-    left, top = min(int(x), max(width - 2, 0)), min(int(y), max(height - 2, 0))
-    across, down = x - np.float32(left), y - np.float32(top)
-    first = top * width + left
-    below = first + (width if height > 1 else 0)
-    step = 1 if width > 1 else 0
-    rest_across, rest_down = np.float32(1) - across, np.float32(1) - down
-    places = (first, first + step, below, below + step)
-    return places, (rest_across * rest_down, across * rest_down, rest_across * down, across * down)
+    before = clamped(whole_part(place), load8(ends, 8))
+    left0, top0, left1, top1 = numbers4(before)
+    across0, down0, across1, down1 = numbers4(place - before)
+    first = np.int64(np.int32(top0)) * width + np.int64(np.int32(left0))
+    second = np.int64(np.int32(top1)) * width + np.int64(np.int32(left1))
+    return first, across0, down0, second, across1, down1
 
 
 @compiled
-def _times4(values: tuple[Number, ...], factor: Number) -> tuple[Number, ...]:
-    return values[0] * factor, values[1] * factor, values[2] * factor, values[3] * factor
+def _warped(picture: Array, place: int, across: Number, down: Number) -> Vector:
+    """The pixel of (H, W, 4) that lies at a place."""
+    at = place * 4
+    above = load8(picture, at)
+    both = above + (load8(picture, at + picture.shape[1] * 4) - above) * down
+    left = lower(both)
+    return left + (upper(both) - left) * across
 
 
 @compiled
-def _add_warped(line: Array, at: int, picture: Array, x: Number, y: Number, share: Number) -> None:
-    """Add the pixel of (H, W, 4) that lies at a place to a line, by a share."""
-    places, weights = _taps(x, y, picture.shape[1], picture.shape[0])
-    add4(line, at, picture, _times4(places, 4), _times4(weights, share))
+def _warped_both(pictures: _Two, aim: _Aim) -> Vector:
+    """A pixel of the first picture and one of the second, side by side."""
+    return beside(_warped(pictures[0], aim[0], aim[1], aim[2]), _warped(pictures[1], aim[3], aim[4], aim[5]))
 
 
 @compiled
-def _blend(line: Array, step: int, at: int, share: Array, out: Array, row: int) -> None:
-    """Blend two pixels of four lanes, one after the other, by a share of the first, into a row of (C, h, w)."""
-    for channel in range(out.shape[0]):
-        for column in range(share.shape[0]):
-            second = line[column * step + at + 4 + channel]
-            out[channel, row, column] = second + (line[column * step + at + channel] - second) * share[column]
-
-
-@compiled
-def _add_features(line: Array, at: int, features: Array, x: Number, y: Number, share: Number) -> None:
-    """The same for (H, W, C) with C a multiple of 4."""
-    places, weights = _taps(x, y, features.shape[1], features.shape[0])
-    weights = _times4(weights, share)
+def _add_features(
+    line: Array, at: int, features: Array, place: int, across: Number, down: Number, share: Number
+) -> None:
+    """Add what lies at a place of (H, W, C), C a multiple of 4, to a line, by a share."""
     channels = features.shape[2]
-    a, b, c, d = _times4(places, channels)
+    first = place * channels
+    below = first + features.shape[1] * channels
     for channel in range(0, channels, 4):
-        add4(line, at + channel, features, (a + channel, b + channel, c + channel, d + channel), weights)
+        a, b = load4(features, first + channel), load4(features, first + channels + channel)
+        c, d = load4(features, below + channel), load4(features, below + channels + channel)
+        left, right = a + (c - a) * down, b + (d - b) * down
+        _add4(line, at + channel, left + (right - left) * across, share)
+
+
+@compiled
+def _add4(line: Array, at: int, values: Vector, share: Number) -> None:
+    store(line, at, load4(line, at) + values * share)
+
+
+@compiled
+def _add8(line: Array, at: int, values: Vector, share: Number) -> None:
+    store(line, at, load8(line, at) + values * share)
+
+
+@compiled
+def _put_channels(line: Array, out: Array, row: int) -> None:
+    """Write pixels of four channels, one after the other, into a row of (C, h, w)."""
+    for channel in range(out.shape[0]):
+        for column in range(out.shape[2]):
+            out[channel, row, column] = line[4 * column + channel]
 
 
 @compiled
@@ -157,16 +213,17 @@ def _sigmoid(motion: Array, lanes: int, out: Array) -> None:
 
 
 @compiled
-def _store(line: Array, out: Array) -> None:
-    """Write a line of float32 as what the array holds: itself, or rounded to bf16 (to nearest, ties to even)."""
-    if out.itemsize == 4:
-        for index in range(out.shape[0]):
-            out[index] = line[index]
+def _store_line(line: Array, out: Array, at: int, count: int) -> None:
+    """Write a line of float32 as what the array holds."""
+    whole = count - count % 16
+    for index in range(0, whole, 16):
+        store(out, at + index, load16(line, index))
+    # The last vector may overlap the one before.
+    if count >= 16:
+        store(out, at + count - 16, load16(line, count - 16))
     else:
-        bits = line.view(np.uint32)
-        for index in range(out.shape[0]):
-            word = bits[index]
-            out[index] = (word + np.uint32(0x7FFF) + ((word >> np.uint32(16)) & np.uint32(1))) >> np.uint32(16)
+        for index in range(0, count, 4):
+            store(out, at + index, load4(line, index))
 
 
 @compiled
@@ -207,40 +264,41 @@ def see_block(
     """
     width = frames[0].shape[1]
     channels, features = out.shape[2], encoded[0].shape[2]
-    per = columns.shape[0] // out.shape[1]
-    share = np.float32(1) / np.float32(per * per)
+    count_in = columns.shape[0]
+    per = count_in // out.shape[1]
+    share = _ONE / np.float32(per * per)
     cells, shares = _columns_of(lows, factors, count, lanes, columns)
-    motion = np.empty(columns.shape[0] * lanes, np.float32)
-    enlarged = np.empty((width + 64) * lanes, np.float32)
+    lines = np.empty((count, (width + 64) * lanes), np.float32)
+    motion = np.empty(count_in * lanes, np.float32)
+    places, ends = _places(columns), _ends(frames[0])
     line = np.empty(out.shape[1] * channels + 16, np.float32)
     source, warped, feature, flow_at, mask_at, time_at, carried_at = layout
     flow_share = share / np.float32(shrink)
-    first, second = frames
     for row in range(start, stop):
         line[:] = 0
         for sample in range(per):
             y = rows[row * per + sample]
-            _motion_row(lows, factors, count, lanes, y, cells, shares, enlarged, motion)
-            for column in range(columns.shape[0]):
-                x, at, flow = columns[column], (column >> (per - 1)) * channels, column * lanes
-                a, b, c, d, mask = motion[flow], motion[flow + 1], motion[flow + 2], motion[flow + 3], motion[flow + 4]
-                left, top = np.float32(x), np.float32(y)
-                _add_warped(line, at + warped, first, left + a, top + b, share)
-                _add_warped(line, at + warped + 4, second, left + c, top + d, share)
-                add4(line, at + flow_at, motion, (flow,), (flow_share,))
-                line[at + mask_at] += mask * share
+            _motion_row(lows, factors, count, lanes, y, cells, shares, lines, motion)
+            _set_row(places, y)
+            for column in range(count_in):
+                at, flow = (column >> (per - 1)) * channels, column * lanes
+                aim = _aimed(load8(motion, flow), places, column, ends, width)
+                _add8(line, at + warped, _warped_both(frames, aim), share)
+                _add4(line, at + flow_at, load4(motion, flow), flow_share)
+                line[at + mask_at] += motion[flow + 4] * share
                 if features:
-                    _add_features(line, at + feature, encoded[0], left + a, top + b, share)
-                    _add_features(line, at + feature + features, encoded[1], left + c, top + d, share)
+                    _add_features(line, at + feature, encoded[0], aim[0], aim[1], aim[2], share)
+                    _add_features(line, at + feature + features, encoded[1], aim[3], aim[4], aim[5], share)
                 if source >= 0:
-                    add4(line, at + source, first, ((y * width + x) * 4,), (share,))
-                    add4(line, at + source + 4, second, ((y * width + x) * 4,), (share,))
+                    here = (y * width + columns[column]) * 4
+                    _add8(line, at + source, beside(load4(frames[0], here), load4(frames[1], here)), share)
                 if carried_at >= 0:
-                    add8(line, at + carried_at, motion, (flow + 5,), (share,))
+                    _add8(line, at + carried_at, load8(motion, flow + 5), share)
         if time_at >= 0:
             for column in range(out.shape[1]):
                 line[column * channels + time_at] = timestep
-        _store(line, out[row].reshape(-1))
+        length = out.shape[1] * channels
+        _store_line(line, out, row * length, length)
 
 
 @compiled
@@ -274,63 +332,50 @@ def merge(
         merged: (3 or 4, h, w), the result.
         carried: the same of `excess`, (3, h, w) or (0, h, w).
         flow: (h, w, 8), flow and mask as they were used.
-        seen: (h, w, 24), float32 or bf16: both frames, the same warped, flow and mask; or (h, w, 0), if not wanted.
+        seen: (h, w, 24), float32 or bf16: both frames, the same warped, flow and mask; or, with `flow`, (h, w, 0).
         start: first row.
         stop: row after the last.
     """
-    first, second = pictures
-    width = first.shape[1]
+    width, made = pictures[0].shape[1], columns.shape[0]
     cells, shares = _columns_of(lows, factors, count, lanes, columns)
-    motion = np.empty(columns.shape[0] * lanes, np.float32)
-    enlarged = np.empty((width + 64) * lanes, np.float32)
-    channels = seen.shape[2]
-    step, warped = (channels, 8) if channels else (8, 0)
-    line = np.empty(columns.shape[0] * step + 16, np.float32)
-    more = np.empty(columns.shape[0] * 8 + 16, np.float32)
-    share = np.empty(columns.shape[0], np.float32)
-    whole = np.float32(1)
+    lines = np.empty((count, (width + 64) * lanes), np.float32)
+    motion = np.empty(made * lanes, np.float32)
+    places, ends = _places(columns), _ends(pictures[0])
+    line, more = np.empty(made * 4, np.float32), np.empty(made * 4, np.float32)
+    share = np.empty(made, np.float32)
     for row in range(start, stop):
         y = rows[row]
-        _motion_row(lows, factors, count, lanes, y, cells, shares, enlarged, motion)
-        line[:] = 0
-        more[:] = 0
-        flow_line = flow[row].reshape(-1)
-        flow_line[:] = 0
+        _motion_row(lows, factors, count, lanes, y, cells, shares, lines, motion)
+        _set_row(places, y)
         _sigmoid(motion, lanes, share)
-        for column in range(columns.shape[0]):
-            x, at, place = columns[column], column * step + warped, column * lanes
-            left, top = np.float32(x), np.float32(y)
-            x0, y0 = left + motion[place], top + motion[place + 1]
-            x1, y1 = left + motion[place + 2], top + motion[place + 3]
-            _add_warped(line, at, first, x0, y0, whole)
-            _add_warped(line, at + 4, second, x1, y1, whole)
-            add8(flow_line, column * 8, motion, (place,), (whole,))
+        for column in range(made):
+            here = load8(motion, column * lanes)
+            aim = _aimed(here, places, column, ends, width)
+            both = _warped_both(pictures, aim)
+            store(line, column * 4, upper(both) + (lower(both) - upper(both)) * share[column])
             if carried.shape[0]:
-                _add_warped(more, column * 8, excess[0], x0, y0, whole)
-                _add_warped(more, column * 8 + 4, excess[1], x1, y1, whole)
-            if channels:
-                here = ((y * width + x) * 4,)
-                add4(line, at - 8, first, here, (whole,))
-                add4(line, at - 4, second, here, (whole,))
-                add8(line, at + 8, motion, (place,), (whole,))
-        _blend(line, step, warped, share, merged, row)
-        _blend(more, 8, 0, share, carried, row)
-        if channels:
-            _store(line, seen[row].reshape(-1))
+                others = _warped_both(excess, aim)
+                store(more, column * 4, upper(others) + (lower(others) - upper(others)) * share[column])
+            if seen.shape[2]:
+                pixel, to = (y * width + columns[column]) * 4, (row * made + column) * 24
+                store(seen, to, beside(load4(pictures[0], pixel), load4(pictures[1], pixel)))
+                store(seen, to + 8, both)
+                store(seen, to + 16, here)
+                store(flow, (row * made + column) * 8, here)
+        _put_channels(line, merged, row)
+        _put_channels(more, carried, row)
 
 
 @compiled
 def halve_flow(flow: Array, out: Array, start: int, stop: int) -> None:
     """Halve a flow (h, w, 8) in size, and its vectors with it: (h / 2, w / 2, 8)."""
-    width = flow.shape[1]
-    eighth = np.float32(0.125)
+    line = flow.shape[1] * 8
     for row in range(start, stop):
-        line = out[row].reshape(-1)
-        line[:] = 0
         for column in range(out.shape[1]):
-            first = (2 * row * width + 2 * column) * 8
-            places = (first, first + 8, first + width * 8, first + width * 8 + 8)
-            add8(line, column * 8, flow, places, (eighth, eighth, eighth, eighth))
+            first = 2 * row * line + 16 * column
+            above, below = load16(flow, first), load16(flow, first + line)
+            both = above + below
+            store(out, (row * out.shape[1] + column) * 8, (lower(both) + upper(both)) * np.float32(0.125))
 
 
 @compiled
@@ -347,21 +392,25 @@ def warp_pair(first: Array, second: Array, flow: Array, top: int, left: int, out
         start: first row.
         stop: row after the last.
     """
-    height, width, channels = first.shape
-    line = np.empty(out.shape[1] * 2 * channels, np.float32)
+    width, channels = first.shape[1:]
+    places, ends = _places(np.arange(left, left + out.shape[1])), _ends(first)
     for row in range(start, stop):
-        line[:] = 0
+        _set_row(places, top + row)
         for column in range(out.shape[1]):
-            for side in range(2):
-                right = np.float32(left + column) + flow[row, column, 2 * side]
-                down = np.float32(top + row) + flow[row, column, 2 * side + 1]
-                places, weights = _taps(right, down, width, height)
-                a, b, c, d = _times4(places, channels)
-                at = (column * 2 + side) * channels
-                for channel in range(0, channels, 16):
-                    taps = a + channel, b + channel, c + channel, d + channel
-                    if side == 0:
-                        add16(line, at + channel, first, taps, weights)
-                    else:
-                        add16(line, at + channel, second, taps, weights)
-        _store(line, out[row].reshape(-1))
+            at = row * out.shape[1] + column
+            aim = _aimed(load8(flow, at * 8), places, column, ends, width)
+            _put_warped(first, aim[0], aim[1], aim[2], out, at * 2 * channels)
+            _put_warped(second, aim[3], aim[4], aim[5], out, (at * 2 + 1) * channels)
+
+
+@compiled
+def _put_warped(picture: Array, place: int, across: Number, down: Number, out: Array, to: int) -> None:
+    """Write what lies at a place of (H, W, C), C a multiple of 16."""
+    height, width, channels = picture.shape
+    first, right = place * channels, channels if width > 1 else 0
+    below = first + (width * channels if height > 1 else 0)
+    for channel in range(0, channels, 16):
+        a, b = load16(picture, first + channel), load16(picture, first + right + channel)
+        c, d = load16(picture, below + channel), load16(picture, below + right + channel)
+        before, after = a + (c - a) * down, b + (d - b) * down
+        store(out, to + channel, before + (after - before) * across)

@@ -40,7 +40,7 @@ class NativePieces:
         return self._blocks[index](self._crew, x, scale)
 
     def features(self, pixels: Tensor, *, refine: bool) -> list[Tensor]:
-        """Run what looks at one frame (1, H, W, 4): encoder features, if there are such, and context maps, if refined."""
+        """Run what looks at one frame (1, H, W, 4): encoder features, where there are such, and context maps."""
         maps = []
         if self._network.spec.encoder is not None:
             maps.append(self._encoder(self._crew, pixels))
@@ -76,12 +76,13 @@ class _Block:
         block = network.get_submodule(f"block{index}")
         assert isinstance(block, IFBlock)
         self._block, self._spec, self._lanes = block, network.spec, motion_lanes(network.spec)
-        opening, second = block.conv0
-        first = opening[0]
+        opening, second = (_modules(layer) for layer in _modules(block.conv0))
+        first: nn.Module = opening[0]
         if index > 0:
             layout = block_layout(network.spec)
             first = taking_lanes(first, layout.lanes, layout.order)
-        self._first, self._second = direct(first, opening[1], lanes=first.in_channels), direct(second[0], second[1])
+        assert isinstance(first, nn.Conv2d)
+        self._first, self._second = direct(first, opening[1], lanes=first.in_channels), direct(*second)
         self._body = _body(block)
         self._heads: dict[float, list[Winograd]] = {}
 
@@ -135,12 +136,12 @@ class _Refinement:
 
     def __call__(self, crew: Crew, seen: Tensor, contexts: Sequence[Tensor]) -> Tensor:
         x, given, met = seen, None, []
-        for stage, context in zip(self._down, contexts, strict=True):
-            x, given = stage(crew, x, given), context
+        for down, context in zip(self._down, contexts, strict=True):
+            x, given = down(crew, x, given), context
             met.append(x)
         met[-1] = contexts[-1]
-        for stage, other in zip(self._up, reversed(met), strict=True):
-            x = stage(crew, x, other)
+        for up, other in zip(self._up, reversed(met), strict=True):
+            x = up(crew, x, other)
         return torch.sigmoid_(self._last(crew, x))
 
 
@@ -154,10 +155,13 @@ class _Encoder:
         if isinstance(encoder, Head):
             convolutions: list[nn.Module] = [encoder.cnn0, encoder.cnn1, encoder.cnn2, encoder.cnn3]
         else:
-            convolutions = [layer for layer in encoder if not isinstance(layer, nn.LeakyReLU)]
+            convolutions = [layer for layer in _modules(encoder) if not isinstance(layer, nn.LeakyReLU)]
         first, *inner, last = convolutions
         activation = None if len(convolutions) == 2 else leaky
-        self._layers = [direct(first, activation, lanes=4), *(winograd(x, activation) for x in inner)]
+        self._layers: list[Direct | Winograd] = [
+            direct(first, activation, lanes=4),
+            *(winograd(x, activation) for x in inner),
+        ]
         assert isinstance(last, nn.ConvTranspose2d)
         self._channels = last.out_channels
         # Squares of two pixels of eight channels fill a vector.
@@ -165,8 +169,9 @@ class _Encoder:
 
     def __call__(self, crew: Crew, pixels: Tensor) -> Tensor:
         x = pixels.clamp(0, 1) if self._clamps else pixels
-        for layer in (*self._layers, self._last):
+        for layer in self._layers:
             x = layer(crew, x)
+        x = self._last(crew, x)
         return x[..., : self._channels].contiguous()
 
 
@@ -225,8 +230,8 @@ def _squares_of(convolution: nn.Module) -> _Squares:
 def _shuffled(squares: _Squares) -> _Squares:
     """The same with a pixel shuffle by 2 after it: squares of 4."""
     kernels, bias = squares
-    kernels = kernels.unflatten(2, (-1, 2, 2)).permute(0, 3, 1, 4, 2, 5, 6, 7)
-    bias = bias.unflatten(2, (-1, 2, 2)).permute(0, 3, 1, 4, 2)
+    kernels = kernels.reshape(2, 2, -1, 2, 2, *kernels.shape[3:]).permute(0, 3, 1, 4, 2, 5, 6, 7)
+    bias = bias.reshape(2, 2, -1, 2, 2).permute(0, 3, 1, 4, 2)
     return _Squares(kernels.flatten(0, 1).flatten(1, 2), bias.flatten(0, 1).flatten(1, 2))
 
 
@@ -263,7 +268,7 @@ def _head(block: IFBlock, factor: float, lanes: int) -> list[Winograd]:
     else:
         flow, mask = (_modules(part) for part in (block.conv1, block.conv2))
         if head == "double_deconvs":
-            slopes = torch.cat([_slopes(part[1], part[0].out_channels) for part in (flow, mask)])
+            slopes = torch.cat([_slopes(part[1], _squares_of(part[0]).bias.shape[2]) for part in (flow, mask)])
             both = _joined(_squares_of(flow[0]), _squares_of(mask[0]), apart=False)
             before = [_in_squares(both, slopes, whole(len(slopes)))]
         squares = _joined(_squares_of(flow[-1]), _squares_of(mask[-1]), apart=head == "double_deconvs")

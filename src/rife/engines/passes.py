@@ -12,6 +12,7 @@ from torch import Tensor
 from rife.engines import frame_kernels, kernels
 from rife.engines.crew import Array, Crew, array
 from rife.engines.lanes import SEEN_LANES, block_layout, motion_lanes
+from rife.errors import ShapeError
 from rife.motion import Motion
 from rife.places import Window, middles
 from rife.specs import SPECS, NetworkSpec
@@ -28,8 +29,8 @@ _NO_FEATURES = np.zeros((1, 1, 0), np.float32)
 class Merged(NamedTuple):
     """Two pictures, merged.
 
-    picture: (C, h, w). carried: (3, h, w), two more in the same way, or (0, h, w). flow: (h, w, 8) flow and mask, as
-    they were used. seen: (h, w, 24) what the refinement looks at, or (h, w, 0).
+    picture: (C, h, w). carried: (3, h, w), two more in the same way, or (0, h, w). For the refinement, or empty:
+    flow: (h, w, 8) flow and mask, as they were used. seen: (h, w, 24) what it looks at.
     """
 
     picture: Tensor
@@ -54,8 +55,14 @@ class Passes:
         self._crew = crew or Crew()
 
     def packed(self, picture: Tensor) -> Tensor:
-        """Put the channels of (1, 3 or 4, H, W) side by side: (1, 4, H, W), each pixel in one piece of memory."""
+        """Put the channels of (1, 3 or 4, H, W) side by side: (1, 4, H, W), each pixel in one piece of memory.
+
+        Raises:
+            ShapeError: a picture of one row or column; those of networks are larger.
+        """
         height, width = picture.shape[-2:]
+        if min(height, width) < 2:
+            raise ShapeError(f"expected two rows and columns or more, got {height} x {width}. Pad the frame.")
         out = torch.empty(height, width, 4)
         self._crew.run(frame_kernels.pack, height, array(picture[0].contiguous()), array(out))
         return _picture(out)
@@ -83,7 +90,9 @@ class Passes:
         out = torch.empty(height // scale, width // scale, self._layout.lanes, dtype=self._dtype)
         features = _arrays((encoded[0], encoded[1])) if encoded else (_NO_FEATURES, _NO_FEATURES)
         places = rows, columns, tuple(self._layout.starts), float(scale), np.float32(timestep)
-        self._crew.run(kernels.see_block, out.shape[0], _arrays(pixels), features, *self._lows(motion), *places, array(out))
+        self._crew.run(
+            kernels.see_block, out.shape[0], _arrays(pixels), features, *self._lows(motion), *places, array(out)
+        )
         return out[None]
 
     def in_lanes(self, joined: Tensor) -> Tensor:
@@ -111,12 +120,12 @@ class Passes:
             window: what to make.
             channels: of the result: 3 or 4.
             excess: two more that go the same way, packed.
-            seen: also make what the refinement looks at.
+            seen: also make what the refinement needs.
         """
         shape = window.height, window.width
         merged = torch.empty(channels, *shape)
         carried = torch.empty(3 if excess else 0, *shape)
-        flow = torch.empty(*shape, 8)
+        flow = torch.empty(*shape, 8 if seen else 0)
         looked_at = torch.empty(*shape, SEEN_LANES if seen else 0, dtype=self._dtype)
         rows, columns = np.arange(window.top, window.bottom), np.arange(window.left, window.right)
         outputs = array(merged), array(carried), array(flow), array(looked_at)

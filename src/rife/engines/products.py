@@ -8,24 +8,18 @@ AVX-512 they reach nine tenths of what the processor can do.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
-from llvmlite import binding, ir
-from numba import config, types
-from numba.core import cgutils
-from numba.extending import intrinsic
+from llvmlite import ir
+from numba import types
 
-from rife.engines.vectors import LANES, VECTOR, place, spread, store_at, vector_at
+from rife.engines.processor import has
+from rife.engines.vectors import LANES, VECTOR, instruction, intrinsic_of, place, spread, store_at, vector_at
 
 _INDEX = ir.IntType(64)
 
 
-def _has_32_wide_registers() -> bool:
-    named = config.CPU_FEATURES  # type: ignore[attr-defined]
-    return "+avx512f" in named if named else bool(binding.get_host_cpu_features().get("avx512f"))
-
-
-WIDE = _has_32_wide_registers()
+WIDE = has("avx512f")
 """Whether 32 channels of several pixels fit into registers."""
 
 # Of 32 registers, 28 hold sums; of 16 that are half as wide, 12.
@@ -40,23 +34,20 @@ def _multiplying(rows: int, vectors: int) -> Callable[..., Any]:
     out[at_out + r * step + n].
     """
 
-    def whole(value: int) -> Any:  # noqa: ANN401
+    def whole(value: int) -> Any:
         return ir.Constant(_INDEX, value)
 
-    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:  # noqa: ANN401
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         a, at_a, pixel, row, b, at_b, count, depth, out, at_out, step = args
         kinds = signature.args
         matrix = place(context, builder, kinds[4], b, at_b)
         target = place(context, builder, kinds[8], out, at_out)
         pixels = place(context, builder, kinds[0], a, at_a)
         starts = [builder.gep(pixels, [builder.mul(pixel, whole(r))]) for r in range(rows)]
-        fused = cgutils.get_or_insert_function(
-            builder.module, ir.FunctionType(VECTOR, [VECTOR] * 3), f"llvm.fma.v{LANES}f32"
-        )
         entry, outer, inner, after, done = builder.block, *(builder.append_basic_block() for _ in range(4))
         builder.branch(outer)
 
-        def carried(kind: Any, first: Any, source: Any) -> Any:  # noqa: ANN401
+        def carried(kind: Any, first: Any, source: Any) -> Any:
             value = builder.phi(kind)
             value.add_incoming(first, source)
             return value
@@ -78,7 +69,8 @@ def _multiplying(rows: int, vectors: int) -> Callable[..., Any]:
         here = builder.add(line, k)
         numbers = [spread(builder, builder.load(builder.gep(start, [here]), align=4)) for start in starts]
         added = [
-            builder.call(fused, [numbers[r], weights[v], total]) for (r, v), total in zip(sums, totals, strict=True)
+            intrinsic_of(builder, f"llvm.fma.v{LANES}f32", VECTOR, numbers[r], weights[v], total)
+            for (r, v), total in zip(sums, totals, strict=True)
         ]
         for value, total in zip(added, totals, strict=True):
             total.add_incoming(value, inner)
@@ -99,25 +91,25 @@ def _multiplying(rows: int, vectors: int) -> Callable[..., Any]:
             store_at(builder, builder.gep(target, [offset]), value)
         return context.get_dummy_value()
 
-    @intrinsic
+    @instruction
     def multiply(
-        typing: Any,  # noqa: ANN401
-        a: Any,  # noqa: ANN401
-        at_a: Any,  # noqa: ANN401
-        pixel: Any,  # noqa: ANN401
-        row: Any,  # noqa: ANN401
-        b: Any,  # noqa: ANN401
-        at_b: Any,  # noqa: ANN401
-        count: Any,  # noqa: ANN401
-        depth: Any,  # noqa: ANN401
-        out: Any,  # noqa: ANN401
-        at_out: Any,  # noqa: ANN401
-        step: Any,  # noqa: ANN401
-    ) -> Any:  # noqa: ANN401
+        typing: Any,
+        a: Any,
+        at_a: Any,
+        pixel: Any,
+        row: Any,
+        b: Any,
+        at_b: Any,
+        count: Any,
+        depth: Any,
+        out: Any,
+        at_out: Any,
+        step: Any,
+    ) -> Any:
         n = types.intp
         return types.void(a, n, n, n, b, n, n, n, out, n, n), code
 
-    return cast("Callable[..., Any]", multiply)
+    return multiply
 
 
 multiply32, multiply16 = _multiplying(ROWS32, 2), _multiplying(ROWS16, 1)
