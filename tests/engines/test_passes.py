@@ -18,6 +18,7 @@ from rife.motion import Motion, Pair, shrunk_sight, sight_at
 from rife.places import Window
 from rife.refine import Contextnet
 from rife.specs import SPECS, NetworkSpec
+from rife.warp import resize_flow
 
 HEIGHT, WIDTH = 64, 96
 FLOW_PX = 40.0
@@ -81,7 +82,7 @@ def test_windows_are_merged_as_in_the_reference(name: str, window: Window) -> No
     passes = Passes(spec, dtype=torch.float32)
     pair, motion = two_frames(passes, spec), estimate(spec, len(spec.scales))
     sight = sight_at(spec, pair, motion, window, for_block=False)
-    merged, carried, flow, seen = passes.merged(pixels(pair), motion, window, excess=pixels(pair), seen=True)
+    merged, carried, flow, seen = passes.merged(pixels(pair), motion, window, excess=pixels(pair), seen_shrink=1)
     assert torch.equal(carried, merged)
     torch.testing.assert_close(merged[None], sight.merged(), atol=2e-5, rtol=1e-5)
     torch.testing.assert_close(flow.permute(2, 0, 1)[None, :4], sight.flow, atol=2e-4, rtol=1e-5)
@@ -101,7 +102,7 @@ def test_context_maps_are_warped_as_in_the_reference(finest_shrink: int) -> None
     with torch.no_grad():
         maps = [net.features(img) for img in (pair.img0, pair.img1)]
         expected = [net.warp(m, f, window=window) for m, f in zip(maps, (flow[:, :2], flow[:, 2:]), strict=True)]
-    settled = passes.merged(pixels(pair), motion, window, seen=True).flow
+    settled = passes.merged(pixels(pair), motion, window, seen_shrink=finest_shrink).flow
     found = passes.contexts(list(zip(*maps, strict=True)), settled, window, finest_shrink=finest_shrink)
     for level, (first, second) in zip(found, zip(*expected, strict=True), strict=True):
         torch.testing.assert_close(level.permute(0, 3, 1, 2), torch.cat((first, second), 1), atol=2e-4, rtol=1e-5)
@@ -118,7 +119,7 @@ def test_bf16_is_rounded_as_pytorch_rounds_it() -> None:
         assert torch.equal(full.bfloat16(), half)
     maps = [[torch.rand(1, 16 << level, HEIGHT >> level + 1, WIDTH >> level + 1) for _ in range(2)] for level in (0, 1)]
     rounded = [tuple(x.bfloat16() for x in level) for level in maps]
-    flow = exact.merged(pixels(pair), motion, window, seen=True).flow
+    flow = exact.merged(pixels(pair), motion, window, seen_shrink=2).flow
     given = [tuple(x.float() for x in level) for level in rounded]
     expected = exact.contexts(given, flow, window, finest_shrink=2)  # type: ignore[arg-type]
     found = quick.contexts(rounded, flow, window, finest_shrink=2)  # type: ignore[arg-type]
@@ -133,7 +134,7 @@ def test_threads_make_the_same_frame(threads: int) -> None:
     results = [p.seen_by_block(pixels(pair), pair.encoded, motion, scale=1, timestep=0.3) for p in (one, several)]
     assert torch.equal(*results)
     window = Window(0, 0, HEIGHT, WIDTH)
-    merged = [p.merged(pixels(pair), motion, window, excess=pixels(pair), seen=True) for p in (one, several)]
+    merged = [p.merged(pixels(pair), motion, window, excess=pixels(pair), seen_shrink=1) for p in (one, several)]
     assert all(torch.equal(a, b) for a, b in zip(*merged, strict=True))
 
 
@@ -143,7 +144,7 @@ def test_flow_that_makes_no_sense_reads_inside_of_the_frame(flow_px: float) -> N
     passes = Passes(spec, dtype=torch.float32)
     pair, motion = two_frames(passes, spec), estimate(spec, 1)
     motion.lows[0].output[:, :4] = flow_px
-    merged, _, flow, _ = passes.merged(pixels(pair), motion, Window(0, 0, HEIGHT, WIDTH), seen=True)
+    merged, _, flow, _ = passes.merged(pixels(pair), motion, Window(0, 0, HEIGHT, WIDTH), seen_shrink=2)
     assert merged.isfinite().all()
     assert merged.min() >= 0
     assert merged.max() <= 1
@@ -173,7 +174,8 @@ def test_the_smallest_context_maps() -> None:
     maps = [torch.rand(1, 16 << level, 8 >> level, 8 >> level) for level in range(4)]
     window = Window(0, 0, 16, 16)
     expected = [torch.cat(both, 1) for both in zip(*(net.warp(maps, f) for f in flow.split(2, 1)), strict=True)]
-    cells = lanes_of(flow, 8)[0].permute(1, 2, 0).contiguous()
+    halved = resize_flow(flow, 0.5)
+    cells = lanes_of(halved, 8)[0].permute(1, 2, 0).contiguous()
     found = passes.contexts([(x, x) for x in maps], cells, window, finest_shrink=2)
     for level, wanted in zip(found, expected, strict=True):
         torch.testing.assert_close(level.permute(0, 3, 1, 2), wanted, atol=2e-4, rtol=1e-5)

@@ -121,7 +121,8 @@ class Direct:
         parts = _parts(first, second, self._inputs)
         height, width = ((length + 2 * self._padding - self._kernel) // self._stride + 1 for length in first.shape[1:3])
         out = torch.empty(1, height, width, self._outputs)
-        line = ((_CHUNK - 1) * self._stride + self._kernel) * self._inputs
+        chunk = 2 * _CHUNK
+        line = ((chunk - 1) * self._stride + self._kernel) * self._inputs
         crew.run_with_scratch(
             kernels.direct,
             height,
@@ -133,9 +134,9 @@ class Direct:
             self._kernel,
             self._stride,
             self._padding,
-            _CHUNK,
+            chunk,
             array(out[0]),
-            numbers=self._kernel * line + _CHUNK * self._outputs,
+            numbers=self._kernel * line + chunk * self._outputs,
             least=1,
         )
         return out

@@ -331,12 +331,13 @@ def merge(
         columns: likewise.
         merged: (3 or 4, h, w), the result.
         carried: the same of `excess`, (3, h, w) or (0, h, w).
-        flow: (h, w, 8), flow and mask as they were used.
+        flow: (h, w, 8), flow and mask as they were used; or at half the size, its vectors halved with it.
         seen: (h, w, 24), float32 or bf16: both frames, the same warped, flow and mask; or, with `flow`, (h, w, 0).
-        start: first row.
+        start: first row, an even one.
         stop: row after the last.
     """
     width, made = pictures[0].shape[1], columns.shape[0]
+    shrink = rows.shape[0] // flow.shape[0]
     cells, shares = _columns_of(lows, factors, count, lanes, columns)
     lines = np.empty((count, (width + 64) * lanes), np.float32)
     motion = np.empty(made * lanes, np.float32)
@@ -361,7 +362,12 @@ def merge(
                 store(seen, to, beside(load4(pictures[0], pixel), load4(pictures[1], pixel)))
                 store(seen, to + 8, both)
                 store(seen, to + 16, here)
-                store(flow, (row * made + column) * 8, here)
+                if shrink == 1:
+                    store(flow, (row * made + column) * 8, here)
+                else:
+                    cell = ((row >> 1) * (made >> 1) + (column >> 1)) * 8
+                    before = here * np.float32(0) if (row | column) & 1 == 0 else load8(flow, cell)
+                    store(flow, cell, before + here * np.float32(0.125))
         _put_channels(line, merged, row)
         _put_channels(more, carried, row)
 

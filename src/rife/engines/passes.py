@@ -30,7 +30,8 @@ class Merged(NamedTuple):
     """Two pictures, merged.
 
     picture: (C, h, w). carried: (3, h, w), two more in the same way, or (0, h, w). For the refinement, or empty:
-    flow: (h, w, 8) flow and mask, as they were used. seen: (h, w, 24) what it looks at.
+    flow: (h / shrink, w / shrink, 8) flow and mask, as they were used, of the finest context map. seen: (h, w, 24) what
+    it looks at.
     """
 
     picture: Tensor
@@ -110,7 +111,7 @@ class Passes:
         *,
         channels: int = 3,
         excess: Two | None = None,
-        seen: bool = False,
+        seen_shrink: int | None = None,
     ) -> Merged:
         """Read two pictures where the flow points, and blend them by the mask.
 
@@ -120,13 +121,14 @@ class Passes:
             window: what to make.
             channels: of the result: 3 or 4.
             excess: two more that go the same way, packed.
-            seen: also make what the refinement needs.
+            seen_shrink: also make what the refinement needs, whose finest context map is so much smaller: 1 or 2.
         """
         shape = window.height, window.width
         merged = torch.empty(channels, *shape)
         carried = torch.empty(3 if excess else 0, *shape)
-        flow = torch.empty(*shape, 8 if seen else 0)
-        looked_at = torch.empty(*shape, SEEN_LANES if seen else 0, dtype=self._dtype)
+        shrink = seen_shrink or 1
+        flow = torch.empty(window.height // shrink, window.width // shrink, 8 if seen_shrink else 0)
+        looked_at = torch.empty(*shape, SEEN_LANES if seen_shrink else 0, dtype=self._dtype)
         rows, columns = np.arange(window.top, window.bottom), np.arange(window.left, window.right)
         outputs = array(merged), array(carried), array(flow), array(looked_at)
         inputs = _arrays(pictures), _arrays(excess or pictures), *self._lows(motion)
@@ -138,7 +140,7 @@ class Passes:
 
         Args:
             maps: for each level, the map of img0 and that of img1, (1, C, h, w).
-            flow: (h, w, 8) of the window.
+            flow: (h, w, 8) of the window, at the size of the finest map.
             window: where the flow stands; its ends are multiples of the smallest map's shrinking.
             finest_shrink: how much smaller than the frame the first level is.
 
@@ -148,7 +150,7 @@ class Passes:
         warped = []
         for level, pair in enumerate(maps):
             shrink = finest_shrink << level
-            if shrink > 1:
+            if level > 0:
                 flow = self._halved(flow)
             first, second = (_side_by_side(x) for x in pair)
             out = torch.empty(*flow.shape[:2], 2 * first.shape[2], dtype=self._dtype)

@@ -99,11 +99,12 @@ class ProcessorEngine:
         if not (refine and form.network.refines):
             made = form.passes.merged(_pixels(pair), motion, window, excess=excess)
             return (made.picture + made.carried if excess else made.picture)[None]
+        shrink = form.network.contextnet.finest_shrink
         outer = window.grown(REFINE_REACH_PX, within=pair.whole, multiple=form.network.unet.multiple)
-        made = form.passes.merged(_pixels(pair), motion, outer, excess=excess, seen=True)
+        made = form.passes.merged(_pixels(pair), motion, outer, excess=excess, seen_shrink=shrink)
         residual = self._residual(form, pair, made, outer)
         if ensemble or self._spec.ensemble == "always":
-            other = form.passes.merged(_pixels(pair.swapped()), motion.swapped(), outer, seen=True)
+            other = form.passes.merged(_pixels(pair.swapped()), motion.swapped(), outer, seen_shrink=shrink)
             residual = (residual + self._residual(form, pair.swapped(), other, outer)) / 2
         return window.seen_from(outer).read(form.passes.corrected(made, residual)[None])
 
