@@ -31,8 +31,10 @@ def main() -> None:
     plan = _plan(options)
     ffmpeg = _ffmpeg()
     bf16 = machine.has_bf16()
-    rows = contestants(bf16=bf16, openvino=machine.describe()["openvino"] != "not installed")
-    about = {"machine": machine.describe(), "plan": tables.plan_as_json(plan), "ffmpeg": _ffmpeg_version(ffmpeg)}
+    described = machine.describe()
+    openvino, native = (described[library] != "not installed" for library in ("openvino", "numba"))
+    rows = contestants(bf16=bf16, openvino=openvino and native, native=native)
+    about = {"machine": described, "plan": tables.plan_as_json(plan), "ffmpeg": _ffmpeg_version(ffmpeg)}
     options.output.mkdir(parents=True, exist_ok=True)
     path = options.output / "results.json"
     results = store.opened(path, about)
@@ -109,7 +111,11 @@ class _Run:
             names = {claims.best(self._results, refine) for refine in (("full", "off") if job.rival else ("full",))}
             ours = [row for row in self._rows if row.name in names]
             commands = jobs.jobs(ours, clip, ffmpeg=self._ffmpeg if job.rival else None)
-            rows = jobs.run_jobs(commands, job.frames, runs=self._plan.runs, say=self._say)
+            frames, cell = Path(folder) / "frames.npy", Cell(job.width, job.height, 2)
+            np.save(frames, clips.frames_at(job.width, job.height, STREAM_FRAMES))
+            with rounds.started(ours, Path(folder)) as processes:
+                alone = {p.contestant.name: jobs.network_alone(p, cell, frames) for p in processes}
+                rows = jobs.run_jobs(commands, job.frames, alone=alone, runs=self._plan.runs, say=self._say)
         self._results["jobs"][job.key] = {"size": job.size, "rows": rows}
 
     def _say(self, text: str) -> None:

@@ -3,10 +3,10 @@
     python benchmarks/parts.py                   # 720x480, the default model, the default precision
     python benchmarks/parts.py 1280x720 float32
 
-Prints the median milliseconds of every compiled graph and every pass between them, as the OpenVINO engine runs them in
-a stream of real frames; then the multiply-adds of a frame by stage. What depends on a source frame alone is all that
-several new frames of one interval have in common: from that follows the least that factor 4 can cost for an interval,
-in factor 2's, if time followed arithmetic.
+Prints the median milliseconds of every part of the network and every pass between them, as the default engine for this
+processor runs them in a stream of real frames; then the multiply-adds of a frame by stage. What depends on a source
+frame alone is all that several new frames of one interval have in common: from that follows the least that factor 4 can
+cost for an interval, in factor 2's, if time followed arithmetic.
 """
 
 from __future__ import annotations
@@ -26,12 +26,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import rife
 from rife.allocation import keep_freed_memory
-from rife.engines.openvino_engine import OpenVinoEngine
+from rife.engines.processor_engine import ProcessorEngine
 from rife.interpolator import Interpolator
 from rife.options import Precision
 
 _FRAMES, _WARM_UP = 8, 3
 _ROUNDS = 4
+_PIECES = ("features", "block", "residual")
 _PASSES = ("packed", "seen_by_block", "merged", "contexts", "corrected")
 
 _Times = dict[str, list[float]]
@@ -42,7 +43,7 @@ def main() -> None:
     width, height = map(int, size.split("x"))
     precision = cast("Precision", sys.argv[2] if len(sys.argv) > 2 else "auto")
     keep_freed_memory()
-    worker = rife.load("4.0", device="cpu", engine="openvino", precision=precision)
+    worker = rife.load("4.0", device="cpu", engine="auto", precision=precision)
     frames = [torch.from_numpy(f).permute(2, 0, 1)[None] / 255 for f in clips.frames_at(width, height, _FRAMES)]
     print(f"{size}, {worker.engine.label}: milliseconds of a new frame, medians\n")
     for name, values in _timed(worker, frames).items():
@@ -58,8 +59,9 @@ def _timed(worker: Interpolator, frames: list[Tensor]) -> _Times:
     """Seconds of every step, for each time that it ran after the warm-up."""
     times: _Times = defaultdict(list)
     engine = worker.engine
-    assert isinstance(engine, OpenVinoEngine)
-    _watch(engine, "_run", times, lambda arguments, options: f"graph: {arguments[1]}")
+    assert isinstance(engine, ProcessorEngine)
+    for name in _PIECES:
+        _watch(engine._form.pieces, name, times, lambda given, _, n=name: f"{n} {given[0] if n == 'block' else ''}")
     for name in _PASSES:
         _watch(engine._form.passes, name, times, lambda _, options, n=name: f"pass: {n} {options.get('scale', '')}")
     before = worker.prepare(frames[0])

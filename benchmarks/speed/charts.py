@@ -13,7 +13,13 @@ from speed.plan import BASELINE, BLEND
 from speed.store import Results
 
 mpl.use("agg")
-_COLOURS = {"published": "#9a9a9a", "rife torch": "#4c78a8", "rife openvino": "#e4572e", "linear": "#c9c9c9"}
+_COLOURS = {
+    "published": "#9a9a9a",
+    "rife torch": "#4c78a8",
+    "rife native": "#54a24b",
+    "rife openvino": "#e4572e",
+    "linear": "#c9c9c9",
+}
 
 
 def bars(results: Results, path: Path) -> None:

@@ -12,16 +12,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from speed.plan import FFMPEG, Contestant
+from speed.plan import FFMPEG, Cell, Contestant
+from speed.rounds import Process
+
+_INTERVALS = 24
+"""Of the network alone, in each round: it gets as warm as in a job."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """A command that doubles a clip."""
+    """A command that doubles a clip.
+
+    Attributes:
+        name: in tables.
+        command: with its arguments.
+        out: what it writes.
+        contestant: whose network it runs; None for another program.
+    """
 
     name: str
     command: list[str]
     out: Path
+    contestant: Contestant | None = None
 
 
 def jobs(contestants: Sequence[Contestant], clip: Path, *, ffmpeg: str | None) -> list[Job]:
@@ -30,7 +42,7 @@ def jobs(contestants: Sequence[Contestant], clip: Path, *, ffmpeg: str | None) -
     for c in contestants:
         out = clip.with_name("ours.mp4")
         command = [sys.executable, "-m", "rife", "interpolate", str(clip), "-o", str(out), "--overwrite", "--json"]
-        rows.append(Job(c.name, [*command, "--refine", c.refine, *_engine_options(c)], out))
+        rows.append(Job(c.name, [*command, "--refine", c.refine, *_engine_options(c)], out, c))
     if ffmpeg is not None:
         out = clip.with_name("theirs.mp4")
         command = [ffmpeg, "-y", "-loglevel", "error", "-i", str(clip), "-vf", "minterpolate=fps=50:mi_mode=mci"]
@@ -43,21 +55,35 @@ def _engine_options(contestant: Contestant) -> list[str]:
 
 
 def run_jobs(
-    rows: Sequence[Job], source_frames: int, *, runs: int, say: Callable[[str], None]
+    rows: Sequence[Job],
+    source_frames: int,
+    *,
+    alone: dict[str, Callable[[], float]],
+    runs: int,
+    say: Callable[[str], None],
 ) -> dict[str, dict[str, Any]]:
     """Run the commands in turn, round after round; a first round, which does not count, fills caches.
 
+    Args:
+        rows: the commands.
+        source_frames: of the clip.
+        alone: by name of a command, what measures its network alone, in seconds for a new frame.
+        runs: rounds that count.
+        say: told of progress.
+
     Returns:
         By name: `runs` (seconds for each new frame, start and end of the process included), `job_runs` (the same
-        of the job alone, as the command tells it; ours only), `peak_mib`, `new_frames`, `error` or None.
+        of the job alone, as the command tells it; ours only), `alone_runs` (of its network, in the same rounds),
+        `peak_mib`, `new_frames`, `error` or None.
     """
     results: dict[str, dict[str, Any]] = {}
     for run in range(runs + 1):
         for job in rows:
-            blank: dict[str, Any] = {"runs": [], "job_runs": [], "peak_mib": None, "error": None}
+            blank: dict[str, Any] = {"runs": [], "job_runs": [], "alone_runs": [], "peak_mib": None, "error": None}
             row = results.setdefault(job.name, blank)
             if row["error"] is not None:
                 continue
+            network = alone[job.name]() if job.name in alone else None
             seconds, peak_mib, code, output = _measured(job.command)
             if code != 0:
                 row["error"] = output.strip().splitlines()[-1] if output.strip() else f"exit code {code}"
@@ -68,10 +94,25 @@ def run_jobs(
             row["peak_mib"] = max(filter(None, (row["peak_mib"], peak_mib)), default=None)
             if run > 0:
                 row["runs"].append(seconds / new_frames)
+                row["alone_runs"] += [] if network is None else [network]
                 told = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
                 row["job_runs"] += [event["seconds"] / new_frames for event in told if event.get("event") == "done"]
         say(f"whole commands: round {run} of {runs}" + (" (fills caches)" if run == 0 else ""))
     return results
+
+
+def network_alone(process: Process, cell: Cell, frames: Path) -> Callable[[], float]:
+    """What measures a contestant's network by itself, in a process that keeps its memory as jobs do."""
+    process.ask("keep_freed_memory")
+
+    def measure() -> float:
+        answer = process.ask("time", frames=str(frames), factor=cell.factor, intervals=_INTERVALS)
+        if "error" in answer:
+            raise RuntimeError(f"{process.contestant.name}: {answer['error']}")
+        seconds: float = answer["seconds"]
+        return seconds
+
+    return measure
 
 
 def _measured(command: list[str]) -> tuple[float, float | None, int, str]:

@@ -110,12 +110,14 @@ class Plan:
     jobs: tuple[WholeJob, ...]
 
 
-def contestants(*, bf16: bool, openvino: bool) -> list[Contestant]:
-    """List who takes part on a machine."""
+def contestants(*, bf16: bool, openvino: bool, native: bool) -> list[Contestant]:
+    """List who takes part on a machine: its libraries, and what its processor multiplies."""
     rows = [Contestant(BASELINE, "published"), Contestant("published, off", "published", refine="off")]
     rows += [_ours("torch", "float32", refine) for refine in ("full", "off")]
+    if native:
+        rows += [_ours("native", "float32", refine) for refine in ("full", "off")]
     if openvino:
-        rows += [_ours("openvino", "float32", refine) for refine in ("full", "off")]
+        rows += [_ours("openvino", "float32", "full")]
         if bf16:
             rows += [_ours("torch", "bf16", "full")]
             rows += [_ours("openvino", "bf16", refine) for refine in ("full", "off")]

@@ -86,7 +86,7 @@ def _jobs(results: Results) -> str:
             pairs = list(zip(row["runs"], theirs, strict=False))
             times = median(b / a for a, b in pairs) if pairs else None
             inner = median(row["job_runs"]) if row["job_runs"] else None
-            share = of_network_alone(results, job, name)
+            share = of_network_alone(row)
             told = [_number(value, digits) for value, digits in ((median(row["runs"]), 3), (inner, 3), (share, 2))]
             lines.append((name, *told, _number(times, 2), _number(row["peak_mib"], 0)))
         parts.append(f"### Whole commands, {key}\n\n" + _table(head, lines))

@@ -2,8 +2,8 @@
 
     python -m speed.worker '{"name": ..., "kind": ...}'
 
-Commands: `time` goes on through a stream of frames and tells the seconds for each new frame; `make` makes the frames
-that were held out and writes them to a file.
+Commands: `keep_freed_memory` sets the process up as a job's is; `time` goes on through a stream of frames and tells the
+seconds for each new frame; `make` makes the frames that were held out and writes them to a file.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import torch
 from torch import Tensor
 
 import rife
+from rife.allocation import keep_freed_memory
 from rife.interpolator import Interpolator
 from rife.timing import timesteps
 from speed.plan import Contestant
@@ -69,6 +70,10 @@ class _Worker:
             seconds += time.perf_counter() - started
             self._last = following
         return {"seconds": seconds / (intervals * len(times)), "peak_mib": _peak_mib()}
+
+    def keep_freed_memory(self) -> dict[str, Any]:
+        """Do as `rife interpolate` does."""
+        return {"kept": keep_freed_memory()}
 
     def make(self, *, triples: str, out: str) -> dict[str, Any]:
         """Make the middle frames of triples (N, 3, H, W, 3), and write them as (N, H, W, 3) float32."""
