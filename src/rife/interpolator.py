@@ -68,7 +68,7 @@ class Interpolator:
             ensemble: average both frame orders: symmetric (but where 4.0 restarts on large motion, as published),
                 twice the work.
             device: `auto`, `cpu`, `cuda`, ...; auto takes an NVIDIA GPU if PyTorch sees one.
-            engine: what runs the network: `torch`, the reference; `openvino`; or `auto` (docs/performance.md).
+            engine: what runs the network: `torch`, the reference; `openvino`, `native`, `auto` (docs/performance.md).
             precision: of the engine: `auto`, `float32`, `bf16`.
             tile: side in pixels of the tiles in which a frame is made: the same picture in less memory. `auto` takes
                 tiles where a frame is too large for the memory, `off` never.
@@ -76,7 +76,7 @@ class Interpolator:
 
         Raises:
             JobError: an unknown or impossible choice or device, or an ensemble that the network does not have.
-            MissingExtraError: OpenVINO is asked for and not installed.
+            MissingExtraError: what the engine needs is not installed.
         """
         if refine not in get_args(Refine):
             raise JobError(f"refine: expected {' or '.join(get_args(Refine))}, got {refine!r}.")
@@ -96,7 +96,7 @@ class Interpolator:
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.network = network.to(self.device).eval()
         self.engine = create_engine(self.network, engine=engine, precision=precision)
-        # OpenVINO holds a frame whole: where the choice is free, what is too large for that is made in tiles.
+        # Others hold more of a frame whole: where the choice is free, PyTorch makes in tiles what is too large.
         self._tile_engine = create_tile_engine(self.network, self.engine) if engine == "auto" else self.engine
 
     @property
@@ -336,7 +336,8 @@ def load(
         ensemble: average both frame orders.
         network: the network that the weights are for, where their tensors do not tell (IFNet_2R).
         device: `auto`, `cpu`, `cuda`, ...
-        engine: `auto` takes OpenVINO on a processor where it is installed, else PyTorch; or name one.
+        engine: on a processor, `auto` takes `openvino` where that multiplies bf16, else `native`, convolutions of our
+            own, else `torch`.
         precision: `auto` is bf16 with OpenVINO on a processor that multiplies it, else float32.
         tile: side of the tiles in which frames are made, in pixels; `auto` or `off`.
         memory_bytes: what the network may take.
@@ -344,7 +345,7 @@ def load(
     Raises:
         CheckpointError: the weights cannot be had, read, recognised or trusted.
         JobError: an unknown or impossible choice or device, or an ensemble that the network does not have.
-        MissingExtraError: OpenVINO is asked for and not installed.
+        MissingExtraError: what the engine needs is not installed.
     """
     built = load_network(model, refine=refine != "off", network=network)
     return Interpolator(

@@ -10,6 +10,10 @@ from pathlib import Path
 import pytest
 
 from rife.engines import crew
+from rife.engines.native_engine import NativeEngine
+from rife.engines.torch_engine import TorchEngine
+from rife.ifnet import IFNet
+from rife.specs import SPECS
 
 _ONE_KERNEL = """
 import logging, resource, sys
@@ -61,3 +65,12 @@ def test_what_a_kernel_itself_raises_is_not_hidden(monkeypatch: pytest.MonkeyPat
     with pytest.raises(ValueError, match="wrong"):
         crew.Crew().run(kernel, 16)
     assert not calls
+
+
+def test_the_first_use_says_what_it_waits_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    network = IFNet(SPECS["4.6"])
+    assert TorchEngine(network).preparation is None
+    monkeypatch.setattr("rife.engines.kept._folder", lambda: tmp_path)
+    assert "once" in str(NativeEngine(network).preparation)
+    (tmp_path / "kernel.nbi").touch()
+    assert NativeEngine(network).preparation is None

@@ -33,7 +33,10 @@ Scale = Annotated[
 Ensemble = Annotated[bool, typer.Option("--ensemble", help="Average both frame orders, where the network has it.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, ...; auto takes an NVIDIA GPU if there is one.")]
 Engine = Annotated[
-    EngineName, typer.Option(help="auto takes OpenVINO on a processor where it is installed, else PyTorch.")
+    EngineName,
+    typer.Option(
+        help="On a processor, auto takes openvino where that multiplies bf16, else native (extra cpu), else torch."
+    ),
 ]
 Arithmetic = Annotated[
     Precision,

@@ -146,6 +146,8 @@ def interpolate(
             tile=parse_tile(tile),
             memory_bytes=None if memory is None else parse_memory(memory),
         )
+        if worker.engine.preparation is not None:
+            reporter.say(f"engine {worker.engine.label}: {worker.engine.preparation}")
         with reporter.unfinished(work_folder(target)), reporter.progress():
             result = run_job(
                 path,

@@ -1,1 +1,1 @@
-"""How a network is run: one protocol, one engine for each library that can."""
+"""How a network is run: one protocol, and an engine for each way."""

@@ -89,7 +89,7 @@ def _fastest(precision: Precision) -> EngineName:
 
 
 def create_tile_engine(network: IFNet, engine: Engine) -> Engine:
-    """Choose what makes frames in tiles, where `engine` was a free choice: OpenVINO holds a frame whole."""
+    """Choose what makes frames in tiles, where `engine` was a free choice: others hold more of a frame whole."""
     if isinstance(engine, TorchEngine):
         return engine
     return TorchEngine(network, precision="bf16" if engine.precision == "bf16" and _torch_has_bf16() else "float32")

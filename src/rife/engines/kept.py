@@ -39,6 +39,11 @@ def compiled(function: _Function) -> _Function:
     return cast("_Function", dispatcher)
 
 
+def are_kept() -> bool:
+    """Whether there are any, of these sources."""
+    return any(_folder().rglob("*.nbi"))
+
+
 def do_without(reason: BaseException) -> None:
     """Compile in this process, and let the next one begin with an empty folder."""
     _log.warning("compiled kernels are not kept: %s", str(reason) or type(reason).__name__)

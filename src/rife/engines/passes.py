@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rife.engines import frame_kernels, kernels
+from rife.engines import frame_kernels, kernels, warping_kernels
 from rife.engines.crew import Array, Crew, array
 from rife.engines.lanes import SEEN_LANES, block_layout, motion_lanes
 from rife.errors import ShapeError
@@ -156,7 +156,7 @@ class Passes:
             out = torch.empty(*flow.shape[:2], 2 * first.shape[2], dtype=self._dtype)
             corner = window.top // shrink, window.left // shrink
             self._crew.run(
-                kernels.warp_pair, out.shape[0], array(first), array(second), array(flow), *corner, array(out)
+                warping_kernels.warp_pair, out.shape[0], array(first), array(second), array(flow), *corner, array(out)
             )
             warped.append(out[None])
         return warped
@@ -173,7 +173,7 @@ class Passes:
 
     def _halved(self, flow: Tensor) -> Tensor:
         out = torch.empty(flow.shape[0] // 2, flow.shape[1] // 2, 8)
-        self._crew.run(kernels.halve_flow, out.shape[0], array(flow), array(out))
+        self._crew.run(warping_kernels.halve_flow, out.shape[0], array(flow), array(out))
         return out
 
     def _lows(self, motion: Motion) -> tuple[tuple[Array, ...], Array, int, int]:

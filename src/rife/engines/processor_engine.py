@@ -11,6 +11,7 @@ from torch import Tensor
 
 from rife.blocks import IFBlock, Low
 from rife.encoder import FrameFeatures
+from rife.engines.kept import are_kept
 from rife.engines.passes import Merged, Passes
 from rife.errors import ShapeError
 from rife.ifnet import IFNet
@@ -53,6 +54,11 @@ class ProcessorEngine:
         """Take a network in the precision that is asked for, and in float32: the same, or for what has to be exact."""
         self.label, self.precision = f"{name} {precision}", precision
         self._form, self._exact, self._spec = form, exact, form.network.spec
+
+    @property
+    def preparation(self) -> str | None:
+        """Kernels are compiled when they are first called."""
+        return None if are_kept() else "compiles its kernels for this processor, once, about 15 seconds"
 
     @torch.no_grad()
     def features(self, img: Tensor, *, refine: bool = True, excess: Tensor | None = None) -> FrameFeatures:

@@ -7,7 +7,7 @@ AVX-512 they reach nine tenths of what the processor can do.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from llvmlite import ir
@@ -26,6 +26,28 @@ WIDE = has("avx512f")
 ROWS32, ROWS16 = (14, 28) if WIDE else (3, 6)
 
 
+def _loop(
+    builder: Any, count: Any, values: Sequence[Any], body: Callable[[Any, Sequence[Any]], Sequence[Any]]
+) -> Sequence[Any]:
+    """Write `for index in range(count): values = body(index, values)`, once at least; values stay in registers."""
+    before, loop, done = builder.block, builder.append_basic_block(), builder.append_basic_block()
+    builder.branch(loop)
+    builder.position_at_end(loop)
+    index, *carried = (builder.phi(kind) for kind in (_INDEX, *(value.type for value in values)))
+    results = body(index, carried)
+    following = builder.add(index, _whole(1))
+    for phi, first, next_ in zip((index, *carried), (_whole(0), *values), (following, *results), strict=True):
+        phi.add_incoming(first, before)
+        phi.add_incoming(next_, builder.block)
+    builder.cbranch(builder.icmp_signed("<", following, count), loop, done)
+    builder.position_at_end(done)
+    return results
+
+
+def _whole(value: int) -> Any:
+    return ir.Constant(_INDEX, value)
+
+
 def _multiplying(rows: int, vectors: int) -> Callable[..., Any]:
     """Make `multiply(a, at_a, pixel, row, b, at_b, count, depth, out, at_out, step)`.
 
@@ -33,65 +55,37 @@ def _multiplying(rows: int, vectors: int) -> Callable[..., Any]:
     a[at_a + r * pixel + i * row + k] * b[at_b + (i * depth + k) * 16 * vectors + n] is written to
     out[at_out + r * step + n].
     """
-
-    def whole(value: int) -> Any:
-        return ir.Constant(_INDEX, value)
+    cells = [(r, v) for r in range(rows) for v in range(vectors)]
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         a, at_a, pixel, row, b, at_b, count, depth, out, at_out, step = args
-        kinds = signature.args
-        matrix = place(context, builder, kinds[4], b, at_b)
-        target = place(context, builder, kinds[8], out, at_out)
-        pixels = place(context, builder, kinds[0], a, at_a)
-        starts = [builder.gep(pixels, [builder.mul(pixel, whole(r))]) for r in range(rows)]
-        entry, outer, inner, after, done = builder.block, *(builder.append_basic_block() for _ in range(4))
-        builder.branch(outer)
+        pixels = place(context, builder, signature.args[0], a, at_a)
+        matrix = place(context, builder, signature.args[4], b, at_b)
+        target = place(context, builder, signature.args[8], out, at_out)
+        starts = [builder.gep(pixels, [builder.mul(pixel, _whole(r))]) for r in range(rows)]
 
-        def carried(kind: Any, first: Any, source: Any) -> Any:
-            value = builder.phi(kind)
-            value.add_incoming(first, source)
-            return value
+        def one_row(i: Any, sums: Sequence[Any]) -> Sequence[Any]:
+            line, panel = builder.mul(i, row), builder.mul(i, depth)
 
-        sums = [(r, v) for r in range(rows) for v in range(vectors)]
-        builder.position_at_end(outer)
-        i = carried(_INDEX, whole(0), entry)
-        before = [carried(VECTOR, ir.Constant(VECTOR, [0.0] * LANES), entry) for _ in sums]
-        line, panel = builder.mul(i, row), builder.mul(i, depth)
-        builder.branch(inner)
+            def one_product(k: Any, sums: Sequence[Any]) -> Sequence[Any]:
+                first = builder.mul(builder.add(panel, k), _whole(LANES * vectors))
+                offsets = [builder.add(first, _whole(LANES * v)) for v in range(vectors)]
+                weights = [vector_at(builder, builder.gep(matrix, [offset])) for offset in offsets]
+                here = builder.add(line, k)
+                numbers = [spread(builder, builder.load(builder.gep(start, [here]), align=4)) for start in starts]
+                return [
+                    intrinsic_of(builder, f"llvm.fma.v{LANES}f32", VECTOR, numbers[r], weights[v], total)
+                    for (r, v), total in zip(cells, sums, strict=True)
+                ]
 
-        builder.position_at_end(inner)
-        k = carried(_INDEX, whole(0), outer)
-        totals = [carried(VECTOR, value, outer) for value in before]
-        first = builder.mul(builder.add(panel, k), whole(LANES * vectors))
-        weights = [
-            vector_at(builder, builder.gep(matrix, [builder.add(first, whole(LANES * v))])) for v in range(vectors)
-        ]
-        here = builder.add(line, k)
-        numbers = [spread(builder, builder.load(builder.gep(start, [here]), align=4)) for start in starts]
-        added = [
-            intrinsic_of(builder, f"llvm.fma.v{LANES}f32", VECTOR, numbers[r], weights[v], total)
-            for (r, v), total in zip(sums, totals, strict=True)
-        ]
-        for value, total in zip(added, totals, strict=True):
-            total.add_incoming(value, inner)
-        following = builder.add(k, whole(1))
-        k.add_incoming(following, inner)
-        builder.cbranch(builder.icmp_signed("<", following, depth), inner, after)
+            return _loop(builder, depth, sums, one_product)
 
-        builder.position_at_end(after)
-        for value, total in zip(added, before, strict=True):
-            total.add_incoming(value, after)
-        following = builder.add(i, whole(1))
-        i.add_incoming(following, after)
-        builder.cbranch(builder.icmp_signed("<", following, count), outer, done)
-
-        builder.position_at_end(done)
-        for (r, v), value in zip(sums, added, strict=True):
-            offset = builder.add(builder.mul(step, whole(r)), whole(LANES * v))
+        zeros = [ir.Constant(VECTOR, [0.0] * LANES)] * len(cells)
+        for (r, v), value in zip(cells, _loop(builder, count, zeros, one_row), strict=True):
+            offset = builder.add(builder.mul(step, _whole(r)), _whole(LANES * v))
             store_at(builder, builder.gep(target, [offset]), value)
         return context.get_dummy_value()
 
-    @instruction
     def multiply(
         typing: Any,
         a: Any,
@@ -109,7 +103,7 @@ def _multiplying(rows: int, vectors: int) -> Callable[..., Any]:
         n = types.intp
         return types.void(a, n, n, n, b, n, n, n, out, n, n), code
 
-    return multiply
+    return instruction(multiply)
 
 
 multiply32, multiply16 = _multiplying(ROWS32, 2), _multiplying(ROWS16, 1)

@@ -23,6 +23,10 @@ class Engine(Protocol):
     def precision(self) -> Precision:
         """`float32` or `bf16`."""
 
+    @property
+    def preparation(self) -> str | None:
+        """What its first use on this installation will wait for, if there is anything."""
+
     def features(self, img: Tensor, *, refine: bool = True, excess: Tensor | None = None) -> FrameFeatures:
         """Compute what depends on one frame alone, for every pair that the frame takes part in.
 

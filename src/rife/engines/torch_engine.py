@@ -23,7 +23,7 @@ class TorchEngine:
             network: is not changed.
             precision: `float32` or `bf16`; in bf16, what decides whether to start again stays in float32.
         """
-        self.label, self.precision = f"torch {precision}", precision
+        self.label, self.precision, self.preparation = f"torch {precision}", precision, None
         if precision == "bf16":
             network = in_bf16(network, coarse=network.spec.restart_flow_px is None)
         self._network = network
