@@ -13,8 +13,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import rife.places
 from conftest import blending_network
+from rife.engines.convolutions import Direct, Winograd
+from rife.engines.crew import Crew
+from rife.engines.native_engine import NativeEngine
 from rife.ifnet import IFNet
 from rife.interpolator import Interpolator
+from rife.motion import Pair
 from rife.refine import Contextnet
 from rife.specs import SPECS
 
@@ -82,6 +86,30 @@ def test_a_frame_costs_no_more_operations_than_it_did(default_interpolator: Inte
         motion = network.estimate(pair)
     assert operations(lambda: network.estimate(pair)) / PIXELS <= 80_200
     assert operations(lambda: network.finish(pair, motion, pair.whole)) / PIXELS <= 68_400
+
+
+def test_convolutions_of_our_own_multiply_less_than_half(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Multiply-adds for each pixel of a new frame: `operations` counts two for each of the reference's 74,300."""
+    products = 0
+
+    def counted(layer: type[Winograd] | type[Direct]) -> None:
+        convolve = layer.__call__
+
+        def call(self: Winograd | Direct, crew: Crew, first: Tensor, *others: Tensor, **how: object) -> Tensor:
+            nonlocal products
+            products += self.products(*first.shape[1:3])
+            return convolve(self, crew, first, *others, **how)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(layer, "__call__", call)
+
+    engine = NativeEngine(IFNet(SPECS["4.0"]))
+    img0, img1 = torch.rand(2, 1, 3, 480, 736)
+    features = [engine.features(x) for x in (img0, img1)]
+    counted(Winograd)
+    counted(Direct)
+    pair = Pair(img0, img1, *features, torch.full((1, 1, 1, 1), 0.5))
+    engine.finish(pair, engine.estimate(pair), pair.whole)
+    assert products / (480 * 736) <= 32_400
 
 
 @pytest.mark.parametrize(("height", "width"), [(272, 640), (480, 720), (720, 1280)])

@@ -95,6 +95,10 @@ class Winograd:
         )
         return out
 
+    def products(self, height: int, width: int) -> int:
+        """Count the multiply-adds for a picture of a size."""
+        return -(-height // 4) * -(-width // 4) * int(self._needed.sum()) * self._panel * self._inputs
+
 
 class Direct:
     """Any other convolution with zeros beyond the borders, its bias and its activation."""
@@ -119,7 +123,7 @@ class Direct:
     def __call__(self, crew: Crew, first: Tensor, second: Tensor | None = None) -> Tensor:
         """Convolve (1, H, W, C), and (1, H, W, D) if more channels are there, to (1, h, w, N)."""
         parts = _parts(first, second, self._inputs)
-        height, width = ((length + 2 * self._padding - self._kernel) // self._stride + 1 for length in first.shape[1:3])
+        height, width = map(self._made_of, first.shape[1:3])
         out = torch.empty(1, height, width, self._outputs)
         chunk = 2 * _CHUNK
         line = ((chunk - 1) * self._stride + self._kernel) * self._inputs
@@ -140,6 +144,14 @@ class Direct:
             least=1,
         )
         return out
+
+    def products(self, height: int, width: int) -> int:
+        """Count the multiply-adds for a picture of a size."""
+        rows, columns = self._made_of(height), self._made_of(width)
+        return rows * columns * self._kernel**2 * self._inputs * self._outputs
+
+    def _made_of(self, length: int) -> int:
+        return (length + 2 * self._padding - self._kernel) // self._stride + 1
 
 
 def _parts(first: Tensor, second: Tensor | None, inputs: int) -> tuple[Array, Array]:
