@@ -59,7 +59,8 @@ def _timed(worker: Interpolator, frames: list[Tensor]) -> _Times:
     """Seconds of every step, for each time that it ran after the warm-up."""
     times: _Times = defaultdict(list)
     engine = worker.engine
-    assert isinstance(engine, ProcessorEngine)
+    if not isinstance(engine, ProcessorEngine):
+        sys.exit(f"{engine.label} has no parts to look at: install the extra cpu.")
     for name in _PIECES:
         _watch(engine._form.pieces, name, times, lambda given, _, n=name: f"{n} {given[0] if n == 'block' else ''}")
     for name in _PASSES:

@@ -58,7 +58,7 @@ def run_jobs(
     rows: Sequence[Job],
     source_frames: int,
     *,
-    alone: dict[str, Callable[[], float]],
+    alone: dict[str, Callable[[], dict[str, Any]]],
     runs: int,
     say: Callable[[str], None],
 ) -> dict[str, dict[str, Any]]:
@@ -67,7 +67,7 @@ def run_jobs(
     Args:
         rows: the commands.
         source_frames: of the clip.
-        alone: by name of a command, what measures its network alone, in seconds for a new frame.
+        alone: by name of a command, what measures its network alone: `seconds` for a new frame, or `error`.
         runs: rounds that count.
         say: told of progress.
 
@@ -83,7 +83,11 @@ def run_jobs(
             row = results.setdefault(job.name, blank)
             if row["error"] is not None:
                 continue
-            network = alone[job.name]() if job.name in alone else None
+            network = alone[job.name]() if job.name in alone else {}
+            if "error" in network:
+                row["error"] = network["error"]
+                say(f"network alone: {job.name}: {row['error']}")
+                continue
             seconds, peak_mib, code, output = _measured(job.command)
             if code != 0:
                 row["error"] = output.strip().splitlines()[-1] if output.strip() else f"exit code {code}"
@@ -94,25 +98,19 @@ def run_jobs(
             row["peak_mib"] = max(filter(None, (row["peak_mib"], peak_mib)), default=None)
             if run > 0:
                 row["runs"].append(seconds / new_frames)
-                row["alone_runs"] += [] if network is None else [network]
                 told = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
-                row["job_runs"] += [event["seconds"] / new_frames for event in told if event.get("event") == "done"]
+                inside = [event["seconds"] / new_frames for event in told if event.get("event") == "done"]
+                row["job_runs"] += inside
+                if inside and network:
+                    row["alone_runs"].append(network["seconds"])
         say(f"whole commands: round {run} of {runs}" + (" (fills caches)" if run == 0 else ""))
     return results
 
 
-def network_alone(process: Process, cell: Cell, frames: Path) -> Callable[[], float]:
+def network_alone(process: Process, cell: Cell, frames: Path) -> Callable[[], dict[str, Any]]:
     """What measures a contestant's network by itself, in a process that keeps its memory as jobs do."""
     process.ask("keep_freed_memory")
-
-    def measure() -> float:
-        answer = process.ask("time", frames=str(frames), factor=cell.factor, intervals=_INTERVALS)
-        if "error" in answer:
-            raise RuntimeError(f"{process.contestant.name}: {answer['error']}")
-        seconds: float = answer["seconds"]
-        return seconds
-
-    return measure
+    return lambda: process.ask("time", frames=str(frames), factor=cell.factor, intervals=_INTERVALS)
 
 
 def _measured(command: list[str]) -> tuple[float, float | None, int, str]:

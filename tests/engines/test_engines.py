@@ -224,10 +224,28 @@ def test_a_missing_library_names_its_extra(
 
 def test_auto_takes_what_is_fastest(published: IFNet, monkeypatch: pytest.MonkeyPatch) -> None:
     assert create_engine(published, precision="float32").label == "native float32"
-    monkeypatch.setattr("rife.engines.processor.has", lambda feature: feature == "avx512bf16")
+    monkeypatch.setattr("rife.engines.choice._host_features", lambda: {"avx512bf16"})
     for found, expected in ((True, "openvino bf16"), (False, "native float32")):
         monkeypatch.setattr("rife.engines.graphs.has_bf16", lambda found=found: found)
         assert create_engine(published).label == expected
+
+
+def test_a_numba_that_cannot_be_loaded_is_done_without(
+    published: IFNet, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuses(*_: object) -> None:
+        raise ImportError("Numba needs another NumPy")
+
+    monkeypatch.setattr("rife.engines.choice._host_features", refuses)
+    monkeypatch.setattr("rife.engines.choice._native", refuses)
+    assert create_engine(published).label == "torch float32"
+    assert "Numba needs another NumPy" in caplog.text
+
+
+def test_processors_without_fused_multiply_add_take_pytorch(published: IFNet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rife.engines.choice._IS_X86", True)
+    monkeypatch.setattr("torch.backends.cpu.get_cpu_capability", lambda: "DEFAULT")
+    assert create_engine(published, precision="float32").label == "torch float32"
 
 
 def test_bf16_without_openvino_is_pytorchs(published: IFNet, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -268,7 +286,7 @@ def test_auto_does_without_an_openvino_that_cannot_be_loaded(
     def broken() -> bool:
         raise MissingExtraError(library="openvino", extra="cpu", purpose="engine openvino") from ImportError("no such")
 
-    monkeypatch.setattr("rife.engines.processor.has", lambda _: True)
+    monkeypatch.setattr("rife.engines.choice._host_features", lambda: {"avx512bf16"})
     monkeypatch.setattr("rife.engines.graphs.has_bf16", broken)
     assert create_engine(published).label == "native float32"
     assert "cannot be loaded (no such)" in caplog.text

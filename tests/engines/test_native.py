@@ -121,6 +121,22 @@ def test_channels_that_do_not_fit_are_refused() -> None:
         layer(CREW, torch.zeros(1, 8, 8, 8), torch.zeros(1, 8, 4, 8))
 
 
+def test_convolutions_of_another_kind_are_refused() -> None:
+    for build, layer in (
+        (direct, nn.Conv2d(16, 16, 3, 2, 1, groups=2)),
+        (direct, nn.Conv2d(16, 16, (3, 1), 1, 1)),
+        (winograd, nn.Conv2d(16, 16, 3, 2, 1)),
+        (winograd, nn.Conv2d(16, 16, 3, 1, 2, dilation=2)),
+        (enlarging, nn.ConvTranspose2d(16, 16, 4, 2, 0)),
+    ):
+        with pytest.raises(ValueError, match="expected a convolution with"):
+            build(layer)
+    with pytest.raises(ValueError, match=r"whole vectors, got \[24, 8\]"):
+        winograd(nn.Conv2d(32, 16, 3, 1, 1))(CREW, torch.zeros(1, 4, 4, 24), torch.zeros(1, 4, 4, 8))
+    with pytest.raises(ValueError, match="expected 4 rows and columns or more"):
+        direct(nn.Conv2d(16, 16, 4, 2, 1))(CREW, torch.zeros(1, 1, 9, 16))
+
+
 @torch.no_grad()
 @pytest.mark.parametrize("name", list(SPECS))
 def test_the_parts_of_every_network(name: str) -> None:

@@ -186,6 +186,14 @@ def test_a_frame_of_one_row_is_refused() -> None:
         Passes(SPECS["4.0"], dtype=torch.float32).packed(torch.rand(1, 3, 1, 40))
 
 
+def test_a_frame_that_is_a_pixel_wide_to_a_block_is_refused() -> None:
+    spec = SPECS["4.6"]
+    passes = Passes(spec, dtype=torch.float32)
+    pair = two_frames(passes, spec, height=16, width=4)
+    with pytest.raises(ShapeError, match="frames of 4 px are too narrow"):
+        passes.seen_by_block(pixels(pair), (), estimate(spec, 1, height=16, width=4), scale=4, timestep=0.5)
+
+
 def test_the_weight_of_a_mask_is_right_at_its_ends() -> None:
     """The exponential is our own."""
     spec = SPECS["4.0"]

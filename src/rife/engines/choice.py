@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import platform
 from importlib.util import find_spec
 from typing import get_args
 
@@ -15,6 +16,8 @@ from rife.ifnet import IFNet
 from rife.options import EngineName, Precision
 
 _log = logging.getLogger(__name__)
+
+_IS_X86 = platform.machine().lower() in ("x86_64", "amd64")
 
 _LIBRARIES: dict[EngineName, tuple[str, ...]] = {"openvino": ("openvino", "numba"), "native": ("numba",)}
 
@@ -52,7 +55,7 @@ def create_engine(network: IFNet, *, engine: EngineName = "auto", precision: Pre
     # Imported when chosen: optional libraries.
     try:
         return _native(network, precision) if engine == "native" else _openvino(network, precision)
-    except ImportError as err:
+    except (ImportError, OSError) as err:
         told = f"engine {engine}: a library that it needs is installed, and cannot be loaded ({err})."
         if not free:
             raise JobError(f"{told} Take engine torch, or mend the installation.") from err
@@ -83,9 +86,11 @@ def _fastest(precision: Precision) -> EngineName:
         try:
             if precision == "bf16" or _openvino_has_bf16():
                 return "openvino"
-        except MissingExtraError as err:
-            _log.warning("OpenVINO is installed, and cannot be loaded (%s).", err.__cause__)
-    return "torch" if _missing("native") or precision == "bf16" else "native"
+        except (ImportError, OSError, MissingExtraError) as err:
+            _log.warning("OpenVINO is installed, and cannot be loaded (%s).", err.__cause__ or err)
+    # Without fused multiply-add, PyTorch's own kernels are faster.
+    fused = not _IS_X86 or torch.backends.cpu.get_cpu_capability() != "DEFAULT"
+    return "native" if fused and precision != "bf16" and not _missing("native") else "torch"
 
 
 def create_tile_engine(network: IFNet, engine: Engine) -> Engine:
@@ -102,10 +107,16 @@ def _missing(engine: EngineName) -> list[str]:
 
 def _openvino_has_bf16() -> bool:
     from rife.engines.graphs import has_bf16
-    from rife.engines.processor import IS_X86, has
 
     # The library takes a while to load: it is asked where the answer may be yes.
-    return (has("avx512bf16") or not IS_X86) and has_bf16()
+    return (not _IS_X86 or "avx512bf16" in _host_features()) and has_bf16()
+
+
+def _host_features() -> set[str]:
+    """What this processor can do, by LLVM's names."""
+    from llvmlite import binding
+
+    return {name for name, there in binding.get_host_cpu_features().items() if there}
 
 
 def _torch_has_bf16() -> bool:

@@ -1,4 +1,4 @@
-"""Convolutions of our own: what `rife.engines.convolution_kernels` does, with weights laid out once.
+"""Convolutions of our own: what `rife.engines.kernels.convolving` does, with weights laid out once.
 
 Pictures are (1, H, W, C): the channels of a pixel side by side, in whole vectors. What is beyond a network's own
 channels is zeros.
@@ -13,10 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rife.engines import convolution_kernels as kernels
 from rife.engines.crew import PIECES, Array, Crew, array
-from rife.engines.products import ROWS16, ROWS32, WIDE
-from rife.engines.vectors import LANES
+from rife.engines.kernels import convolving
+from rife.engines.kernels.products import ROWS16, ROWS32, WIDE
+from rife.engines.kernels.vectors import LANES
 
 _CHUNK = 28 // math.lcm(ROWS16, ROWS32) * math.lcm(ROWS16, ROWS32)
 """Pixels, or tiles of them, that are worked on together: weights are read once for all of them."""
@@ -71,12 +71,14 @@ class Winograd:
             (1, H, W, N), or (1, H * side, W * side, N / side^2).
         """
         parts = _parts(first, second, self._inputs)
+        if any(part.shape[2] % LANES for part in parts):
+            raise ValueError(f"expected channels in whole vectors, got {[part.shape[2] for part in parts]}")
         height, width = first.shape[1:3]
         out = torch.empty(1, height * self._side, width * self._side, self._outputs // self._side**2)
         many = self._weights.size > _MANY_WEIGHTS
         chunk = 2 * _CHUNK if many else _CHUNK
         crew.run_with_scratch(
-            kernels.winograd,
+            convolving.winograd,
             -(-height // 4) * -(-width // 4),
             *parts,
             self._weights,
@@ -124,11 +126,13 @@ class Direct:
         """Convolve (1, H, W, C), and (1, H, W, D) if more channels are there, to (1, h, w, N)."""
         parts = _parts(first, second, self._inputs)
         height, width = map(self._made_of, first.shape[1:3])
+        if min(height, width) < 1:
+            raise ValueError(f"expected {self._kernel} rows and columns or more, got {tuple(first.shape[1:3])}")
         out = torch.empty(1, height, width, self._outputs)
         chunk = 2 * _CHUNK
         line = ((chunk - 1) * self._stride + self._kernel) * self._inputs
         crew.run_with_scratch(
-            kernels.direct,
+            convolving.direct,
             height,
             *parts,
             self._weights,
@@ -186,8 +190,8 @@ def _in_panels(weight: Tensor, panel: int) -> Tensor:
 
 
 def _at_points(weight: Tensor) -> Tensor:
-    """Kernels (N, C, 3, 3) at the 36 points of `convolution_kernels.winograd`: (36, C, N) (G g G^T)."""
-    near, far = float(kernels.NEAR), float(kernels.FAR)
+    """Kernels (N, C, 3, 3) at the 36 points of `convolving.winograd`: (36, C, N) (G g G^T)."""
+    near, far = float(convolving.NEAR), float(convolving.FAR)
     points = (0.0, near, -near, far, -far)
     rows = []
     for point in points:

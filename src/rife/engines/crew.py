@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cached_property
 from pickle import UnpicklingError
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rife.engines.kept import do_without
+from rife.engines.kernels.kept import do_without
 
 Array = np.ndarray[Any, Any]
 
@@ -66,16 +66,23 @@ class Crew:
     ) -> None:
         """Let each thread take the next piece when it is done with one."""
         most = self.threads * pieces if self.threads > 1 else 1
-        step = -(-rows // most // least) * least
+        step = max(-(-rows // most // least), 1) * least
         turns = iter([(start, min(start + step, rows)) for start in range(0, rows, step)])
 
         def work() -> None:
-            for start, stop in turns:
-                kernel(*arguments, start, stop)
+            try:
+                for start, stop in turns:
+                    kernel(*arguments, start, stop)
+            finally:
+                for _ in turns:  # after an error, nobody begins another piece
+                    pass
 
         helpers = min(self.threads, -(-rows // step)) - 1
         waiting = [self._pool.submit(work) for _ in range(helpers)]
-        work()
+        try:
+            work()
+        finally:
+            wait(waiting)
         for helper in waiting:
             helper.result()
 

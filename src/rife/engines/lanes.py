@@ -1,4 +1,4 @@
-"""Where things lie in what a compiled block or refinement takes.
+"""Where things lie in what the convolutions of a block or of the refinement take.
 
 The channels of a pixel stand side by side, those of a frame in four lanes, so that vectors read and write a pixel
 whole. The first convolution is told of the order, once.

@@ -178,6 +178,8 @@ class _Encoder:
 def direct(convolution: nn.Module, activation: nn.Module | None = None, *, lanes: int | None = None) -> Direct:
     """Lay out a convolution of any kind, for a picture with so many channels; with whole vectors of them if None."""
     assert isinstance(convolution, nn.Conv2d)
+    _check(convolution, groups=1, dilation=(1, 1), padding_mode="zeros")
+    _check(convolution, kernel_size=(convolution.kernel_size[0],) * 2, stride=(convolution.stride[0],) * 2)
     weight, outputs = convolution.weight, convolution.out_channels
     return Direct(
         weight,
@@ -192,6 +194,7 @@ def direct(convolution: nn.Module, activation: nn.Module | None = None, *, lanes
 def winograd(convolution: nn.Module, activation: nn.Module | None = None, *, factors: Tensor | None = None) -> Winograd:
     """Lay out a 3x3 convolution of stride 1, its result multiplied by a factor for each channel."""
     assert isinstance(convolution, nn.Conv2d)
+    _check(convolution, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1), dilation=(1, 1), padding_mode="zeros")
     weight, bias, groups = convolution.weight.detach(), _bias(convolution), convolution.groups
     if groups > 1:
         # Each group sees its own channels only: zeros for the others.
@@ -219,6 +222,8 @@ class _Squares(NamedTuple):
 def _squares_of(convolution: nn.Module) -> _Squares:
     """A transposed convolution 4x4 of stride 2 and padding 1, as convolutions of the picture before."""
     assert isinstance(convolution, nn.ConvTranspose2d)
+    _check(convolution, kernel_size=(4, 4), stride=(2, 2), padding=(1, 1), dilation=(1, 1), output_padding=(0, 0))
+    _check(convolution, groups=1)
     # An even pixel sees the pixel before with weight 3 and its own with 1; an odd one its own with 2, the next with 0.
     taken = torch.zeros(2, 3, 4)
     for row, offset, tap in ((0, 0, 3), (0, 1, 1), (1, 1, 2), (1, 2, 0)):
@@ -294,6 +299,13 @@ def _joined(first: _Squares, second: _Squares, *, apart: bool) -> _Squares:
 def _modules(part: nn.Module) -> list[nn.Module]:
     """The steps of a sequence; a module that stands alone is one."""
     return list(part) if isinstance(part, nn.Sequential) else [part]
+
+
+def _check(convolution: nn.Module, **expected: object) -> None:
+    """Refuse what kernels would take for something else."""
+    for name, value in expected.items():
+        if getattr(convolution, name) != value:
+            raise ValueError(f"expected a convolution with {name} {value}, got {getattr(convolution, name)}")
 
 
 def _bias(convolution: nn.Conv2d | nn.ConvTranspose2d) -> Tensor:

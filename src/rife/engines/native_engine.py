@@ -12,14 +12,14 @@ from rife.ifnet import IFNet
 
 
 class NativeEngine(ProcessorEngine):
-    """Runs a network by kernels of this package (`rife.engines.convolution_kernels`)."""
+    """Runs a network by kernels of this package (`rife.engines.kernels.convolving`)."""
 
     def __init__(self, network: IFNet, *, threads: int | None = None) -> None:
         """Take a network with its weights.
 
         Args:
             network: on the CPU.
-            threads: how many it may use; all cores if None.
+            threads: how many it may use; as many as PyTorch does if None.
         """
         crew = Crew(threads)
         form = Form(network, Passes(network.spec, dtype=torch.float32, crew=crew), NativePieces(network, crew))

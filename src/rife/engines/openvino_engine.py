@@ -27,7 +27,7 @@ class OpenVinoEngine(ProcessorEngine):
         Args:
             network: on the CPU.
             precision: `float32` or `bf16`.
-            threads: how many it may use; all cores if None.
+            threads: how many it may use; all cores in graphs, and as many as PyTorch does between them, if None.
 
         Raises:
             MissingExtraError: OpenVINO is not installed.

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rife.engines import frame_kernels, kernels, warping_kernels
 from rife.engines.crew import Array, Crew, array
+from rife.engines.kernels import merging, packing, warping
+from rife.engines.kernels.vectors import LANES
 from rife.engines.lanes import SEEN_LANES, block_layout, motion_lanes
 from rife.errors import ShapeError
 from rife.motion import Motion
@@ -48,7 +49,7 @@ class Passes:
 
         Args:
             spec: which network.
-            dtype: of what compiled graphs take, float32 or bf16; what is added up is float32 in any case.
+            dtype: of what convolutions take, float32 or bf16; what is added up is float32 in any case.
             crew: does the work; one of as many threads as PyTorch uses if None.
         """
         self._spec, self._dtype = spec, dtype
@@ -65,7 +66,7 @@ class Passes:
         if min(height, width) < 2:
             raise ShapeError(f"expected two rows and columns or more, got {height} x {width}. Pad the frame.")
         out = torch.empty(height, width, 4)
-        self._crew.run(frame_kernels.pack, height, array(picture[0].contiguous()), array(out))
+        self._crew.run(packing.pack, height, array(picture[0].contiguous()), array(out))
         return _picture(out)
 
     def seen_by_block(
@@ -82,6 +83,9 @@ class Passes:
 
         Returns:
             (1, h, w, lanes).
+
+        Raises:
+            ShapeError: a frame that is a pixel wide to the block.
         """
         height, width = pixels[0].shape[-2:]
         rows, columns = (
@@ -89,10 +93,12 @@ class Passes:
             for length in (height, width)
         )
         out = torch.empty(height // scale, width // scale, self._layout.lanes, dtype=self._dtype)
+        if out[0].numel() < LANES:
+            raise ShapeError(f"frames of {width} px are too narrow for a block that works at 1/{scale}. Pad them.")
         features = _arrays((encoded[0], encoded[1])) if encoded else (_NO_FEATURES, _NO_FEATURES)
         places = rows, columns, tuple(self._layout.starts), float(scale), np.float32(timestep)
         self._crew.run(
-            kernels.see_block, out.shape[0], _arrays(pixels), features, *self._lows(motion), *places, array(out)
+            merging.see_block, out.shape[0], _arrays(pixels), features, *self._lows(motion), *places, array(out)
         )
         return out[None]
 
@@ -132,7 +138,7 @@ class Passes:
         rows, columns = np.arange(window.top, window.bottom), np.arange(window.left, window.right)
         outputs = array(merged), array(carried), array(flow), array(looked_at)
         inputs = _arrays(pictures), _arrays(excess or pictures), *self._lows(motion)
-        self._crew.run(kernels.merge, window.height, *inputs, rows, columns, *outputs)
+        self._crew.run(merging.merge, window.height, *inputs, rows, columns, *outputs)
         return Merged(merged, carried, flow, looked_at)
 
     def contexts(self, maps: Sequence[Two], flow: Tensor, window: Window, *, finest_shrink: int) -> list[Tensor]:
@@ -156,7 +162,7 @@ class Passes:
             out = torch.empty(*flow.shape[:2], 2 * first.shape[2], dtype=self._dtype)
             corner = window.top // shrink, window.left // shrink
             self._crew.run(
-                warping_kernels.warp_pair, out.shape[0], array(first), array(second), array(flow), *corner, array(out)
+                warping.warp_pair, out.shape[0], array(first), array(second), array(flow), *corner, array(out)
             )
             warped.append(out[None])
         return warped
@@ -168,12 +174,12 @@ class Passes:
         """
         out = torch.empty_like(merged.picture)
         pictures = array(merged.picture), array(residual[0]), array(merged.carried), array(out)
-        self._crew.run(frame_kernels.correct, out.shape[1], *pictures)
+        self._crew.run(packing.correct, out.shape[1], *pictures)
         return out
 
     def _halved(self, flow: Tensor) -> Tensor:
         out = torch.empty(flow.shape[0] // 2, flow.shape[1] // 2, 8)
-        self._crew.run(warping_kernels.halve_flow, out.shape[0], array(flow), array(out))
+        self._crew.run(warping.halve_flow, out.shape[0], array(flow), array(out))
         return out
 
     def _lows(self, motion: Motion) -> tuple[tuple[Array, ...], Array, int, int]:

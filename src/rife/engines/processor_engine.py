@@ -11,7 +11,7 @@ from torch import Tensor
 
 from rife.blocks import IFBlock, Low
 from rife.encoder import FrameFeatures
-from rife.engines.kept import are_kept
+from rife.engines.kernels.kept import are_kept
 from rife.engines.passes import Merged, Passes
 from rife.errors import ShapeError
 from rife.ifnet import IFNet

@@ -25,7 +25,7 @@ class Engine(Protocol):
 
     @property
     def preparation(self) -> str | None:
-        """What its first use on this installation will wait for, if there is anything."""
+        """What the first use on an installation waits for, if it seems to be the first."""
 
     def features(self, img: Tensor, *, refine: bool = True, excess: Tensor | None = None) -> FrameFeatures:
         """Compute what depends on one frame alone, for every pair that the frame takes part in.

@@ -13,10 +13,12 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 
-from rife.engines.processor import has
-from rife.engines.vectors import LANES, VECTOR, instruction, intrinsic_of, place, spread, store_at, vector_at
+from rife.engines.kernels.processor import has
+from rife.engines.kernels.vectors import LANES, VECTOR, instruction, place, spread, store_at, vector_at
 
 _INDEX = ir.IntType(64)
+_FUSED = ("contract",)
+"""Products and sums become one instruction, where the processor has it."""
 
 
 WIDE = has("avx512f")
@@ -74,7 +76,7 @@ def _multiplying(rows: int, vectors: int) -> Callable[..., Any]:
                 here = builder.add(line, k)
                 numbers = [spread(builder, builder.load(builder.gep(start, [here]), align=4)) for start in starts]
                 return [
-                    intrinsic_of(builder, f"llvm.fma.v{LANES}f32", VECTOR, numbers[r], weights[v], total)
+                    builder.fadd(total, builder.fmul(numbers[r], weights[v], flags=_FUSED), flags=_FUSED)
                     for (r, v), total in zip(cells, sums, strict=True)
                 ]
 

@@ -1,11 +1,11 @@
 """What lies between a network's convolutions, each step in one pass over the frame.
 
 What a block sees; the new frame as it is merged, and what its correction looks at. (Context maps where the flow points:
-`rife.engines.warping_kernels`.)
+`rife.engines.kernels.warping`.)
 
 Arrays are float32 with the channels of a pixel side by side, (H, W, C), or bf16 as uint16 where that is said. Frames
 have four channels, the fourth of zeros, and are two pixels wide and high at least. `lows` are what blocks returned
-(`rife.engines.motion_kernels`).
+(`rife.engines.kernels.motion`).
 
 Every kernel makes the rows `start` to `stop` of its outputs, so that several threads can share a frame.
 """
@@ -16,16 +16,16 @@ from typing import Any
 
 import numpy as np
 
-from rife.engines.kept import compiled
-from rife.engines.motion_kernels import columns_of, mask_weights, motion_row
-from rife.engines.vectors import beside, load4, load8, load16, lower, store, upper
-from rife.engines.warping_kernels import Aim, aimed, ends_of, places_of, set_row
+from rife.engines.kernels.kept import compiled
+from rife.engines.kernels.motion import columns_of, mask_weights, motion_row
+from rife.engines.kernels.vectors import beside, load4, load8, load16, lower, store, upper
+from rife.engines.kernels.warping import Aim, aimed, ends_of, places_of, set_row
 
 Array = np.ndarray[Any, Any]
 Number = Any
 """A float32."""
 Vector = Any
-"""Numbers side by side (`rife.engines.vectors`)."""
+"""Numbers side by side (`rife.engines.kernels.vectors`)."""
 
 _Two = tuple[Array, Array]
 
@@ -83,16 +83,11 @@ def _put_channels(line: Array, out: Array, row: int) -> None:
 
 @compiled
 def _store_line(line: Array, out: Array, at: int, count: int) -> None:
-    """Write a line of float32 as what the array holds."""
-    whole = count - count % 16
-    for index in range(0, whole, 16):
+    """Write a line of float32, 16 numbers or more, as what the array holds."""
+    for index in range(0, count - 15, 16):
         store(out, at + index, load16(line, index))
     # The last vector may overlap the one before.
-    if count >= 16:
-        store(out, at + count - 16, load16(line, count - 16))
-    else:
-        for index in range(0, count, 4):
-            store(out, at + index, load4(line, index))
+    store(out, at + count - 16, load16(line, count - 16))
 
 
 @compiled
@@ -127,7 +122,7 @@ def see_block(
             mask, timestep, carried; -1 where it is left out.
         shrink: how much smaller than the frame the block works.
         timestep: the number.
-        out: (h, w, C), float32 or bf16.
+        out: (h, w, C), float32 or bf16, w * C 16 or more.
         start: first row.
         stop: row after the last.
     """

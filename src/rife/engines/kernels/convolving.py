@@ -1,6 +1,6 @@
 """Convolutions in float32 on pictures whose pixels have their channels side by side.
 
-Two ways, both sums of products in registers (`rife.engines.products`):
+Two ways, both sums of products in registers (`rife.engines.kernels.products`):
 
 - `winograd`, for 3x3 kernels of stride 1: the algorithm of Winograd, as F(4x4, 3x3) by Lavin and Gray ("Fast Algorithms
   for Convolutional Neural Networks", CVPR 2016). 4 x 4 pixels of the result come from 36 products in place of 144: the
@@ -21,9 +21,9 @@ from typing import Any
 
 import numpy as np
 
-from rife.engines.kept import compiled
-from rife.engines.products import ROWS16, ROWS32, multiply16, multiply32
-from rife.engines.vectors import LANES, load16, sloped, store
+from rife.engines.kernels.kept import compiled
+from rife.engines.kernels.products import ROWS16, ROWS32, multiply16, multiply32
+from rife.engines.kernels.vectors import LANES, load16, sloped, store
 
 Array = np.ndarray[Any, Any]
 Vector = Any
@@ -168,7 +168,7 @@ def winograd(
         side: of the squares in which the result comes.
         chunk: tiles that are worked on together.
         out: (H * side, W * side, N / side^2).
-        scratch: `winograd_scratch` numbers.
+        scratch: memory for all channels of a chunk at the points, before and after, and of a tile.
         start: first tile of 4 x 4 pixels, row by row.
         stop: tile after the last.
     """
@@ -290,7 +290,7 @@ def direct(
         padding: zeros before the first row and column.
         chunk: pixels of the result that are worked on together.
         out: (h, w, N).
-        scratch: `direct_scratch` numbers.
+        scratch: memory for the rows of a chunk, and for its sums.
         start: first row of the result.
         stop: row after the last.
     """
