@@ -74,7 +74,7 @@ class Winograd:
         if any(part.shape[2] % LANES for part in parts):
             raise ValueError(f"expected channels in whole vectors, got {[part.shape[2] for part in parts]}")
         height, width = first.shape[1:3]
-        out = torch.empty(1, height * self._side, width * self._side, self._outputs // self._side**2)
+        out = crew.empty(1, height * self._side, width * self._side, self._outputs // self._side**2)
         many = self._weights.size > _MANY_WEIGHTS
         chunk = 2 * _CHUNK if many else _CHUNK
         crew.run_with_scratch(
@@ -128,7 +128,7 @@ class Direct:
         height, width = map(self._made_of, first.shape[1:3])
         if min(height, width) < 1:
             raise ValueError(f"expected {self._kernel} rows and columns or more, got {tuple(first.shape[1:3])}")
-        out = torch.empty(1, height, width, self._outputs)
+        out = crew.empty(1, height, width, self._outputs)
         chunk = 2 * _CHUNK
         line = ((chunk - 1) * self._stride + self._kernel) * self._inputs
         crew.run_with_scratch(

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from rife.engines.kernels.kept import do_without
+from rife.engines.lending import Lender
 
 Array = np.ndarray[Any, Any]
 
@@ -25,12 +26,13 @@ PIECES = 6
 
 
 class Crew:
-    """Runs kernels, each on all threads at once."""
+    """Runs kernels, each on all threads at once, and lends the memory for what they make (`empty`)."""
 
     def __init__(self, threads: int | None = None) -> None:
         """Take a number of threads; as many as PyTorch uses if None."""
         self.threads = threads or torch.get_num_threads()
         self._own = threading.local()
+        self.empty = Lender().empty
 
     def run(
         self, kernel: Callable[..., None], rows: int, *arguments: object, least: int = _LEAST_ROWS, pieces: int = PIECES

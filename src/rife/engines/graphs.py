@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 import rife
 from rife.cache import appearing_whole, cache_folder
+from rife.engines.lending import Lender
 from rife.errors import MissingExtraError
 
 if TYPE_CHECKING:
@@ -55,8 +56,9 @@ def has_bf16() -> bool:
 class Graph:
     """One compiled graph and its request."""
 
-    def __init__(self, compiled: openvino.CompiledModel) -> None:
-        """Make a request for a compiled graph."""
+    def __init__(self, compiled: openvino.CompiledModel, lender: Lender) -> None:
+        """Make a request for a compiled graph, whose outputs are in lent memory."""
+        self._lender = lender
         self._request = compiled.create_infer_request()
         self._lock = Lock()
         bf16 = library().Type.bf16
@@ -69,7 +71,7 @@ class Graph:
         """Run it: float32 or bf16 in and out, as it was traced, in memory that belongs to the caller."""
         # Both ways without a copy: the graph reads the callers' tensors and writes into new ones.
         inputs = [x.contiguous() for x in tensors]
-        outputs = [torch.empty(shape, dtype=dtype) for shape, dtype in self._outputs]
+        outputs = [self._lender.empty(*shape, dtype=dtype) for shape, dtype in self._outputs]
         with self._lock:  # one request: threads that share an engine take turns
             for index, x in enumerate(inputs):
                 self._request.set_input_tensor(index, _shared(x))
@@ -108,7 +110,7 @@ class GraphStore:
         kind = repr(getattr(network, "spec", None))
         versions = f"{_sources_hash()} {library().__version__} {name}"
         self._common = f"{_weights_hash(network)} {kind} {versions} {self._config}"
-        self._lock = Lock()
+        self._lock, self._lender = Lock(), Lender()
         self._graphs: dict[str, Graph] = {}
 
     def graph(self, key: str, piece: Callable[[], nn.Module], inputs: Sequence[Tensor]) -> Graph:
@@ -122,7 +124,7 @@ class GraphStore:
         key = f"{key} {[tuple(x.shape) for x in inputs]}"
         with self._lock:
             if key not in self._graphs:
-                self._graphs[key] = Graph(self._compiled(key, piece, inputs))
+                self._graphs[key] = Graph(self._compiled(key, piece, inputs), self._lender)
             return self._graphs[key]
 
     def _compiled(self, key: str, piece: Callable[[], nn.Module], inputs: Sequence[Tensor]) -> openvino.CompiledModel:

@@ -65,7 +65,7 @@ class Passes:
         height, width = picture.shape[-2:]
         if min(height, width) < 2:
             raise ShapeError(f"expected two rows and columns or more, got {height} x {width}. Pad the frame.")
-        out = torch.empty(height, width, 4)
+        out = self._crew.empty(height, width, 4)
         self._crew.run(packing.pack, height, array(picture[0].contiguous()), array(out))
         return _picture(out)
 
@@ -92,7 +92,7 @@ class Passes:
             np.arange(length) if scale == 1 else array(middles(length, scale, torch.device("cpu")))
             for length in (height, width)
         )
-        out = torch.empty(height // scale, width // scale, self._layout.lanes, dtype=self._dtype)
+        out = self._crew.empty(height // scale, width // scale, self._layout.lanes, dtype=self._dtype)
         if out[0].numel() < LANES:
             raise ShapeError(f"frames of {width} px are too narrow for a block that works at 1/{scale}. Pad them.")
         features = _arrays((encoded[0], encoded[1])) if encoded else (_NO_FEATURES, _NO_FEATURES)
@@ -131,10 +131,10 @@ class Passes:
         """
         shape = window.height, window.width
         merged = torch.empty(channels, *shape)
-        carried = torch.empty(3 if excess else 0, *shape)
+        carried = self._crew.empty(3 if excess else 0, *shape)
         shrink = seen_shrink or 1
-        flow = torch.empty(window.height // shrink, window.width // shrink, 8 if seen_shrink else 0)
-        looked_at = torch.empty(*shape, SEEN_LANES if seen_shrink else 0, dtype=self._dtype)
+        flow = self._crew.empty(window.height // shrink, window.width // shrink, 8 if seen_shrink else 0)
+        looked_at = self._crew.empty(*shape, SEEN_LANES if seen_shrink else 0, dtype=self._dtype)
         rows, columns = np.arange(window.top, window.bottom), np.arange(window.left, window.right)
         outputs = array(merged), array(carried), array(flow), array(looked_at)
         inputs = _arrays(pictures), _arrays(excess or pictures), *self._lows(motion)
@@ -159,7 +159,7 @@ class Passes:
             if level > 0:
                 flow = self._halved(flow)
             first, second = (_side_by_side(x) for x in pair)
-            out = torch.empty(*flow.shape[:2], 2 * first.shape[2], dtype=self._dtype)
+            out = self._crew.empty(*flow.shape[:2], 2 * first.shape[2], dtype=self._dtype)
             corner = window.top // shrink, window.left // shrink
             self._crew.run(
                 warping.warp_pair, out.shape[0], array(first), array(second), array(flow), *corner, array(out)
@@ -178,7 +178,7 @@ class Passes:
         return out
 
     def _halved(self, flow: Tensor) -> Tensor:
-        out = torch.empty(flow.shape[0] // 2, flow.shape[1] // 2, 8)
+        out = self._crew.empty(flow.shape[0] // 2, flow.shape[1] // 2, 8)
         self._crew.run(warping.halve_flow, out.shape[0], array(flow), array(out))
         return out
 

@@ -179,7 +179,8 @@ def winograd(
     seen, made = scratch[: 36 * seen_step], scratch[36 * seen_step : 36 * (seen_step + made_step)]
     rest = scratch[36 * (seen_step + made_step) :]
     patch, square = rest[: 36 * inputs], rest[36 * inputs : 36 * (inputs + LANES)]
-    made[:] = 0
+    if not needed.all():
+        made[:] = 0
     for at in range(start, stop, chunk):
         tiles = min(chunk, stop - at)
         for tile in range(tiles):
@@ -233,30 +234,23 @@ def _put_tile(
         for y in range(rows):
             a, b, c, d = _from_points(_six(square, y * _LINE, LANES))
             to = (((top + y) * side + channel // line) * width + left) * line + channel % line
-            if skip.shape[0]:
-                _put_skipped(a + shift, slope, skipped, skip_first, pixels, to)
-                if columns > 1:
-                    _put_skipped(b + shift, slope, skipped, skip_first, pixels, to + line)
-                if columns > 2:
-                    _put_skipped(c + shift, slope, skipped, skip_first, pixels, to + 2 * line)
-                if columns > 3:
-                    _put_skipped(d + shift, slope, skipped, skip_first, pixels, to + 3 * line)
-            else:
-                store(pixels, to, sloped(a + shift, slope))
-                if columns > 1:
-                    store(pixels, to + line, sloped(b + shift, slope))
-                if columns > 2:
-                    store(pixels, to + 2 * line, sloped(c + shift, slope))
-                if columns > 3:
-                    store(pixels, to + 3 * line, sloped(d + shift, slope))
+            store(pixels, to, _finished(a + shift, slope, skipped, skip_first, to))
+            if columns > 1:
+                store(pixels, to + line, _finished(b + shift, slope, skipped, skip_first, to + line))
+            if columns > 2:
+                store(pixels, to + 2 * line, _finished(c + shift, slope, skipped, skip_first, to + 2 * line))
+            if columns > 3:
+                store(pixels, to + 3 * line, _finished(d + shift, slope, skipped, skip_first, to + 3 * line))
 
 
 @compiled
-def _put_skipped(value: Vector, slope: Vector, skipped: Array, skip_first: bool, out: Array, to: int) -> None:
+def _finished(value: Vector, slope: Vector, skipped: Array, skip_first: bool, at: int) -> Vector:
+    """Apply the activation, and add what skips the convolution, if anything does."""
+    if skipped.shape[0] == 0:
+        return sloped(value, slope)
     if skip_first:
-        store(out, to, sloped(value + load16(skipped, to), slope))
-    else:
-        store(out, to, sloped(value, slope) + load16(skipped, to))
+        return sloped(value + load16(skipped, at), slope)
+    return sloped(value, slope) + load16(skipped, at)
 
 
 @compiled
