@@ -24,7 +24,7 @@ def with_published(folder: Path) -> dict[str, float | str]:
     triples, _ = held_out(_CLIP, _TRIPLES)
     np.save(folder / "triples.npy", triples[:, :, :_ROWS, :_COLUMNS])
     made = []
-    pair = [row for row in contestants(bf16=False, openvino=False) if row.name in (BASELINE, REFERENCE)]
+    pair = [row for row in contestants(bf16=False, openvino=False, native=False) if row.name in (BASELINE, REFERENCE)]
     with started(pair, folder) as processes:
         for process in processes:
             out = folder / "made.npy"
