@@ -58,7 +58,7 @@ def ratio(results: Results, cell: str, name: str, baseline: str = BASELINE) -> f
 def _speed(results: Results) -> Iterator[Claim]:
     name = best(results, "full")
     # By the kind of engine: with bf16, without, and where only PyTorch is installed.
-    least = next(bar for kind, bar in (("bf16", 3.5), ("native", 2.5), ("torch", 1.3)) if kind in name)
+    least = next(bar for kind, bar in (("bf16", 3.5), ("native", 2.0), ("torch", 1.3)) if kind in name)
     for size in ("720x480", "1280x720"):
         value = ratio(results, f"{size} x2", name)
         yield _claim(f"{name}: at least {least} times the published network, {size}, factor 2", value, least=least)
