@@ -21,19 +21,11 @@ _INTERVALS = 24
 
 @dataclass(frozen=True)
 class Job:
-    """A command that doubles a clip.
-
-    Attributes:
-        name: in tables.
-        command: with its arguments.
-        out: what it writes.
-        contestant: whose network it runs; None for another program.
-    """
+    """A command that doubles a clip."""
 
     name: str
     command: list[str]
     out: Path
-    contestant: Contestant | None = None
 
 
 def jobs(contestants: Sequence[Contestant], clip: Path, *, ffmpeg: str | None) -> list[Job]:
@@ -42,7 +34,7 @@ def jobs(contestants: Sequence[Contestant], clip: Path, *, ffmpeg: str | None) -
     for c in contestants:
         out = clip.with_name("ours.mp4")
         command = [sys.executable, "-m", "rife", "interpolate", str(clip), "-o", str(out), "--overwrite", "--json"]
-        rows.append(Job(c.name, [*command, "--refine", c.refine, *_engine_options(c)], out, c))
+        rows.append(Job(c.name, [*command, "--refine", c.refine, *_engine_options(c)], out))
     if ffmpeg is not None:
         out = clip.with_name("theirs.mp4")
         command = [ffmpeg, "-y", "-loglevel", "error", "-i", str(clip), "-vf", "minterpolate=fps=50:mi_mode=mci"]

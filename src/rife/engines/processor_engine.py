@@ -79,7 +79,7 @@ class ProcessorEngine:
     def estimate(
         self, pair: Pair, *, flow_scale: float = 1.0, ensemble: bool = False, tile: int | None = None
     ) -> Motion:
-        """Run the blocks. `tile` is not needed: what is between the convolutions is never there as a whole."""
+        """Run the blocks, on the whole frame: `tile` is for engines that divide it."""
         _check_single(pair.img0)
         form, limit_px = self._form, self._spec.restart_flow_px
         scales = form.network.scales(flow_scale)
