@@ -43,7 +43,7 @@ class Winograd:
         if (side > 1 and self._outputs != weight.shape[0]) or self._outputs // side % LANES:
             raise ValueError(f"expected squares of {side} in whole vectors, got {weight.shape[0]} channels")
         self._side, self._panel = side, _panel(self._outputs)
-        panels = _in_panels(_at_points(_grown(weight, self._outputs, self._inputs)), self._panel)
+        panels = _at_points(_grown(weight, self._outputs, self._inputs), self._panel)
         self._weights = array(panels.flatten())
         # Of a transposed convolution, most kernels are zero at some of the points.
         self._needed = array(panels.flatten(2).ne(0).any(2))
@@ -189,13 +189,20 @@ def _in_panels(weight: Tensor, panel: int) -> Tensor:
     return weight.reshape(points, depth, outputs // panel, panel).transpose(1, 2).contiguous()
 
 
-def _at_points(weight: Tensor) -> Tensor:
-    """Kernels (N, C, 3, 3) at the 36 points of `convolving.winograd`: (36, C, N) (G g G^T)."""
+def _at_points(weight: Tensor, panel: int) -> Tensor:
+    """Kernels (N, C, 3, 3) at the 36 points of `convolving.winograd`: (36, N / panel, C, panel) (G g G^T)."""
     near, far = float(convolving.NEAR), float(convolving.FAR)
     points = (0.0, near, -near, far, -far)
     rows = []
     for point in points:
         divisor = math.prod(point - other for other in points if other != point)
         rows.append([point**power / divisor for power in range(3)])
-    matrix = torch.tensor([*rows, [0.0, 0.0, 1.0]], dtype=torch.float64)
-    return torch.einsum("pi,ncij,qj->pqcn", matrix, weight.double(), matrix).flatten(0, 1).float()
+    line = torch.tensor([*rows, [0.0, 0.0, 1.0]], dtype=torch.float64)
+    square = torch.einsum("pi,qj->pqij", line, line).flatten(2).flatten(0, 1)
+    outputs, inputs = weight.shape[:2]
+    out = torch.empty(36, outputs // panel, inputs, panel)
+    # Panel by panel: every job begins with this, and four times as much memory does not stay near the processor.
+    for index, kernels in enumerate(weight.split(panel)):
+        columns = kernels.permute(2, 3, 1, 0).reshape(9, -1).double()
+        out[:, index] = (square @ columns).view(36, inputs, panel)
+    return out
