@@ -19,6 +19,7 @@ REPOSITORY = Path(__file__).parent.parent
 LAYERS = (
     ("errors", "options", "version"),
     ("allocation", "cache", "wheels", "specs", "tiling", "timing", "frames", "opacity", "warp", "records", "still"),
+    ("kernels",),
     ("places",),
     ("samples", "refine", "encoder"),
     ("blocks",),

@@ -1,4 +1,4 @@
-"""Convolutions of our own: what `rife.engines.kernels.convolving` does, with weights laid out once.
+"""Convolutions of our own: what `rife.kernels.convolving` does, with weights laid out once.
 
 Pictures are (1, H, W, C): the channels of a pixel side by side, in whole vectors. What is beyond a network's own
 channels is zeros.
@@ -14,9 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rife.engines.crew import PIECES, Array, Crew, array
-from rife.engines.kernels import convolving
-from rife.engines.kernels.products import ROWS16, ROWS32, WIDE
-from rife.engines.kernels.vectors import LANES
+from rife.kernels import convolving
+from rife.kernels.products import ROWS16, ROWS32, WIDE
+from rife.kernels.vectors import LANES
 
 _CHUNK = 28 // math.lcm(ROWS16, ROWS32) * math.lcm(ROWS16, ROWS32)
 """Pixels, or tiles of them, that are worked on together: weights are read once for all of them."""
@@ -202,7 +202,8 @@ def _at_points(weight: Tensor, panel: int) -> Tensor:
     outputs, inputs = weight.shape[:2]
     out = torch.empty(36, outputs // panel, inputs, panel)
     # Panel by panel: every job begins with this, and four times as much memory does not stay near the processor.
-    for index, kernels in enumerate(weight.split(panel)):
+    for index in range(outputs // panel):
+        kernels = weight[index * panel : (index + 1) * panel]
         columns = kernels.permute(2, 3, 1, 0).reshape(9, -1).double()
         out[:, index] = (square @ columns).view(36, inputs, panel)
     return out

@@ -6,15 +6,14 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cached_property
-from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from rife.engines.kernels.kept import do_without
 from rife.engines.lending import Lender
+from rife.kernels import kept
 
 Array = np.ndarray[Any, Any]
 
@@ -38,12 +37,7 @@ class Crew:
         self, kernel: Callable[..., None], rows: int, *arguments: object, least: int = _LEAST_ROWS, pieces: int = PIECES
     ) -> None:
         """Let threads make all rows, in pieces of a multiple of `least`: `kernel(*arguments, start, stop)`."""
-        try:
-            self._share_out(kernel, rows, arguments, least, pieces)
-        except (OSError, EOFError, UnpicklingError) as err:
-            # Kernels touch no files. This is what was kept of them on disk: damaged, or no room for it.
-            do_without(err)
-            self._share_out(kernel, rows, arguments, least, pieces)
+        kept.run(self._share_out, kernel, rows, arguments, least, pieces)
 
     def run_with_scratch(
         self, kernel: Callable[..., None], rows: int, *arguments: object, numbers: int, **how: int
@@ -57,11 +51,11 @@ class Crew:
 
     def _scratch(self, numbers: int) -> Array:
         """Memory of this thread alone. It is kept: new memory comes in pages that have to be cleared."""
-        kept: Tensor | None = getattr(self._own, "scratch", None)
-        if kept is None or kept.numel() < numbers:
+        mine: Tensor | None = getattr(self._own, "scratch", None)
+        if mine is None or mine.numel() < numbers:
             # What was never written may be read, and not used: a number that is not too small to be fast.
-            kept = self._own.scratch = torch.zeros(numbers)
-        return array(kept)
+            mine = self._own.scratch = torch.zeros(numbers)
+        return array(mine)
 
     def _share_out(
         self, kernel: Callable[..., None], rows: int, arguments: tuple[object, ...], least: int, pieces: int

@@ -12,7 +12,7 @@ from rife.ifnet import IFNet
 
 
 class NativeEngine(ProcessorEngine):
-    """Runs a network by kernels of this package (`rife.engines.kernels.convolving`)."""
+    """Runs a network by kernels of this package (`rife.kernels.convolving`)."""
 
     def __init__(self, network: IFNet, *, threads: int | None = None) -> None:
         """Take a network with its weights.

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from rife.engines.crew import Array, Crew, array
-from rife.engines.kernels import merging, packing, warping
-from rife.engines.kernels.vectors import LANES
 from rife.engines.lanes import SEEN_LANES, block_layout, motion_lanes
 from rife.errors import ShapeError
+from rife.kernels import merging, packing, warping
+from rife.kernels.vectors import LANES
 from rife.motion import Motion
 from rife.places import Window, middles
 from rife.specs import SPECS, NetworkSpec

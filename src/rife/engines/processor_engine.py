@@ -11,10 +11,10 @@ from torch import Tensor
 
 from rife.blocks import IFBlock, Low
 from rife.encoder import FrameFeatures
-from rife.engines.kernels.kept import are_kept
 from rife.engines.passes import Merged, Passes
 from rife.errors import ShapeError
 from rife.ifnet import IFNet
+from rife.kernels.kept import are_kept
 from rife.motion import NO_MOTION, Motion, Pair, farthest_px, first_sight, shrunk_sight
 from rife.options import Precision
 from rife.places import Window

@@ -16,9 +16,11 @@ from torch import Tensor
 
 from rife.errors import MediaError
 from rife.frames import quantise
+from rife.media import yuv
 from rife.media.formats import LAYOUTS, PlaneLayout, losses, pixel_format, samples, working_format
 from rife.media.matrices import leads_to_rgb, matrix_of, usual_number
 from rife.media.siting import Siting, enlarged, reduced
+from rife.media.yuv import YuvCodes
 
 __all__ = ["LAYOUTS", "adapted", "from_rgb", "is_interlaced", "losses", "range_tag", "to_rgb", "working_format"]
 
@@ -53,7 +55,13 @@ def to_rgb(picture: av.VideoFrame, *, siting: Siting | None = None) -> Tensor:
         the way back. (1, 4, H, W) if its format has opacity.
     """
     layout = LAYOUTS[picture.format.name]
-    scales = _scales(picture, layout)
+    scales, place = _scales(picture, layout), siting or _usual_siting(picture, layout)
+    if yuv.decodes(layout):
+        rgb = torch.empty(4 if layout.alpha else 3, picture.height, picture.width)
+        yuv.decode(picture, _yuv_codes(scales), place, out=rgb[:3])
+        if layout.alpha:
+            rgb[3] = scales[3].decode(torch.from_numpy(samples(picture)[3].astype(np.float32)))
+        return rgb[None]
     # Codes become float at once; all that follows is done in place, for these are the largest arrays of a job.
     planes = [torch.from_numpy(plane.astype(np.float32)) for plane in samples(picture)]
     planes = [scale.decode(plane) for scale, plane in zip(scales, planes, strict=True)]
@@ -68,9 +76,7 @@ def to_rgb(picture: av.VideoFrame, *, siting: Siting | None = None) -> Tensor:
         return rgb[None]
     # What chroma adds to red, green and blue is put together while there is less of it, and enlarged then.
     added = torch.stack([_weighted(planes[1:3], weights) for weights in matrix_of(picture).decode])
-    torch.add(
-        enlarged(added, siting or _usual_siting(picture, layout), (picture.height, picture.width)), luma, out=rgb[:3]
-    )
+    torch.add(enlarged(added, place, (picture.height, picture.width)), luma, out=rgb[:3])
     return rgb[None]
 
 
@@ -83,27 +89,28 @@ def from_rgb(rgb: Tensor, like: av.VideoFrame, *, siting: Siting | None = None) 
         like: a picture of the same size in one of `LAYOUTS`.
         siting: where its chroma lies; the usual for its range if not given.
     """
-    layout = LAYOUTS[like.format.name]
+    layout, scales = LAYOUTS[like.format.name], _scales(like, LAYOUTS[like.format.name])
+    place = siting or _usual_siting(like, layout)
     channels = rgb[0].to("cpu", torch.float32)
     colours = channels[:3]
-    if layout.rgb:
+    values: list[Tensor] = []
+    out = av.VideoFrame(like.width, like.height, like.format.name)
+    _tag(out, like)
+    if yuv.encodes(layout, out):
+        yuv.encode(colours, _yuv_codes(scales), place, out=out)
+    elif layout.rgb:
         values = [colour.clone() for colour in colours]
     else:
         matrix = matrix_of(like)
         values = [_weighted(list(colours), matrix.encode[0])]
         if not layout.grey:
-            near = reduced(
-                colours,
-                siting or _usual_siting(like, layout),
-                half_height=layout.half_height,
-                half_width=layout.half_width,
-            )
+            near = reduced(colours, place, half_height=layout.half_height, half_width=layout.half_width)
             values += [_weighted(list(near), weights) for weights in matrix.encode[1:]]
     if layout.alpha:
         values.append(channels[3].clone() if len(channels) == 4 else torch.ones_like(channels[0]))
-    out = av.VideoFrame(like.width, like.height, like.format.name)
-    _tag(out, like)
-    for plane, scale, value in zip(samples(out), _scales(like, layout), values, strict=True):
+    # What is left: all, or opacity alone.
+    left = len(layout.channels) - len(values)
+    for plane, scale, value in zip(samples(out)[left:], scales[left:], values, strict=True):
         plane[:] = quantise(scale.encode(value), 2**layout.bits - 1).numpy()
     return out
 
@@ -174,6 +181,11 @@ def _scales(picture: av.VideoFrame, layout: PlaneLayout) -> list[_Scale]:
         luma, chroma = _Scale(16 * unit, 219 * unit), _Scale(128 * unit, 224 * unit)
     by_letter = {"y": luma, "u": chroma, "v": chroma, "a": full}
     return [by_letter[letter] for letter in layout.channels]
+
+
+def _yuv_codes(scales: list[_Scale]) -> YuvCodes:
+    luma, chroma = scales[:2]
+    return YuvCodes((luma.zero, chroma.zero), (luma.span, chroma.span))
 
 
 def _usual_siting(picture: av.VideoFrame, layout: PlaneLayout) -> Siting:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -42,6 +43,11 @@ class PlaneLayout:
     order: str = "yuv"
     packed: bool = False
     big_endian: bool = False
+
+    @property
+    def is_yuv(self) -> bool:
+        """Luma and two differences of colour, each in a plane of its own, in the byte order of this machine."""
+        return not (self.rgb or self.grey or self.packed or self.big_endian) and sys.byteorder == "little"
 
     @property
     def channels(self) -> str:
@@ -108,10 +114,8 @@ def samples(picture: av.VideoFrame) -> list[Samples]:
         One array (height, width) for each letter of the layout's `channels`; writing to them changes the picture.
     """
     layout = LAYOUTS[picture.format.name]
-    dtype = np.dtype(np.uint8 if layout.bits == 8 else ">u2" if layout.big_endian else "<u2")
     found: dict[str, Samples] = {}
-    for index, plane in enumerate(picture.planes):
-        lines: Samples = np.frombuffer(memoryview(plane), dtype).reshape(plane.height, -1)
+    for index, (plane, lines) in enumerate(zip(picture.planes, padded_planes(picture), strict=True)):
         if layout.packed:
             step = len(layout.order)
             row = lines[:, : plane.width * step]
@@ -119,6 +123,13 @@ def samples(picture: av.VideoFrame) -> list[Samples]:
         else:
             found[layout.order[index]] = lines[:, : plane.width]
     return [found[letter] for letter in layout.channels]
+
+
+def padded_planes(picture: av.VideoFrame) -> list[Samples]:
+    """View the planes of a picture in one of `LAYOUTS` as they lie in memory: lines may be longer than the picture."""
+    layout = LAYOUTS[picture.format.name]
+    dtype = np.dtype(np.uint8 if layout.bits == 8 else ">u2" if layout.big_endian else "<u2")
+    return [np.frombuffer(memoryview(plane), dtype).reshape(plane.height, -1) for plane in picture.planes]
 
 
 def encoder_formats(codec: str, suffix: str) -> list[str]:

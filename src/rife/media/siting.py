@@ -24,6 +24,15 @@ Siting: TypeAlias = Literal["left", "center", "topleft", "top", "bottomleft", "b
 _FIRST, _BETWEEN, _SECOND = (0.0, 0.5), (0.25, 0.25), (0.5, 0.0)
 """What the two luma samples of a chroma sample take from the chroma sample before it, and from the one after it."""
 
+_Four: TypeAlias = tuple[float, float, float, float]
+
+_REDUCING: dict[tuple[float, float], _Four] = {
+    _FIRST: (0.0, 1.0, 0.0, 0.0),
+    _BETWEEN: (-0.25, 0.75, 0.75, -0.25),
+    _SECOND: (0.0, 0.0, 1.0, 0.0),
+}
+"""The inverse of the enlargement: its response to one chroma sample is 1 there and 0 at the neighbours."""
+
 _IN_WIDTH = {
     "left": _FIRST,
     "topleft": _FIRST,
@@ -69,6 +78,19 @@ def siting_options(siting: Siting | None, pixel_format: str) -> dict[str, str]:
     """Encoder options that write a siting to the stream and the file, where these have a place for it."""
     layout = LAYOUTS[pixel_format]
     return {_ENCODER_OPTION: siting} if siting and (layout.half_width or layout.half_height) else {}
+
+
+def enlarging_weights(siting: Siting) -> tuple[tuple[float, float], tuple[float, float]]:
+    """What luma takes from its neighbours in chroma, in rows and in columns.
+
+    The first and the second of two luma samples take so much from the chroma sample before their own and after it.
+    """
+    return _IN_HEIGHT[siting], _IN_WIDTH[siting]
+
+
+def reducing_weights(siting: Siting) -> tuple[_Four, _Four]:
+    """Weights of four luma samples in a chroma sample, in rows and in columns: one before its own two, one after."""
+    return _REDUCING[_IN_HEIGHT[siting]], _REDUCING[_IN_WIDTH[siting]]
 
 
 def enlarged(plane: Tensor, siting: Siting, size: tuple[int, int]) -> Tensor:
@@ -125,12 +147,12 @@ def _halved(plane: Tensor, place: tuple[float, float]) -> Tensor:
     if place == _SECOND:
         return plane[:, 1::2]
     first, second = plane[:, ::2], plane[:, 1::2]
-    out = (first + second).mul_(0.75)
-    # Inverts the enlargement: its response to one chroma row is 1 there and 0 at the neighbours.
-    out[:, 1:].sub_(second[:, :-1], alpha=0.25)
-    out[:, :-1].sub_(first[:, 1:], alpha=0.25)
-    out[:, :1].sub_(first[:, :1], alpha=0.25)
-    out[:, -1:].sub_(second[:, -1:], alpha=0.25)
+    outer, inner = _REDUCING[place][:2]
+    out = (first + second).mul_(inner)
+    out[:, 1:].add_(second[:, :-1], alpha=outer)
+    out[:, :-1].add_(first[:, 1:], alpha=outer)
+    out[:, :1].add_(first[:, :1], alpha=outer)
+    out[:, -1:].add_(second[:, -1:], alpha=outer)
     return out
 
 

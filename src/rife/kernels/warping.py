@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from rife.engines.kernels.kept import compiled
-from rife.engines.kernels.vectors import clamped, load8, load16, lower, numbers4, store, upper, whole_part
+from rife.kernels.kept import compiled
+from rife.kernels.vectors import clamped, load8, load16, lower, numbers4, store, upper, whole_part
 
 Array = np.ndarray[Any, Any]
 Number = Any
 """A float32."""
 Vector = Any
-"""Numbers side by side (`rife.engines.kernels.vectors`)."""
+"""Numbers side by side (`rife.kernels.vectors`)."""
 
 Aim = tuple[int, Number, Number, int, Number, Number]
 """Of each frame: a pixel's number, and how far it is from there to the next, to the right and down."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from rife.engines.kernels.kept import compiled
+from rife.kernels.kept import compiled
 
 Array = np.ndarray[Any, Any]
 

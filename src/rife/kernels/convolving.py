@@ -1,6 +1,6 @@
 """Convolutions in float32 on pictures whose pixels have their channels side by side.
 
-Two ways, both sums of products in registers (`rife.engines.kernels.products`):
+Two ways, both sums of products in registers (`rife.kernels.products`):
 
 - `winograd`, for 3x3 kernels of stride 1: the algorithm of Winograd, as F(4x4, 3x3) by Lavin and Gray ("Fast Algorithms
   for Convolutional Neural Networks", CVPR 2016). 4 x 4 pixels of the result come from 36 products in place of 144: the
@@ -21,9 +21,9 @@ from typing import Any
 
 import numpy as np
 
-from rife.engines.kernels.kept import compiled
-from rife.engines.kernels.products import ROWS16, ROWS32, multiply16, multiply32
-from rife.engines.kernels.vectors import LANES, load16, sloped, store
+from rife.kernels.kept import compiled
+from rife.kernels.products import ROWS16, ROWS32, multiply16, multiply32
+from rife.kernels.vectors import LANES, load16, sloped, store
 
 Array = np.ndarray[Any, Any]
 Vector = Any

@@ -1,11 +1,11 @@
 """What lies between a network's convolutions, each step in one pass over the frame.
 
 What a block sees; the new frame as it is merged, and what its correction looks at. (Context maps where the flow points:
-`rife.engines.kernels.warping`.)
+`rife.kernels.warping`.)
 
 Arrays are float32 with the channels of a pixel side by side, (H, W, C), or bf16 as uint16 where that is said. Frames
 have four channels, the fourth of zeros, and are two pixels wide and high at least. `lows` are what blocks returned
-(`rife.engines.kernels.motion`).
+(`rife.kernels.motion`).
 
 Every kernel makes the rows `start` to `stop` of its outputs, so that several threads can share a frame.
 """
@@ -16,16 +16,16 @@ from typing import Any
 
 import numpy as np
 
-from rife.engines.kernels.kept import compiled
-from rife.engines.kernels.motion import columns_of, mask_weights, motion_row
-from rife.engines.kernels.vectors import beside, load4, load8, load16, lower, store, upper
-from rife.engines.kernels.warping import Aim, aimed, ends_of, places_of, set_row
+from rife.kernels.kept import compiled
+from rife.kernels.motion import columns_of, mask_weights, motion_row
+from rife.kernels.vectors import beside, load4, load8, load16, lower, store, upper
+from rife.kernels.warping import Aim, aimed, ends_of, places_of, set_row
 
 Array = np.ndarray[Any, Any]
 Number = Any
 """A float32."""
 Vector = Any
-"""Numbers side by side (`rife.engines.kernels.vectors`)."""
+"""Numbers side by side (`rife.kernels.vectors`)."""
 
 _Two = tuple[Array, Array]
 

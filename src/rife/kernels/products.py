@@ -13,8 +13,8 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 
-from rife.engines.kernels.processor import has
-from rife.engines.kernels.vectors import LANES, VECTOR, instruction, place, spread, store_at, vector_at
+from rife.kernels.processor import has
+from rife.kernels.vectors import LANES, VECTOR, instruction, place, spread, store_at, vector_at
 
 _INDEX = ir.IntType(64)
 _FUSED = ("contract",)

@@ -14,6 +14,7 @@ from rife.engines import crew
 from rife.engines.native_engine import NativeEngine
 from rife.engines.torch_engine import TorchEngine
 from rife.ifnet import IFNet
+from rife.kernels import kept
 from rife.specs import SPECS
 
 _ONE_KERNEL = """
@@ -58,7 +59,7 @@ def test_there_is_no_room_to_keep_anything(tmp_path: Path) -> None:
 
 def test_what_a_kernel_itself_raises_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
-    monkeypatch.setattr(crew, "do_without", lambda err: calls.append(err))
+    monkeypatch.setattr(kept, "do_without", lambda err: calls.append(err))
 
     def kernel(*_: object) -> None:
         raise ValueError("wrong")
@@ -92,7 +93,7 @@ def test_no_rows_are_no_work() -> None:
 def test_the_first_use_says_what_it_waits_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     network = IFNet(SPECS["4.6"])
     assert TorchEngine(network).preparation is None
-    monkeypatch.setattr("rife.engines.kernels.kept._folder", lambda: tmp_path)
+    monkeypatch.setattr("rife.kernels.kept._folder", lambda: tmp_path)
     assert "once" in str(NativeEngine(network).preparation)
     (tmp_path / "kernel.nbi").touch()
     assert NativeEngine(network).preparation is None

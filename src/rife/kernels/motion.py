@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from rife.engines.kernels.kept import compiled
-from rife.engines.kernels.vectors import load8, store
+from rife.kernels.kept import compiled
+from rife.kernels.vectors import load8, store
 
 Array = np.ndarray[Any, Any]
 

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, TypeVar, cast
 
 import numba
@@ -37,6 +38,16 @@ def compiled(function: _Function) -> _Function:
         numba.config.CACHE_DIR = before  # type: ignore[attr-defined]
     _dispatchers.append(dispatcher)
     return cast("_Function", dispatcher)
+
+
+def run(kernel: Callable[..., None], *arguments: object) -> None:
+    """Call a kernel, or what calls kernels; compiled anew if what was kept of it is damaged."""
+    try:
+        kernel(*arguments)
+    except (OSError, EOFError, UnpicklingError) as err:
+        # Kernels touch no files. This is what was kept of them on disk: damaged, or no room for it.
+        do_without(err)
+        kernel(*arguments)
 
 
 def are_kept() -> bool:

@@ -1,0 +1,1 @@
+"""What Numba compiles: convolutions, the passes over a frame, colours; on arrays alone."""
