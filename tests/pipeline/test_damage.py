@@ -227,13 +227,14 @@ def test_a_still_in_retimed_video_is_not_kept_in_memory(
             out.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p")))
         out.mux(stream.encode(None))
     held: list[int] = []
-    hold = SegmentMaker._hold
+    get = SegmentMaker._get
 
-    def counted(self: SegmentMaker, frame: object) -> None:
-        hold(self, frame)  # type: ignore[arg-type]
+    def counted(self: SegmentMaker, number: int) -> object:
+        found = get(self, number)
         held.append(len(self._held))
+        return found
 
-    monkeypatch.setattr(SegmentMaker, "_hold", counted)
+    monkeypatch.setattr(SegmentMaker, "_get", counted)
     result = interpolate_video(source, tmp_path / "o.mkv", duplicates="retime", interpolator=blender)
     assert result.output_frames == 96
-    assert max(held) <= 3
+    assert 2 <= max(held) <= 3

@@ -213,6 +213,7 @@ class _Job:
             work = stack.enter_context(Workspace(folder, identity, restart=self._settings.restart))
             unchanged = partial(check_unchanged, self._reader.info.path, self._source_state)
             parts = Parts(self._reader, plan, picture, self._worker, work, check_source=unchanged)
+            stack.callback(parts.close)
             before = parts.frames_before
             memory_bytes = self._worker.tiling.needed_bytes((plan.size[1], plan.size[0]))
             meter = Meter(

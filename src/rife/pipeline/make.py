@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby, islice
@@ -19,6 +19,7 @@ from rife.media.colour import adapted, from_rgb, to_rgb
 from rife.media.measure import mean_luma, samples_crc32
 from rife.media.segment import SegmentReader, SegmentWriter
 from rife.media.source import Source, SourceFrame
+from rife.pipeline.ahead import Ahead
 from rife.pipeline.behind import Behind
 from rife.pipeline.plan import Plan, PlannedFrame, Segment
 from rife.pipeline.workspace import SegmentRecord, sha256_of
@@ -48,8 +49,7 @@ class SegmentMaker:
             picture: encoder, colour and clock of the output.
         """
         self._source, self._plan, self._worker, self._picture = source, plan, worker, picture
-        self._frames: Iterator[SourceFrame] | None = None
-        self._next_number = 0
+        self._frames: Ahead[_Held] | None = None
         self._held: dict[int, _Held] = {}
         self.frames_made = 0
         self.seconds_making = 0.0
@@ -62,12 +62,9 @@ class SegmentMaker:
         """
         number = record.resume_source
         for frames in (self._source.frames(from_pts=self._plan.survey.pts[number]), self._from_the_beginning(number)):
-            first = next(frames, None)
-            if first is None:
-                continue
-            self._frames, self._next_number, self._held = frames, number, {}
-            self._hold(first)
-            if samples_crc32(self._held[number].picture) == record.resume_crc32:
+            first = next(self._read(frames, number), None)
+            if first is not None and samples_crc32(first.picture) == record.resume_crc32:
+                self._held = {number: first}
                 return
         raise MediaError(
             f"{self._source.info.path}: frame {number} is decoded differently from before; the file or the decoder has "
@@ -123,6 +120,11 @@ class SegmentMaker:
             resume_crc32=samples_crc32(resume.picture),
         )
 
+    def close(self) -> None:
+        """Read no further."""
+        if self._frames is not None:
+            self._frames.close()
+
     def _pictures(self, segment: Segment) -> Iterator[tuple[PlannedFrame, Callable[[], av.VideoFrame]]]:
         """Yield the output frames of a segment, with what gives their pictures."""
         for (first, second, blend), group in groupby(
@@ -162,22 +164,26 @@ class SegmentMaker:
 
     def _get(self, number: int) -> _Held:
         """The source frame of a number, not earlier than any that was asked for before."""
-        if self._frames is None:
-            self._frames = self._source.frames()
+        frames = self._frames or self._read(self._source.frames(), 0)
         while number not in self._held:
-            frame = next(self._frames, None)
+            frame = next(frames, None)
             if frame is None:
                 raise MediaError(f"{self._source.info.path}: ended earlier than when it was first read.")
-            if self._next_number == number:
-                self._hold(frame)
-            else:
-                self._next_number += 1  # passed over: repeated, or between two frames of a lower rate
+            if frame.number == number:  # others are repeated, or between two frames of a lower rate
+                self._held[number] = frame
         return self._held[number]
 
-    def _hold(self, frame: SourceFrame) -> None:
-        picture = adapted(frame.picture, self._picture.encoding.pixel_format, siting=self._picture.siting)
-        self._held[self._next_number] = _Held(self._next_number, picture, mean_luma(picture))
-        self._next_number += 1
+    def _read(self, frames: Iterator[SourceFrame], first: int) -> Ahead[_Held]:
+        """Read ahead from a frame on, of which the number is given."""
+
+        def held() -> Generator[_Held]:
+            for number, frame in enumerate(frames, first):
+                picture = adapted(frame.picture, self._picture.encoding.pixel_format, siting=self._picture.siting)
+                yield _Held(number, picture, mean_luma(picture))
+
+        self.close()
+        self._frames = Ahead(held())
+        return self._frames
 
     def _from_the_beginning(self, number: int) -> Iterator[SourceFrame]:
         yield from islice(self._source.frames(), number, None)

@@ -44,6 +44,10 @@ class Parts:
         self._maker = SegmentMaker(source, plan, worker=worker, picture=picture)
         self.frames_before = sum(s.frames for s in plan.segments if work.finished(s.number, self._suffix))
 
+    def close(self) -> None:
+        """Read the source no further."""
+        self._maker.close()
+
     def path(self, segment: Segment) -> Path:
         """File of a segment."""
         return self.work.segment_path(segment.number, self._suffix)
