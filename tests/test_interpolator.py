@@ -15,6 +15,7 @@ from rife.errors import JobError, ShapeError
 from rife.ifnet import IFNet
 from rife.in_memory import interpolate
 from rife.interpolator import Interpolator
+from rife.prepared import divided
 from rife.specs import SPECS
 
 
@@ -161,3 +162,30 @@ def test_a_buffer_that_is_filled_again_is_another_frame(blender: Interpolator, r
         prepared.append(blender.prepare(buffer.copy_(frame)))
     (middle,) = blender.between(*prepared, [Fraction(1, 2)])
     torch.testing.assert_close(middle, (first + second) / 2)
+
+
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize("compiled", [True, False])
+def test_what_lies_beyond_is_told_apart(wide: bool, compiled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not compiled:
+        monkeypatch.setattr("rife.prepared.kernels", lambda _: None)
+    picture = torch.rand(1, 3, 17, 33)
+    if wide:
+        picture = picture * 1.2 - 0.1
+        picture[0, 1, 2, 3] = float("nan")
+    inside, beyond = divided(picture)
+    assert torch.equal(inside.nan_to_num(9), picture.clamp(0, 1).nan_to_num(9))
+    assert (beyond is not None) == wide
+    if beyond is not None:
+        assert torch.equal(beyond.nan_to_num(9), (picture - picture.clamp(0, 1)).nan_to_num(9))
+
+
+@pytest.mark.parametrize("edge", [0.0, 1.0])
+def test_black_and_white_are_not_beyond(edge: float) -> None:
+    assert divided(torch.full((1, 3, 4, 5), edge))[1] is None
+
+
+def test_a_frame_that_is_not_lent_is_not_copied(blender: Interpolator) -> None:
+    picture = torch.rand(1, 3, 32, 48)
+    assert blender.prepare(picture, lent=False).whole.data_ptr() == picture.data_ptr()
+    assert blender.prepare(picture).whole.data_ptr() != picture.data_ptr()

@@ -26,7 +26,7 @@ from rife.motion import Pair
 from rife.opacity import hidden_apart, opaque_layer, straight
 from rife.options import EngineName, FlowScale, Precision, Refine, Tile
 from rife.places import Window, padded
-from rife.prepared import PreparedFrame
+from rife.prepared import PreparedFrame, divided
 from rife.specs import SPECS
 from rife.still import still_parts
 from rife.tiling import TILE_STEP_PX, Tiling, is_out_of_memory
@@ -179,22 +179,20 @@ class Interpolator:
             self._check_time(time)
 
     @torch.no_grad()
-    def prepare(self, picture: Tensor) -> PreparedFrame:
+    def prepare(self, picture: Tensor, *, lent: bool = True) -> PreparedFrame:
         """Take a frame in; what is computed from it alone is computed once, however many frames it helps to make.
 
         Args:
             picture: (1, 3, H, W) float32 of any size, in [0, 1] or a little beyond; (1, 4, H, W) with opacity,
                 colours not multiplied by it.
+            lent: the caller may fill the same memory with the next frame: the picture is copied.
         """
-        given, layer = picture.to(self.device, torch.float32), None
-        picture = given
-        if given.shape[1] == 4:
-            picture, layer = hidden_apart(given)
-        inside = picture.clamp(0, 1)
-        excess = None if torch.equal(inside, picture) else picture - inside
-        # The caller may fill the same memory with the next frame.
-        whole = inside if excess is None and layer is None else given.clone()
-        return PreparedFrame(whole, inside, excess, layer)
+        form = torch.contiguous_format
+        whole, layer = picture.to(self.device, torch.float32, copy=lent, memory_format=form), None
+        picture = whole
+        if whole.shape[1] == 4:
+            picture, layer = hidden_apart(whole)
+        return PreparedFrame(whole, *divided(picture), layer)
 
     @torch.no_grad()
     def between(self, frame0: PreparedFrame, frame1: PreparedFrame, times: Sequence[Fraction]) -> Iterator[Tensor]:
@@ -300,7 +298,7 @@ class Interpolator:
             while time not in known:
                 middle = (low + high) / 2
                 if middle not in known:
-                    known[middle] = self.prepare(self._make(known[low], known[high], 0.5, scale))
+                    known[middle] = self.prepare(self._make(known[low], known[high], 0.5, scale), lent=False)
                 low, high = (low, middle) if time < middle else (middle, high)
             yield known[time].whole
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
 from rife.encoder import FrameFeatures
+from rife.kernels import kernels
 
 
 @dataclass(frozen=True)
@@ -33,3 +35,24 @@ class PreparedFrame:
     def size(self) -> tuple[int, int]:
         """Height and width."""
         return self.picture.shape[-2], self.picture.shape[-1]
+
+
+def divided(picture: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Tell what of a picture lies in [0, 1], and what is left, None if nothing is.
+
+    Args:
+        picture: (1, 3, H, W) float32; returned as it is if nothing lies outside.
+    """
+    packing = kernels("packing") if picture.device.type == "cpu" and picture.is_contiguous() else None
+    if packing is None:
+        inside = picture.clamp(0, 1)
+        return (picture, None) if torch.equal(inside, picture) else (inside, picture - inside)
+    # One pass on one thread: PyTorch's would wait for threads that the encoder of a job holds up.
+    from rife.kernels import kept
+
+    numbers = picture.view(-1).numpy()
+    if not kept.run(packing.reaches_beyond, numbers):
+        return picture, None
+    inside, beyond = torch.empty_like(picture), torch.empty_like(picture)
+    kept.run(packing.divide, numbers, inside.view(-1).numpy(), beyond.view(-1).numpy())
+    return inside, beyond

@@ -17,6 +17,7 @@ from numba.core.caching import NullCache
 from rife.cache import cache_folder
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+_Result = TypeVar("_Result")
 
 # Sums may be rounded once instead of twice; that numbers may be NaN has to be respected.
 _ARITHMETIC = {"contract", "nsz"}
@@ -40,14 +41,14 @@ def compiled(function: _Function) -> _Function:
     return cast("_Function", dispatcher)
 
 
-def run(kernel: Callable[..., None], *arguments: object) -> None:
+def run(kernel: Callable[..., _Result], *arguments: object) -> _Result:
     """Call a kernel, or what calls kernels; compiled anew if what was kept of it is damaged."""
     try:
-        kernel(*arguments)
+        return kernel(*arguments)
     except (OSError, EOFError, UnpicklingError) as err:
         # Kernels touch no files. This is what was kept of them on disk: damaged, or no room for it.
         do_without(err)
-        kernel(*arguments)
+        return kernel(*arguments)
 
 
 def are_kept() -> bool:

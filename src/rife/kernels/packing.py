@@ -1,4 +1,4 @@
-"""The first and the last pass over a frame: its channels put side by side, and its correction added."""
+"""The first and the last passes over a frame: colours beyond black and white, channels side by side, correction."""
 
 from __future__ import annotations
 
@@ -40,3 +40,21 @@ def pack(picture: Array, out: Array, start: int, stop: int) -> None:
         for column in range(out.shape[1]):
             for channel in range(4):
                 out[row, column, channel] = picture[channel, row, column] if channel < picture.shape[0] else 0
+
+
+@compiled
+def reaches_beyond(numbers: Array) -> Any:  # noqa: ANN401 (a bool)
+    """Whether any of (N) lies outside of [0, 1], or is not a number."""
+    inside = 0
+    for index in range(numbers.shape[0]):
+        inside += (numbers[index] >= 0) & (numbers[index] <= 1)
+    return inside < numbers.shape[0]
+
+
+@compiled
+def divide(numbers: Array, inside: Array, beyond: Array) -> None:
+    """Put the nearest of [0, 1] to each of (N) into one array, and what is left into another."""
+    for index in range(numbers.shape[0]):
+        number = numbers[index]
+        nearest = np.float32(0) if number < 0 else np.float32(1) if number > 1 else number
+        inside[index], beyond[index] = nearest, number - nearest

@@ -49,6 +49,7 @@ class SegmentWriter:
         frame_rate: Fraction,
         time_base: Fraction,
         sample_aspect_ratio: Fraction | None,
+        threads: int | None = None,
     ) -> None:
         """Create the file.
 
@@ -59,6 +60,7 @@ class SegmentWriter:
             frame_rate: average frames per second, for the encoder's rate control.
             time_base: seconds per tick of the times given to `write`.
             sample_aspect_ratio: width over height of a pixel.
+            threads: of the encoder; as many as it likes if None.
 
         Raises:
             MediaError: the file cannot be created, or the encoder refuses.
@@ -78,6 +80,7 @@ class SegmentWriter:
             context.width, context.height = first.width, first.height
             context.pix_fmt = encoding.stored_format or encoding.pixel_format
             context.time_base = time_base
+            context.thread_count = threads or 0
             stream.time_base = _NUMBER
             copy_colour(adapted(first, encoding.pixel_format), stream)
             if sample_aspect_ratio:

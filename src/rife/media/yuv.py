@@ -5,11 +5,8 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
@@ -18,13 +15,10 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from rife.kernels import kernels
 from rife.media.formats import LAYOUTS, PlaneLayout, padded_planes
 from rife.media.matrices import matrix_of
 from rife.media.siting import Siting, enlarging_weights, reducing_weights
-
-_log = logging.getLogger(__name__)
-
-_NUMBA = "numba"
 
 
 @dataclass(frozen=True)
@@ -101,17 +95,8 @@ def _run(kernel: str, *arguments: object) -> None:
     kept.run(getattr(_kernels(), kernel), *arguments)
 
 
-@cache
 def _kernels() -> ModuleType | None:
-    """The kernels, where there is what compiles them."""
-    if find_spec(_NUMBA) is None:
-        return None
-    try:
-        from rife.kernels import colours
-    except (ImportError, OSError) as err:
-        _log.debug("colours are converted by PyTorch: %s", err)
-        return None
-    return colours
+    return kernels("colours")
 
 
 def _array(numbers: Sequence[Any]) -> npt.NDArray[np.float32]:

@@ -10,6 +10,7 @@ from itertools import groupby, islice
 from pathlib import Path
 
 import av
+import torch
 from torch import Tensor
 
 from rife.errors import MediaError
@@ -92,6 +93,7 @@ class SegmentMaker:
             frame_rate=picture.frame_rate,
             time_base=picture.time_base,
             sample_aspect_ratio=picture.sample_aspect_ratio,
+            threads=self._encoder_threads(),
         )
 
         def write(frame: PlannedFrame, picture_of: Callable[[], av.VideoFrame], expected_luma: float) -> None:
@@ -125,6 +127,11 @@ class SegmentMaker:
         if self._frames is not None:
             self._frames.close()
 
+    def _encoder_threads(self) -> int | None:
+        """A few where the network wants the processor too: more take longer for the same, and hold the network up."""
+        beside = self._worker.device.type == "cpu" and self._picture.encoding.codec.startswith("libx264")
+        return max(1, torch.get_num_threads() // 4) if beside else None
+
     def _pictures(self, segment: Segment) -> Iterator[tuple[PlannedFrame, Callable[[], av.VideoFrame]]]:
         """Yield the output frames of a segment, with what gives their pictures."""
         for (first, second, blend), group in groupby(
@@ -145,7 +152,9 @@ class SegmentMaker:
             yield from (rgb0.lerp(rgb1, float(frame.timestep)) for frame in frames)
             return
         for held in (before, after):
-            held.prepared = held.prepared or self._worker.prepare(to_rgb(held.picture, siting=self._picture.siting))
+            if held.prepared is None:
+                rgb = to_rgb(held.picture, siting=self._picture.siting)
+                held.prepared = self._worker.prepare(rgb, lent=False)
         if before.prepared is None or after.prepared is None:
             raise RuntimeError("frames were just prepared")
         made = self._worker.between(before.prepared, after.prepared, [frame.timestep for frame in frames])
