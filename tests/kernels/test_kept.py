@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -67,27 +66,6 @@ def test_what_a_kernel_itself_raises_is_not_hidden(monkeypatch: pytest.MonkeyPat
     with pytest.raises(ValueError, match="wrong"):
         crew.Crew().run(kernel, 16)
     assert not calls
-
-
-def test_nobody_works_on_after_an_error() -> None:
-    """Another attempt on the same memory would count twice what is added up."""
-    made: list[int] = []
-
-    def kernel(start: int, _: int) -> None:
-        if start == 0:
-            raise MemoryError("no more")
-        time.sleep(0.02)
-        made.append(start)
-
-    with pytest.raises(MemoryError):
-        crew.Crew(3).run(kernel, 1000)
-    finished = len(made)
-    time.sleep(0.1)
-    assert len(made) == finished < 17
-
-
-def test_no_rows_are_no_work() -> None:
-    crew.Crew(2).run(lambda *_: pytest.fail("called"), 0)
 
 
 def test_the_first_use_says_what_it_waits_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

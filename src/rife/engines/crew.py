@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
+import weakref
+from collections.abc import Callable, Sequence
 from functools import cached_property
+from queue import SimpleQueue
+from threading import Lock, Thread
 from typing import Any
 
 import numpy as np
@@ -63,28 +65,78 @@ class Crew:
         """Let each thread take the next piece when it is done with one."""
         most = self.threads * pieces if self.threads > 1 else 1
         step = max(-(-rows // most // least), 1) * least
-        turns = iter([(start, min(start + step, rows)) for start in range(0, rows, step)])
-
-        def work() -> None:
-            try:
-                for start, stop in turns:
-                    kernel(*arguments, start, stop)
-            finally:
-                for _ in turns:  # after an error, nobody begins another piece
-                    pass
-
-        helpers = min(self.threads, -(-rows // step)) - 1
-        waiting = [self._pool.submit(work) for _ in range(helpers)]
+        ranges = [(start, min(start + step, rows)) for start in range(0, rows, step)]
+        turns = _Turns(kernel, arguments, ranges)
+        for _ in range(min(self.threads, len(ranges)) - 1):
+            self._calls.put(turns)
         try:
-            work()
+            turns.work()
         finally:
-            wait(waiting)
-        for helper in waiting:
-            helper.result()
+            errors = turns.finish()
+        for error in errors:
+            raise error
 
     @cached_property
-    def _pool(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(max(1, self.threads - 1), thread_name_prefix="rife-pass")
+    def _calls(self) -> SimpleQueue[_Turns | None]:
+        """What helpers are called by, one for each thread beside the caller's."""
+        calls: SimpleQueue[_Turns | None] = SimpleQueue()
+        for _ in range(self.threads - 1):
+            Thread(target=_help, args=(calls,), name="rife-crew", daemon=True).start()
+        # They know the queue, not the crew: it can end, and sends them home.
+        weakref.finalize(self, _dismiss, calls, self.threads - 1)
+        return calls
+
+
+class _Turns:
+    """A piece of work for several threads. Who comes when all is shared out is not waited for."""
+
+    def __init__(
+        self, kernel: Callable[..., None], arguments: tuple[object, ...], ranges: Sequence[tuple[int, int]]
+    ) -> None:
+        self._kernel, self._arguments, self._ranges = kernel, arguments, iter(ranges)
+        self._lock, self._helpers, self._is_over = Lock(), 0, False
+        self._done: SimpleQueue[BaseException | None] = SimpleQueue()
+
+    def work(self) -> None:
+        """Take turns until there are none."""
+        try:
+            for start, stop in self._ranges:
+                self._kernel(*self._arguments, start, stop)
+        finally:
+            for _ in self._ranges:  # after an error, nobody begins another piece
+                pass
+
+    def help(self) -> None:
+        """The same, for another thread than the caller's."""
+        with self._lock:
+            if self._is_over:
+                return
+            self._helpers += 1
+        error = None
+        try:
+            self.work()
+        except BaseException as err:
+            error = err
+        self._done.put(error)
+
+    def finish(self) -> list[BaseException]:
+        """Wait for whoever is at work; return what went wrong."""
+        with self._lock:
+            self._is_over = True
+        ends = [self._done.get() for _ in range(self._helpers)]
+        self._arguments = ()  # who comes late does not hold the memory
+        return [end for end in ends if end is not None]
+
+
+def _help(calls: SimpleQueue[_Turns | None]) -> None:
+    while (turns := calls.get()) is not None:
+        turns.help()
+        del turns  # nor does who waits
+
+
+def _dismiss(calls: SimpleQueue[_Turns | None], helpers: int) -> None:
+    for _ in range(helpers):
+        calls.put(None)
 
 
 def array(x: Tensor) -> Array:
