@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 import threading
 import time
 
@@ -92,3 +94,17 @@ def test_nobody_works_on_after_an_error() -> None:
 
 def test_no_rows_are_no_work() -> None:
     crew.Crew(2).run(lambda *_: pytest.fail("called"), 0)
+
+
+def test_no_helper_is_left_when_the_process_ends() -> None:
+    """Threads that wait for an interpreter that has ended are killed, and some libraries abort the process then."""
+    code = """
+import atexit, threading
+atexit.register(lambda: print([thread.name for thread in threading.enumerate()]))  # first in, last out
+from rife.engines.crew import Crew
+crew = Crew(4)
+crew.run(lambda *_: None, 100)
+print(threading.active_count())
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.splitlines() == ["4", "['MainThread']"]

@@ -93,7 +93,7 @@ class Winograd:
             array(out[0]),
             least=_CHUNK // 2,
             pieces=1 if many else PIECES,
-            numbers=36 * (chunk + 1) * (self._inputs + self._outputs) + 36 * LANES,
+            numbers=36 * ((chunk + 1) * (self._inputs + self._outputs) + 3 * LANES),
         )
         return out
 

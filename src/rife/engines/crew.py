@@ -22,6 +22,8 @@ Array = np.ndarray[Any, Any]
 _LEAST_ROWS = 8
 """A turn is not worth fewer."""
 
+_PATIENCE_SECONDS = 10.0
+
 PIECES = 6
 """Of the work, for each thread: none waits long for another that was held up."""
 
@@ -80,10 +82,11 @@ class Crew:
     def _calls(self) -> SimpleQueue[_Turns | None]:
         """What helpers are called by, one for each thread beside the caller's."""
         calls: SimpleQueue[_Turns | None] = SimpleQueue()
-        for _ in range(self.threads - 1):
-            Thread(target=_help, args=(calls,), name="rife-crew", daemon=True).start()
-        # They know the queue, not the crew: it can end, and sends them home.
-        weakref.finalize(self, _dismiss, calls, self.threads - 1)
+        helpers = [Thread(target=_help, args=(calls,), name="rife-crew", daemon=True) for _ in range(self.threads - 1)]
+        for helper in helpers:
+            helper.start()
+        # They know the queue, not the crew: it can end, and sends them home; at the latest when the process ends.
+        weakref.finalize(self, _dismiss, calls, helpers)
         return calls
 
 
@@ -134,9 +137,13 @@ def _help(calls: SimpleQueue[_Turns | None]) -> None:
         del turns  # nor does who waits
 
 
-def _dismiss(calls: SimpleQueue[_Turns | None], helpers: int) -> None:
-    for _ in range(helpers):
+def _dismiss(calls: SimpleQueue[_Turns | None], helpers: Sequence[Thread]) -> None:
+    for _ in helpers:
         calls.put(None)
+    for helper in helpers:
+        # Whoever still waits for the interpreter when that ends is killed, and takes the process with it.
+        if helper is not threading.current_thread():
+            helper.join(_PATIENCE_SECONDS)
 
 
 def array(x: Tensor) -> Array:

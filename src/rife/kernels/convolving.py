@@ -175,7 +175,7 @@ def winograd(
     height, width, channels = first.shape
     inputs, outputs = channels + second.shape[2], bias.shape[0]
     across = (width + 3) // 4
-    seen_step, made_step = chunk * inputs, chunk * outputs
+    seen_step, made_step = chunk * inputs + LANES, chunk * outputs + LANES
     seen, made = scratch[: 36 * seen_step], scratch[36 * seen_step : 36 * (seen_step + made_step)]
     rest = scratch[36 * (seen_step + made_step) :]
     patch, square = rest[: 36 * inputs], rest[36 * inputs : 36 * (inputs + LANES)]
