@@ -50,7 +50,7 @@ def divided(picture: Tensor) -> tuple[Tensor, Tensor | None]:
     # One pass on one thread: PyTorch's would wait for threads that the encoder of a job holds up.
     from rife.kernels import kept
 
-    numbers = picture.view(-1).numpy()
+    numbers = picture.detach().view(-1).numpy()
     if not kept.run(packing.reaches_beyond, numbers):
         return picture, None
     inside, beyond = torch.empty_like(picture), torch.empty_like(picture)

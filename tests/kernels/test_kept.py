@@ -73,5 +73,7 @@ def test_the_first_use_says_what_it_waits_for(monkeypatch: pytest.MonkeyPatch, t
     assert TorchEngine(network).preparation is None
     monkeypatch.setattr("rife.kernels.kept._folder", lambda: tmp_path)
     assert "once" in str(NativeEngine(network).preparation)
-    (tmp_path / "kernel.nbi").touch()
+    (tmp_path / "colours.decode.nbi").touch()
+    assert "once" in str(NativeEngine(network).preparation)
+    (tmp_path / "merging.merge.nbi").touch()
     assert NativeEngine(network).preparation is None

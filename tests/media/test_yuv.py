@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from rife.kernels import kernels
 from rife.media import yuv
 from rife.media.colour import from_rgb, to_rgb
 from rife.media.formats import LAYOUTS, samples
@@ -111,3 +112,22 @@ def test_halves_are_rounded_to_even() -> None:
     halves = (torch.arange(48) + 0.5).expand(3, 32, 48)
     yuv.encode(halves, codes, "left", out=picture)
     assert samples(picture)[0][0, :6].tolist() == [0, 2, 2, 4, 4, 6]
+
+
+@pytest.mark.parametrize("size", [(16, 16), (50, 48), (48, 34)])
+def test_pictures_of_another_size_are_refused(size: tuple[int, int]) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        from_rgb(torch.rand(1, 3, size[1], size[0]), noise("yuv420p"))
+
+
+def test_a_numba_that_does_not_fit_is_done_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: str) -> None:
+        raise AttributeError("coverage")
+
+    monkeypatch.setattr("rife.kernels.import_module", fail)
+    kernels.cache_clear()
+    try:
+        assert not yuv.decodes(LAYOUTS["yuv420p"])
+        assert_same(noise("yuv420p"), None)
+    finally:
+        kernels.cache_clear()

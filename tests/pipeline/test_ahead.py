@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from collections.abc import Generator
@@ -72,4 +73,39 @@ def test_closing_at_any_moment() -> None:
         next(ahead)
         time.sleep(pause / 10_000)
         ahead.close()
+    assert not any(thread.name == "rife-ahead" for thread in threading.enumerate())
+
+
+def test_nothing_more_is_made_for_who_has_closed_it() -> None:
+    made: list[int] = []
+
+    def items() -> Generator[int]:
+        for number in range(100):
+            made.append(number)
+            yield number
+
+    ahead = Ahead(items())
+    while len(made) < 2:
+        time.sleep(0.001)
+    time.sleep(0.05)  # it waits for a place now
+    ahead.close()
+    assert made == [0, 1]
+
+
+def test_an_interrupt_while_it_closes_comes_when_it_is_closed() -> None:
+    started, ended = threading.Event(), threading.Event()
+
+    def items() -> Generator[int]:
+        yield 1
+        started.set()
+        time.sleep(0.5)
+        ended.set()
+        yield 2
+
+    ahead = Ahead(items())
+    started.wait(10)
+    threading.Timer(0.1, signal.raise_signal, (signal.SIGINT,)).start()
+    with pytest.raises(KeyboardInterrupt):
+        ahead.close()
+    assert ended.is_set()
     assert not any(thread.name == "rife-ahead" for thread in threading.enumerate())

@@ -6,6 +6,7 @@ import re
 import subprocess
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import imageio_ffmpeg
@@ -16,6 +17,7 @@ from rife.errors import JobError, MediaError, RifeError, TruncatedMediaError
 from rife.ifnet import IFNet
 from rife.interpolator import Interpolator
 from rife.media.colour import to_rgb
+from rife.media.segment import SegmentWriter
 from rife.pipeline import JobSettings, Progress, default_output, interpolate_video
 from rife.specs import SPECS
 from support.clips import Clip, decoded, planes
@@ -483,3 +485,24 @@ def test_a_constant_rate_needs_a_network_that_takes_any_time(
         interpolate_video(source, tmp_path / "o.mp4", frame_rate="60", interpolator=middle_blender)
     with pytest.raises(JobError, match="got both"):
         interpolate_video(source, tmp_path / "o.mp4", factor=2, frame_rate="60", interpolator=blender)
+
+
+@pytest.mark.parametrize(
+    ("options", "threads"),
+    [({}, 2), ({"preset": "slow"}, None), ({"codec": "ffv1"}, None), ({"codec": "libx265"}, None)],
+)
+def test_a_quick_encoder_gets_a_quarter_of_the_threads_beside_a_network_on_the_processor(
+    options: dict[str, str], threads: int | None, tmp_path: Path, blender: Interpolator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[object] = []
+
+    class Writer(SegmentWriter):
+        def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401
+            given.append(named["threads"])
+            super().__init__(*arguments, **named)
+
+    monkeypatch.setattr("rife.pipeline.make.SegmentWriter", Writer)
+    monkeypatch.setattr("torch.get_num_threads", lambda: 8)
+    source = Clip(frames=3).make(tmp_path)
+    interpolate_video(source, tmp_path / "out.mkv", interpolator=blender, **options)  # type: ignore[arg-type]
+    assert given == [threads]

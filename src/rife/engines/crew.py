@@ -75,8 +75,11 @@ class Crew:
             turns.work()
         finally:
             errors = turns.finish()
-        for error in errors:
-            raise error
+        try:
+            for error in errors:
+                raise error
+        finally:
+            del errors  # or it, and all that it was raised in, would wait for the garbage collector
 
     @cached_property
     def _calls(self) -> SimpleQueue[_Turns | None]:

@@ -18,6 +18,6 @@ def kernels(name: str) -> ModuleType | None:
         return None
     try:
         return import_module(f"rife.kernels.{name}")
-    except (ImportError, OSError) as err:
-        _log.debug("PyTorch does the work of kernels: %s", err)
+    except Exception as err:  # whatever a library that does not fit raises
+        _log.warning("PyTorch does the work of kernels: Numba is installed, and cannot be loaded (%s).", err)
         return None

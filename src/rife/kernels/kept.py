@@ -52,8 +52,8 @@ def run(kernel: Callable[..., _Result], *arguments: object) -> _Result:
 
 
 def are_kept() -> bool:
-    """Whether there are any, of these sources."""
-    return any(_folder().rglob("*.nbi"))
+    """Whether those of networks are, of these sources; they take longest."""
+    return any(_folder().rglob("merging.*.nbi"))
 
 
 def do_without(reason: BaseException) -> None:

@@ -49,6 +49,7 @@ def decode(picture: av.VideoFrame, codes: YuvCodes, siting: Siting, *, out: Tens
         siting: where its chroma lies.
         out: (3, H, W) float32, filled.
     """
+    _check(out, picture)
     layout = LAYOUTS[picture.format.name]
     rows, columns = enlarging_weights(siting)
     _run(
@@ -73,6 +74,7 @@ def encode(rgb: Tensor, codes: YuvCodes, siting: Siting, *, out: av.VideoFrame) 
         siting: where its chroma lies.
         out: a picture that `encodes`, filled but for its opacity.
     """
+    _check(rgb, out)
     layout = LAYOUTS[out.format.name]
     rows, columns = reducing_weights(siting)
     _run(
@@ -87,6 +89,12 @@ def encode(rgb: Tensor, codes: YuvCodes, siting: Siting, *, out: av.VideoFrame) 
         np.empty((3, out.width + 2), np.float32),
         *padded_planes(out)[:3],
     )
+
+
+def _check(rgb: Tensor, picture: av.VideoFrame) -> None:
+    # Kernels do not look where memory ends.
+    if tuple(rgb.shape) != (3, picture.height, picture.width):
+        raise ValueError(f"expected (3, {picture.height}, {picture.width}), got {tuple(rgb.shape)}")
 
 
 def _run(kernel: str, *arguments: object) -> None:

@@ -48,21 +48,31 @@ class Ahead(Generic[_Item]):
         raise StopIteration
 
     def close(self) -> None:
-        """Let the generator end where it is, and wait for that."""
+        """Let the generator end where it is, and wait for that, even if interrupted: it may be at work."""
         self._stopped = True
-        with suppress(Empty):  # it may be waiting for a place
+        interrupt = None
+        while self._thread.is_alive():
+            try:
+                with suppress(Empty):  # it may be waiting for a place
+                    self._made.get_nowait()
+                self._thread.join()
+            except KeyboardInterrupt as err:
+                interrupt = err
+        with suppress(Empty):
             self._made.get_nowait()
-        self._thread.join()
         self._end = self._end or _End(None)
+        if interrupt is not None:
+            raise interrupt
 
     def _run(self) -> None:
         error = None
         try:
             for item in self._items:
+                if not self._stopped:
+                    self._made.put(item)
+                del item  # a frame is not held while the next is made
                 if self._stopped:
                     break
-                self._made.put(item)
-                del item  # a frame is not held while the next is made
         except BaseException as err:
             error = err
         finally:

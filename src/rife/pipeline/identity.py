@@ -10,6 +10,7 @@ import torch
 
 from rife.errors import MediaError
 from rife.interpolator import Interpolator
+from rife.kernels import kernels
 from rife.media.codecs import Encoding
 from rife.media.sequence import ImageSequence
 from rife.media.source import Source
@@ -40,6 +41,8 @@ def job_identity(source: Source, plan: Plan, encoding: Encoding, worker: Interpo
         "network": worker.identity((plan.size[1], plan.size[0])),
         "encoder": f"{encoding.codec} {encoding.pixel_format} {sorted(encoding.options.items())}",
         "version": f"rife {__version__}, torch {torch.__version__}",
+        # Both ways round differently, which a code here and there shows.
+        "colours": "PyTorch" if kernels("colours") is None else "kernels",
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby, islice
@@ -16,6 +16,7 @@ from torch import Tensor
 from rife.errors import MediaError
 from rife.interpolator import Interpolator
 from rife.media.assembly import Picture
+from rife.media.codecs import CODECS
 from rife.media.colour import adapted, from_rgb, to_rgb
 from rife.media.measure import mean_luma, samples_crc32
 from rife.media.segment import SegmentReader, SegmentWriter
@@ -50,7 +51,7 @@ class SegmentMaker:
             picture: encoder, colour and clock of the output.
         """
         self._source, self._plan, self._worker, self._picture = source, plan, worker, picture
-        self._frames: Ahead[_Held] | None = None
+        self._frames: Ahead[tuple[int, SourceFrame]] | None = None
         self._held: dict[int, _Held] = {}
         self.frames_made = 0
         self.seconds_making = 0.0
@@ -63,9 +64,14 @@ class SegmentMaker:
         """
         number = record.resume_source
         for frames in (self._source.frames(from_pts=self._plan.survey.pts[number]), self._from_the_beginning(number)):
-            first = next(self._read(frames, number), None)
-            if first is not None and samples_crc32(first.picture) == record.resume_crc32:
-                self._held = {number: first}
+            # Not in the thread that reads ahead: what lies before it may be long, and the user may interrupt that.
+            first = next(frames, None)
+            if first is None:
+                continue
+            held = self._hold(number, first)
+            if samples_crc32(held.picture) == record.resume_crc32:
+                self._held = {number: held}
+                self._read(frames, number + 1)
                 return
         raise MediaError(
             f"{self._source.info.path}: frame {number} is decoded differently from before; the file or the decoder has "
@@ -129,8 +135,9 @@ class SegmentMaker:
 
     def _encoder_threads(self) -> int | None:
         """A few where the network wants the processor too: more take longer for the same, and hold the network up."""
-        beside = self._worker.device.type == "cpu" and self._picture.encoding.codec.startswith("libx264")
-        return max(1, torch.get_num_threads() // 4) if beside else None
+        encoding = self._picture.encoding
+        quick = encoding.codec == "libx264" and encoding.options["preset"] == CODECS["libx264"].default_preset
+        return max(1, torch.get_num_threads() // 4) if quick and self._worker.device.type == "cpu" else None
 
     def _pictures(self, segment: Segment) -> Iterator[tuple[PlannedFrame, Callable[[], av.VideoFrame]]]:
         """Yield the output frames of a segment, with what gives their pictures."""
@@ -175,23 +182,21 @@ class SegmentMaker:
         """The source frame of a number, not earlier than any that was asked for before."""
         frames = self._frames or self._read(self._source.frames(), 0)
         while number not in self._held:
-            frame = next(frames, None)
+            found, frame = next(frames, (None, None))
             if frame is None:
                 raise MediaError(f"{self._source.info.path}: ended earlier than when it was first read.")
-            if frame.number == number:  # others are repeated, or between two frames of a lower rate
-                self._held[number] = frame
+            if found == number:  # others are repeated, or between two frames of a lower rate
+                self._held[number] = self._hold(number, frame)
         return self._held[number]
 
-    def _read(self, frames: Iterator[SourceFrame], first: int) -> Ahead[_Held]:
-        """Read ahead from a frame on, of which the number is given."""
+    def _hold(self, number: int, frame: SourceFrame) -> _Held:
+        picture = adapted(frame.picture, self._picture.encoding.pixel_format, siting=self._picture.siting)
+        return _Held(number, picture, mean_luma(picture))
 
-        def held() -> Generator[_Held]:
-            for number, frame in enumerate(frames, first):
-                picture = adapted(frame.picture, self._picture.encoding.pixel_format, siting=self._picture.siting)
-                yield _Held(number, picture, mean_luma(picture))
-
+    def _read(self, frames: Iterator[SourceFrame], first: int) -> Ahead[tuple[int, SourceFrame]]:
+        """Read ahead, from a frame on of which the number is given."""
         self.close()
-        self._frames = Ahead(held())
+        self._frames = Ahead(item for item in enumerate(frames, first))
         return self._frames
 
     def _from_the_beginning(self, number: int) -> Iterator[SourceFrame]:
