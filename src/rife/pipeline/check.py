@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import chain, zip_longest
@@ -10,11 +11,13 @@ from pathlib import Path
 from typing import cast
 
 import av
+from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Stream
 
 from rife.errors import MediaError
 from rife.media.measure import TrackSpan, mean_luma, track_spans
+from rife.pipeline.ahead import Ahead
 from rife.pipeline.plan import Plan
 from rife.pipeline.workspace import SegmentRecord
 
@@ -135,12 +138,12 @@ class _Found:
 
 def _read_back(path: Path, expected: Expected, on_progress: Callable[[int], None] | None) -> _Found:
     found = _Found()
-    with av.open(str(path.absolute())) as file:
+    with av.open(str(path.absolute())) as file, closing(Ahead(_pictures(file))) as pictures:
         stream = file.streams.video[0]
         found.tick = stream.time_base or Fraction(1)
         found.header_seconds = None if stream.duration is None else stream.duration * found.tick
         plan = zip(expected.times, expected.luma, expected.made, strict=True)
-        for picture, entry in zip_longest(cast("Iterator[av.VideoFrame]", file.decode(stream)), plan):
+        for picture, entry in zip_longest(pictures, plan):
             found.frames += picture is not None
             found.planned += entry is not None
             if on_progress is not None:
@@ -160,6 +163,10 @@ def _read_back(path: Path, expected: Expected, on_progress: Callable[[int], None
             total, count = found.luma[made]
             found.luma[made] = total + mean_luma(picture) - luma, count + 1
     return found
+
+
+def _pictures(file: InputContainer) -> Generator[av.VideoFrame]:
+    yield from file.decode(file.streams.video[0])
 
 
 def _picture_problems(found: _Found, expected: Expected) -> Iterator[str]:

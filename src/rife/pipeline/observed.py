@@ -1,4 +1,4 @@
-"""A source while it is surveyed: what the survey does not keep, and a damaged end that shall not end the job."""
+"""A source while it is surveyed: read ahead; what the survey does not keep; a damaged end that does not end the job."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import av
 
 from rife.errors import MediaError, TruncatedMediaError
 from rife.media.source import Source, SourceFrame
+from rife.pipeline.ahead import Ahead
 
 
 class ObservedSource:
@@ -48,8 +49,9 @@ class ObservedSource:
             MediaError: the picture changes its size.
         """
         count = 0
+        ahead = Ahead(frame for frame in self._source.frames(from_pts=from_pts))
         try:
-            for frame in self._source.frames(from_pts=from_pts):
+            for frame in ahead:
                 picture = frame.picture
                 self.first = self.first or picture
                 if (picture.width, picture.height) != (self.first.width, self.first.height):
@@ -63,3 +65,5 @@ class ObservedSource:
                 yield frame
         except TruncatedMediaError as err:
             self.damage = err
+        finally:
+            ahead.close()
