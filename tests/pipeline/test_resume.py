@@ -9,7 +9,9 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,8 @@ from safetensors.torch import save_file
 from conftest import blending_network
 from rife.errors import JobError, MediaError
 from rife.interpolator import Interpolator
+from rife.media.reader import VideoReader
+from rife.media.source import SourceFrame
 from rife.pipeline import interpolate_video, work_folder
 from rife.pipeline import plan as plan_module
 from rife.specs import SPECS
@@ -74,6 +78,27 @@ def test_an_interrupted_job_ends_in_the_same_frames(
     assert (result.frames_resumed > 0) == bool(kept)
     assert frame_hashes(again) == frame_hashes(whole)
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted([source.name, whole.name, again.name])
+
+
+@pytest.mark.usefixtures("short_segments")
+def test_the_way_to_where_a_job_goes_on_can_be_interrupted(
+    tmp_path: Path, blender: Interpolator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be the whole film, in one step: who reads ahead would be waited for until it is done."""
+    source, output = Clip(frames=24).make(tmp_path), tmp_path / "again.mp4"
+    with pytest.raises(KeyboardInterrupt):
+        interpolate_video(source, output, interpolator=blender, on_progress=Interrupt(33))
+    readers: list[str] = []
+    frames = VideoReader.frames
+
+    def watched(self: VideoReader, *, from_pts: int | None = None) -> Iterator[SourceFrame]:
+        if from_pts is not None:
+            readers.append(threading.current_thread().name)
+        return (yield from frames(self, from_pts=from_pts))
+
+    monkeypatch.setattr(VideoReader, "frames", watched)
+    assert interpolate_video(source, output, interpolator=blender).frames_resumed > 0
+    assert readers == ["MainThread"]
 
 
 @pytest.mark.usefixtures("short_segments")
