@@ -224,9 +224,14 @@ def test_a_missing_library_names_its_extra(
 
 def test_auto_takes_what_is_fastest(published: IFNet, monkeypatch: pytest.MonkeyPatch) -> None:
     assert create_engine(published, precision="float32").label == "native float32"
-    monkeypatch.setattr("rife.engines.choice._host_features", lambda: {"avx512bf16"})
-    for found, expected in ((True, "openvino bf16"), (False, "native float32")):
-        monkeypatch.setattr("rife.engines.graphs.has_bf16", lambda found=found: found)
+    monkeypatch.setattr("rife.engines.choice._IS_X86", True)
+    monkeypatch.setattr("rife.engines.graphs.has_bf16", lambda: True)
+    for features, expected in (
+        ({"avx512bf16", "amx-bf16"}, "openvino bf16"),
+        ({"avx512bf16"}, "native float32"),
+        (set(), "native float32"),
+    ):
+        monkeypatch.setattr("rife.engines.choice._host_features", lambda features=features: features)
         assert create_engine(published).label == expected
 
 
@@ -286,7 +291,8 @@ def test_auto_does_without_an_openvino_that_cannot_be_loaded(
     def broken() -> bool:
         raise MissingExtraError(library="openvino", extra="cpu", purpose="engine openvino") from ImportError("no such")
 
-    monkeypatch.setattr("rife.engines.choice._host_features", lambda: {"avx512bf16"})
+    monkeypatch.setattr("rife.engines.choice._IS_X86", True)
+    monkeypatch.setattr("rife.engines.choice._host_features", lambda: {"avx512bf16", "amx-bf16"})
     monkeypatch.setattr("rife.engines.graphs.has_bf16", broken)
     assert create_engine(published).label == "native float32"
     assert "cannot be loaded (no such)" in caplog.text

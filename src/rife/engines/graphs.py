@@ -134,12 +134,12 @@ class GraphStore:
         if found is not None:
             self.read += 1
             return found
-        # The converted model reads the weights where they are: the piece has to outlive it.
+        # The converted model reads bf16 weights where they are, and so does its export: the piece outlives both.
         made = piece()
         compiled = core().compile_model(_converted(made, inputs), "CPU", self._config)
-        del made
         self.built += 1
         _keep(path, compiled)
+        del made
         return compiled
 
     def _from_disk(self, path: Path) -> openvino.CompiledModel | None:
