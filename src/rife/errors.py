@@ -31,6 +31,10 @@ class JobError(RifeError):
     """What was asked for cannot be done with this input, output, model or setting."""
 
 
+class EngineFaultError(RifeError):
+    """An engine computes something else than PyTorch does."""
+
+
 class FinishedFileError(RifeError):
     """A finished file is not what was planned; it is kept under a name that says so.
 

@@ -18,18 +18,19 @@ from torch import Tensor
 
 from rife.encoder import FrameFeatures
 from rife.engines.choice import create_engine, create_tile_engine
+from rife.engines.guard import GuardedEngines
 from rife.engines.protocol import Engine
 from rife.errors import JobError, ShapeError
 from rife.frames import FrameT, from_network, to_network
 from rife.ifnet import IFNet
-from rife.motion import Pair
+from rife.motion import Motion
 from rife.opacity import hidden_apart, opaque_layer, straight
 from rife.options import EngineName, FlowScale, Precision, Refine, Tile
 from rife.places import Window, padded
 from rife.prepared import PreparedFrame, divided
 from rife.specs import SPECS
 from rife.still import still_parts
-from rife.tiling import TILE_STEP_PX, Tiling, is_out_of_memory
+from rife.tiling import TILE_STEP_PX, Tiling
 from rife.timing import MAX_FACTOR, Clock, FactorClock, check_factor
 from rife.warp import resize
 from rife.weights.catalogue import DEFAULT_MODEL
@@ -95,9 +96,15 @@ class Interpolator:
         # Convolutions with few channels are several times faster on pixels whose channels lie side by side.
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.network = network.to(self.device).eval()
-        self.engine = create_engine(self.network, engine=engine, precision=precision)
+        whole = create_engine(self.network, engine=engine, precision=precision)
         # Others hold more of a frame whole: where the choice is free, PyTorch makes in tiles what is too large.
-        self._tile_engine = create_tile_engine(self.network, self.engine) if engine == "auto" else self.engine
+        tiled = create_tile_engine(self.network, whole) if engine == "auto" else whole
+        self._engines = GuardedEngines(self.network, whole, tiled, self.tiling)
+
+    @property
+    def engine(self) -> Engine:
+        """What runs the network on whole frames."""
+        return self._engines.whole
 
     @property
     def any_time(self) -> bool:
@@ -128,7 +135,7 @@ class Interpolator:
 
     def engine_for(self, size: tuple[int, int]) -> Engine:
         """What makes frames of a size (height, width)."""
-        return self.engine if self.tiling.side(size) is None else self._tile_engine
+        return self._engines.for_size(size)
 
     def identity(self, size: tuple[int, int]) -> str:
         """What made frames of a size (height, width) depend on: a hash of the weights, and the settings."""
@@ -238,11 +245,16 @@ class Interpolator:
         spec = self.network.spec
         if len(self._scales) == 1 or min(frame0.size) < _AUTO_MIN_SIDE_PX:
             return self._scales[0]
-        # Half the size is enough to measure, and reaches twice as far.
-        (half0, features0), (half1, features1) = (self._computed(f, 1.0, size=0.5) for f in (frame0, frame1))
-        pair = self.network.pair(half0, half1, 0.5, features0=features0, features1=features1)
         inside = Window(0, 0, *(side // 2 for side in frame0.size))
-        motion = self.engine_for(frame0.size).estimate(pair)
+
+        def estimated(engine: Engine) -> Motion:
+            # Half the size is enough to measure, and reaches twice as far.
+            (half0, features0), (half1, features1) = (
+                self._computed(frame, 1.0, engine, size=0.5) for frame in (frame0, frame1)
+            )
+            return engine.estimate(self.network.pair(half0, half1, 0.5, features0=features0, features1=features1))
+
+        motion = self._engines.run(frame0.size, estimated)
         flow = motion.at(inside, mask_accumulates=spec.mask_accumulates)[0][..., ::4, ::4]
         # Flow leads from the middle to one frame: twice that, and twice again for the halved size. The median is
         # the camera's motion; one fast object on a slow background would lose more there than it gains.
@@ -252,22 +264,17 @@ class Interpolator:
         return self._scales[min(steps, len(self._scales) - 1)]
 
     def _make(self, frame0: PreparedFrame, frame1: PreparedFrame, time: float, scale: float) -> Tensor:
-        (padded0, features0), (padded1, features1) = (self._computed(frame, scale) for frame in (frame0, frame1))
+        sources = frame0.whole, frame1.whole
+        return self._engines.make(frame0.size, sources, lambda engine: self._made(frame0, frame1, time, scale, engine))
+
+    def _made(self, frame0: PreparedFrame, frame1: PreparedFrame, time: float, scale: float, engine: Engine) -> Tensor:
+        (padded0, features0), (padded1, features1) = (
+            self._computed(frame, scale, engine) for frame in (frame0, frame1)
+        )
         pair = self.network.pair(
             padded0, padded1, time, features0=features0, features1=features1, refine=self.refine, flow_scale=scale
         )
-        while True:
-            try:
-                return self._made(pair, frame0, frame1, scale)
-            except (RuntimeError, MemoryError) as err:
-                if not is_out_of_memory(err):
-                    raise
-                shortage = str(err).splitlines()[0] if str(err) else type(err).__name__
-            # Here, not above: an error that is being handled holds on to all that it was raised in.
-            self.tiling.lower(frame0.size, reason=shortage)
-
-    def _made(self, pair: Pair, frame0: PreparedFrame, frame1: PreparedFrame, scale: float) -> Tensor:
-        tile, engine = self.tiling.side(frame0.size), self.engine_for(frame0.size)
+        tile = self.tiling.side(frame0.size)
         motion = engine.estimate(pair, flow_scale=scale, ensemble=self.ensemble, tile=tile)
         frame = Window(0, 0, *frame0.size)
         parts = []
@@ -279,13 +286,15 @@ class Interpolator:
             parts.append((window, merged))
         return frame.assembled(parts)
 
-    def _computed(self, frame: PreparedFrame, scale: float, *, size: float = 1.0) -> tuple[Tensor, FrameFeatures]:
+    def _computed(
+        self, frame: PreparedFrame, scale: float, engine: Engine, *, size: float = 1.0
+    ) -> tuple[Tensor, FrameFeatures]:
         """Picture at a relative size, padded for a flow scale, and its features: computed once for a frame."""
-        key = size, self.network.spec.pad_multiple_at(scale)
+        key = size, self.network.spec.pad_multiple_at(scale), engine.label
         if key not in frame.computed:
             picture, whole = padded(resize(frame.picture, size), key[1]), size == 1
             excess = padded(frame.excess, key[1]) if whole and frame.excess is not None else None
-            features = self.engine_for(frame.size).features(picture, refine=self.refine and whole, excess=excess)
+            features = engine.features(picture, refine=self.refine and whole, excess=excess)
             frame.computed[key] = picture, features
         return frame.computed[key]
 

@@ -22,14 +22,15 @@ class PreparedFrame:
             pure red, and networks were not trained on them.
         layer: straight colours and transparency (`rife.opacity`); None for frames without opacity. `picture` and
             `excess` are multiplied by opacity then.
-        computed: the padded picture and its features, by relative size and pad multiple; filled when first needed.
+        computed: the padded picture and its features, by relative size, pad multiple and engine; filled when first
+            needed.
     """
 
     whole: Tensor
     picture: Tensor
     excess: Tensor | None
     layer: Tensor | None = None
-    computed: dict[tuple[float, int], tuple[Tensor, FrameFeatures]] = field(default_factory=dict)
+    computed: dict[tuple[float, int, str], tuple[Tensor, FrameFeatures]] = field(default_factory=dict)
 
     @property
     def size(self) -> tuple[int, int]:

@@ -37,14 +37,18 @@ def run(folder: Path, *arguments: str) -> list[str]:
     return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.splitlines()
 
 
-def test_what_was_kept_is_damaged(tmp_path: Path) -> None:
+@pytest.mark.parametrize("files", ["*.nbi", "*.nbc"])
+@pytest.mark.parametrize("damage", ["empty", "cut off", "a byte"])
+def test_a_damaged_file_is_compiled_again(files: str, damage: str, tmp_path: Path) -> None:
+    """Machine code with another byte in it would do anything."""
     assert run(tmp_path) == ["0.5"]
-    kept = list(tmp_path.rglob("*.nbi"))
-    assert kept
-    for path in kept:
-        path.write_bytes(b"")
+    (path,) = tmp_path.rglob(files)
+    content = path.read_bytes()
+    at = len(content) // 2
+    changed = content[:at] + bytes([content[at] ^ 0x10]) + content[at + 1 :]
+    path.write_bytes({"empty": b"", "cut off": content[:at], "a byte": changed}[damage])
     warning, result = run(tmp_path)
-    assert "compiled kernels are not kept" in warning
+    assert "A compiled kernel is compiled again: its file is damaged" in warning
     assert result == "0.5"
     assert run(tmp_path) == ["0.5"]
 
