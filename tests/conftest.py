@@ -46,7 +46,7 @@ def _same_random_numbers() -> None:
 def _auto_is_pytorch(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """A test that names no engine runs PyTorch in float32, whatever the processor would choose."""
     if request.node.get_closest_marker("chooses_engine") is None:
-        monkeypatch.setattr("rife.engines.choice._fastest", lambda precision: "torch")
+        monkeypatch.setattr("rife.engines.choice._fastest", lambda precision: ("torch", "of the tests"))
 
 
 @pytest.fixture(scope="session")

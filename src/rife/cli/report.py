@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 failed, 2 bad usage, 130 interrupted.
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import time
 from collections.abc import Iterator
@@ -65,7 +66,9 @@ class Reporter:
 
     @contextmanager
     def errors(self) -> Iterator[None]:
-        """Turn errors and Ctrl-C into a message and an exit code."""
+        """Turn errors and Ctrl-C into a message and an exit code, and what the package logs into warnings."""
+        log, handler = logging.getLogger("rife"), _WarningHandler(self)
+        log.addHandler(handler)
         try:
             yield
         except RifeError as err:
@@ -81,6 +84,8 @@ class Reporter:
             told = f"Finished parts are in {self._work}; the same command goes on." if kept else "Nothing was kept."
             self._fail("interrupted", f"Interrupted. {told}")
             raise typer.Exit(EXIT_INTERRUPTED) from err
+        finally:
+            log.removeHandler(handler)
 
     @contextmanager
     def unfinished(self, work: Path) -> Iterator[None]:
@@ -163,6 +168,17 @@ class Reporter:
         self.event(event, message=message)
         if not self.json_lines:
             typer.echo(f"rife: {message}", err=True)
+
+
+class _WarningHandler(logging.Handler):
+    """Hands what is logged to a reporter."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        super().__init__(logging.WARNING)
+        self._reporter = reporter
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._reporter.warn(record.getMessage())
 
 
 def _gigabytes(size_bytes: int) -> str:
