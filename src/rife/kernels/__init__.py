@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -21,3 +22,24 @@ def kernels(name: str) -> ModuleType | None:
     except Exception as err:  # whatever a library that does not fit raises
         _log.warning("PyTorch does the work of kernels: Numba is installed, and cannot be loaded (%s).", err)
         return None
+
+
+def passes(what: str, self_test: Callable[[], bool]) -> bool:
+    """Run a self-test of kernels; say so where they are wrong on this machine.
+
+    Args:
+        what: the kernels do, for the message.
+        self_test: whether they return, for a small input, what PyTorch returns.
+    """
+    try:
+        right, reason = self_test(), "another result than PyTorch's"
+    except Exception as err:  # whatever a compiler raises on a machine that it does not know
+        right, reason = False, f"{type(err).__name__}: {err}"
+    if not right:
+        _log.warning(
+            "Kernels for %s failed their self-test (%s). PyTorch does their work. "
+            "Please report this, with what `rife doctor` prints.",
+            what,
+            reason,
+        )
+    return right
