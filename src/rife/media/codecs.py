@@ -82,25 +82,25 @@ class Container:
         muxer: FFmpeg's name for the kind of file.
         codec: encoder where none is asked for.
         alpha_codec: encoder for pictures with transparency, where the usual one cannot hold it.
-        cannot_hold: prefixes of codecs that the container is said to hold, but that it or most players do not.
         tick: seconds to which it rounds times; 0 where it keeps them as they are.
     """
 
     muxer: str
     codec: str
     alpha_codec: str | None = None
-    cannot_hold: tuple[str, ...] = ()
     tick: Fraction = Fraction(0)
 
 
 _MILLISECOND = Fraction(1, 1000)
-_MP4 = Container("mp4", "libx264", cannot_hold=("pcm_",))
+_MP4 = Container("mp4", "libx264")
 CONTAINERS = {
     ".mp4": _MP4,
     ".m4v": _MP4,
     ".mov": Container("mov", "libx264", alpha_codec="prores_ks"),
     ".mkv": Container("matroska", "libx264", alpha_codec="ffv1", tick=_MILLISECOND),
     ".webm": Container("webm", "libvpx-vp9", alpha_codec="libvpx-vp9", tick=_MILLISECOND),
+    ".3gp": Container("3gp", "libx264"),
+    ".3g2": Container("3g2", "libx264"),
 }
 """Video files that can be written, by ending."""
 
