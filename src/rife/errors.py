@@ -31,6 +31,10 @@ class JobError(RifeError):
     """What was asked for cannot be done with this input, output, model or setting."""
 
 
+class OptionError(JobError, ValueError):
+    """A setting has a value that cannot be, or contradicts another one, whatever the input is."""
+
+
 class FinishedFileError(RifeError):
     """A finished file is not what was planned; it is kept under a name that says so.
 

@@ -182,7 +182,7 @@ def _add_video(file: OutputContainer, sample: VideoStream, picture: Picture) -> 
         context.codec_tag = "hvc1"  # what Apple's players ask for
     context.framerate = picture.frame_rate.limit_denominator(10_000)
     video.time_base = picture.time_base
-    copy_colour(adapted(picture.first, picture.encoding.pixel_format, siting=picture.siting), video)
+    copy_colour(adapted(picture.first, picture.encoding.pixel_format, siting=picture.siting), context)
     if picture.sample_aspect_ratio:
         context.sample_aspect_ratio = picture.sample_aspect_ratio
     if picture.display_matrix is not None:

@@ -18,6 +18,7 @@ from av.bitstream import BitStreamFilterContext
 from av.container import OutputContainer
 from av.packet import Packet
 from av.stream import Disposition, Stream
+from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 AnyStream = TypeVar("AnyStream", bound=Stream)
@@ -32,6 +33,9 @@ _REFUSALS = (av.FFmpegError, ValueError, OverflowError)
 
 _KNOWS_MORE_THAN_IT_SAYS = ("matroska",)
 """Muxers that take codecs by their tags in AVI and WAV, and answer no to those who ask by codec alone, as PyAV does."""
+
+_SAME_TAGS = ("avi", "asf", "wav", "matroska,webm")
+"""Formats whose codec tags are those of AVI and WAV, which Matroska uses for what it has no name for."""
 
 _ATTACHED = b"what a file beside the tracks holds"
 
@@ -71,18 +75,24 @@ def copied_stream(file: OutputContainer, stream: AnyStream) -> AnyStream:
     return copy
 
 
-def coded_stream(file: OutputContainer, encoder: av.Codec) -> VideoStream:
-    """Create a picture track of a codec, without an encoder and without parameters.
+def coded_stream(file: OutputContainer, encoder: VideoCodecContext) -> VideoStream:
+    """Create a picture track for the packets of an encoder, where the muxer does not admit to take its codec.
+
+    Args:
+        file: not yet begun; of a muxer of `_KNOWS_MORE_THAN_IT_SAYS`.
+        encoder: open.
 
     Raises:
-        ValueError: the muxer does not take the codec.
+        ValueError: the muxer is another one.
     """
     with _placeholder("video") as placeholder:
-        copy = cast("VideoStream", file.add_stream_from_template(placeholder))
+        track = cast("VideoStream", file.add_stream_from_template(placeholder))
     # PyAV's stubs leave out that a codec may stand for a stream.
-    BitStreamFilterContext("null", cast("Stream", encoder), copy)
-    copy.codec_context.codec_tag = _NO_TAG
-    return copy
+    BitStreamFilterContext("null", cast("Stream", encoder.codec), track)
+    context = track.codec_context
+    context.width, context.height, context.pix_fmt = encoder.width, encoder.height, encoder.pix_fmt
+    context.extradata, context.codec_tag = encoder.extradata, encoder.codec_tag
+    return track
 
 
 @contextmanager
@@ -132,20 +142,10 @@ def header_of(muxer: str, stream: Stream) -> bytes:
         return memory.getvalue()
 
 
-def holds_codec(muxer: str, encoder: av.Codec) -> bool:
-    """Whether a kind of file holds what a video encoder makes."""
-    with trial(muxer, "normal") as (file, _):
-        if encoder.canonical_name in {_canonical_name(name) for name in file.supported_codecs}:
-            return True
-        if muxer not in _KNOWS_MORE_THAN_IT_SAYS:
-            return False
-        try:
-            track = coded_stream(file, encoder)
-            track.width = track.height = 64
-            file.start_encoding()
-        except _REFUSALS:
-            return False
-    return True
+def admits(muxer: str, codec: av.Codec) -> bool:
+    """Whether a kind of file says that it holds a codec; some hold more."""
+    with trial(muxer) as (file, _):
+        return codec.canonical_name in {_canonical_name(name) for name in file.supported_codecs}
 
 
 def holds_attachments(muxer: str) -> bool:
@@ -195,7 +195,8 @@ def _stream_like(file: OutputContainer, stream: AnyStream) -> AnyStream:
         copy = cast("AnyStream", file.add_stream_from_template(placeholder))
     BitStreamFilterContext("null", stream, copy)
     copy.time_base = stream.time_base
-    copy.codec_context.codec_tag = _NO_TAG
+    if stream.container.format.name not in _SAME_TAGS:
+        copy.codec_context.codec_tag = _NO_TAG
     return copy
 
 
