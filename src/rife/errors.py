@@ -35,6 +35,10 @@ class EngineFaultError(RifeError):
     """An engine computes something else than PyTorch does."""
 
 
+class OptionError(JobError, ValueError):
+    """A setting has a value that cannot be, or contradicts another one, whatever the input is."""
+
+
 class FinishedFileError(RifeError):
     """A finished file is not what was planned; it is kept under a name that says so.
 

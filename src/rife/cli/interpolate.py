@@ -25,8 +25,8 @@ def interpolate(
         typer.Option(
             "--output",
             "-o",
-            help="File to write (mp4, mkv, mov, webm, gif, webp, apng, y4m), folder or pattern for pictures, or - for "
-            "y4m on standard output; by default beside INPUT, with the factor in its name.",
+            help="File to write (mp4, mkv, mov, webm, 3gp, gif, webp, apng, y4m), folder or pattern for pictures, or - "
+            "for y4m on standard output; by default beside INPUT, with the factor in its name.",
         ),
     ] = None,
     factor: Annotated[

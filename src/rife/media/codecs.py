@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -11,7 +10,8 @@ from pathlib import Path
 import av
 import torch
 
-from rife.errors import JobError, MediaError
+from rife.errors import JobError, MediaError, OptionError
+from rife.media.encoders import container_holds, preset_problem, taken_formats
 from rife.media.formats import encoder_formats, has_alpha, working_format
 from rife.media.hdr import StaticHdr, encoder_options
 from rife.media.matrices import check_matrix
@@ -82,25 +82,25 @@ class Container:
         muxer: FFmpeg's name for the kind of file.
         codec: encoder where none is asked for.
         alpha_codec: encoder for pictures with transparency, where the usual one cannot hold it.
-        cannot_hold: prefixes of codecs that the container is said to hold, but that it or most players do not.
         tick: seconds to which it rounds times; 0 where it keeps them as they are.
     """
 
     muxer: str
     codec: str
     alpha_codec: str | None = None
-    cannot_hold: tuple[str, ...] = ()
     tick: Fraction = Fraction(0)
 
 
 _MILLISECOND = Fraction(1, 1000)
-_MP4 = Container("mp4", "libx264", cannot_hold=("pcm_",))
+_MP4 = Container("mp4", "libx264")
 CONTAINERS = {
     ".mp4": _MP4,
     ".m4v": _MP4,
     ".mov": Container("mov", "libx264", alpha_codec="prores_ks"),
     ".mkv": Container("matroska", "libx264", alpha_codec="ffv1", tick=_MILLISECOND),
     ".webm": Container("webm", "libvpx-vp9", alpha_codec="libvpx-vp9", tick=_MILLISECOND),
+    ".3gp": Container("3gp", "libx264"),
+    ".3g2": Container("3g2", "libx264"),
 }
 """Video files that can be written, by ending."""
 
@@ -157,21 +157,24 @@ def container_for(path: Path) -> Container:
 
 
 def check_holds(path: Path, settings: EncodeSettings) -> None:
-    """Refuse an encoder whose stream this kind of file does not hold, before anything is done.
+    """Refuse an encoder whose stream this kind of file does not hold, and a preset that it does not have.
 
     Raises:
         MediaError: an ending that cannot be written.
-        JobError: the file does not hold it.
+        OptionError: the file does not hold it, or there is no such preset.
     """
     container = container_for(path)
-    if settings.codec is None:
-        return
-    name = _encoder(settings.codec).canonical_name
-    with av.open(os.devnull, "w", format=container.muxer) as file:
-        if name not in file.supported_codecs:
-            raise JobError(
-                f"{path}: a {path.suffix} file does not hold what {settings.codec} makes. Take .mkv or .mov."
-            )
+    codec = settings.codec or container.codec
+    _encoder(codec)
+    row = CODECS.get(codec, Codec())
+    if settings.codec is not None and not container_holds(container.muxer, codec):
+        able = [suffix for suffix, other in CONTAINERS.items() if container_holds(other.muxer, codec)]
+        advice = f"Take {' or '.join(able)}." if able else "No output can; take another encoder."
+        raise OptionError(f"{path}: a {path.suffix} file does not hold what {codec} makes. {advice}")
+    if settings.preset is not None and row.preset:
+        expected = preset_problem(codec, row.preset, settings.preset, options=row.options)
+        if expected is not None:
+            raise OptionError(f"preset: {codec} expects {expected}, got {settings.preset!r}.")
 
 
 def check_settings(settings: EncodeSettings) -> None:
@@ -215,7 +218,7 @@ def encoding_for(
     name = settings.codec or (container.alpha_codec if alpha and container.alpha_codec else container.codec)
     row = CODECS.get(name, Codec())
     _encoder(name)
-    formats = encoder_formats(name, path.suffix)
+    formats = list(taken_formats(name, tuple(encoder_formats(name, path.suffix))))
     if settings.pixel_format is not None:
         if settings.pixel_format not in formats:
             raise JobError(f"{name}: does not take {settings.pixel_format}; expected one of {', '.join(formats)}.")

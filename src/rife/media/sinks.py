@@ -26,6 +26,9 @@ _ANIMATED = {".gif": GIF_FORMATS, ".apng": tuple(APNG_FORMATS), ".webp": WEBP_FO
 _KIND_OF_ENDING = {".png": "png", ".jpg": "jpg", ".jpeg": "jpg", ".webp": "webp", ".tif": "tiff", ".tiff": "tiff"}
 _STREAM_ENDING = ".y4m"
 
+PICTURE_TARGETS = f"{', '.join((*_ANIMATED, _STREAM_ENDING))}, a folder or a pattern of pictures, or - for y4m"
+"""What can be written picture by picture, in words."""
+
 
 def is_picture_target(target: Target) -> bool:
     """Whether an output is written picture by picture, and not by the writer of video files.

@@ -1,11 +1,16 @@
-"""The source's other tracks, chapters and titles: copied packet by packet into the output, never encoded again."""
+"""The source's other tracks, chapters and titles: copied packet by packet into the output.
+
+Whether an output holds a track, its muxer is asked. Text that it takes in another form only is converted; nothing else
+is encoded again.
+"""
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from math import floor
+from pathlib import Path
 
 import av
 from av.container import OutputContainer
@@ -15,14 +20,33 @@ from av.stream import AttachmentStream, Disposition, Stream
 from rife.errors import MediaError
 from rife.media.codecs import CONTAINERS
 from rife.media.measure import TrackSpan, track_spans
+from rife.media.muxers import (
+    Strictness,
+    copied_stream,
+    holds,
+    holds_attachments,
+    holds_cover,
+    needed_strictness,
+    reason_of,
+)
 from rife.media.reader import VideoReader
 from rife.media.stretch import StretchedSound
+from rife.media.subtitles import ConvertedSubtitles, form_for, is_text
 from rife.options import Sound
 
-_HOLDS_FILES = (".mkv",)
-_HOLDS_COVERS = (".mp4", ".m4v", ".mov")
 _LATEST_TICK = 2**60
-_PICTURE_TYPES = {"mjpeg": ("cover.jpg", "image/jpeg"), "png": ("cover.png", "image/png")}
+_LONGEST_SECONDS = 86400
+"""A packet that says to last longer says nothing: bitmap subtitles without an end do."""
+
+_PICTURE_TYPES = {
+    "mjpeg": ("cover.jpg", "image/jpeg"),
+    "png": ("cover.png", "image/png"),
+    "gif": ("cover.gif", "image/gif"),
+    "bmp": ("cover.bmp", "image/bmp"),
+    "tiff": ("cover.tiff", "image/tiff"),
+    "webp": ("cover.webp", "image/webp"),
+}
+"""Names and types of covers that are attached as files."""
 
 
 class CopiedTracks:
@@ -42,6 +66,7 @@ class CopiedTracks:
         self._sound = sound
         self._copies: dict[int, Stream] = {}
         self._stretched: list[StretchedSound] = []
+        self._converted: list[ConvertedSubtitles] = []
         self._dropped: set[int] = set()
         self._incomplete: set[int] = set()
         self._left_out: set[int] = set()
@@ -49,7 +74,8 @@ class CopiedTracks:
     @property
     def written(self) -> list[int]:
         """Numbers of the source's tracks that have one in the output."""
-        return sorted([*self._copies, *(sound.source_index for sound in self._stretched)])
+        encoded = (*(sound.source_index for sound in self._stretched), *(text.source_index for text in self._converted))
+        return sorted([*self._copies, *encoded])
 
     def begin_again(self, *, without: set[int], why: str) -> None:
         """Forget what was done for a file that could not be written.
@@ -61,6 +87,7 @@ class CopiedTracks:
         self.notes.clear()
         self._copies.clear()
         self._stretched.clear()
+        self._converted.clear()
         self._dropped.clear()
         self._incomplete.clear()
         self._left_out = without
@@ -72,8 +99,18 @@ class CopiedTracks:
         """Name every track."""
         return [_label(stream) for stream in self._source.other_streams]
 
+    def strictness(self, suffix: str) -> Strictness:
+        """How far the muxer of an output has to go to hold the tracks.
+
+        Args:
+            suffix: ending of the output.
+        """
+        muxer = CONTAINERS[suffix].muxer
+        copied = (stream for stream in self._source.other_streams if stream.type == "audio" and self._slowdown == 1)
+        return "experimental" if "experimental" in {needed_strictness(muxer, stream) for stream in copied} else "normal"
+
     def add_to(self, file: OutputContainer, suffix: str) -> None:
-        """Create the tracks in an output file that has its picture track.
+        """Create the tracks in an output file that has its picture track, and was opened with `strictness`.
 
         Args:
             file: not yet begun.
@@ -82,8 +119,8 @@ class CopiedTracks:
         container = self._source.container
         chapters = container.chapters()
         for stream in self._source.other_streams:
-            if stream.index in self._left_out or (stream.type == "data" and chapters):
-                continue  # MP4 keeps the titles of its chapters in such a track
+            if stream.index in self._left_out or self._is_known_otherwise(stream):
+                continue
             why_not = self._add(file, stream, suffix)
             if why_not:
                 self.notes.append(f"{_label(stream)} is not copied: {why_not}")
@@ -102,7 +139,8 @@ class CopiedTracks:
     def packets(self) -> Iterator[Packet[Stream]]:
         """Yield the packets of all tracks, ready to be written, nearly in the order of their times."""
         sounds = (self._slower(stretched) for stretched in self._stretched)
-        return heapq.merge(self._copied(), *sounds, key=decoding_seconds)
+        texts = (self._text(converted) for converted in self._converted)
+        return heapq.merge(self._copied(), *sounds, *texts, key=decoding_seconds)
 
     def _copied(self) -> Iterator[Packet[Stream]]:
         decoded_at: dict[int, int] = {}
@@ -114,6 +152,8 @@ class CopiedTracks:
                     continue
                 if self._slowdown != 1:
                     _scale(packet, self._slowdown)
+                if packet.duration and packet.duration * packet.time_base > _LONGEST_SECONDS:
+                    packet.duration = 0
                 dts = packet.dts or 0
                 # No container takes times that fall back; what comes after such a packet is good again.
                 if dts < decoded_at.get(index, dts) or abs(dts) > _LATEST_TICK:
@@ -130,15 +170,36 @@ class CopiedTracks:
         try:
             yield from sound.packets()
         except (av.FFmpegError, MediaError, ValueError) as err:
-            self._miss(sound.source_index, str(err))
+            self._miss(sound.source_index, reason_of(err))
         if sound.damaged_packets:
             self._miss(sound.source_index, f"{sound.damaged_packets} of its packets are damaged, or fall back in time")
+
+    def _text(self, text: ConvertedSubtitles) -> Iterator[Packet[Stream]]:
+        try:
+            yield from text.packets()
+        except (av.FFmpegError, MediaError, ValueError) as err:
+            self._miss(text.source_index, reason_of(err))
+        if text.lost:
+            label = _label(self._stream(text.source_index))
+            lost = ", ".join(sorted(text.lost))
+            self.notes.append(f"{label}: lost in {text.form}: {lost}; the text and its times are kept")
+
+    def _stream(self, index: int) -> Stream:
+        return next(stream for stream in self._source.other_streams if stream.index == index)
+
+    def _is_known_otherwise(self, stream: Stream) -> bool:
+        """Whether all that a track says is written elsewhere: titles of chapters in MP4, and timecodes."""
+        if stream.type != "data":
+            return False
+        timecode = stream.metadata.get("timecode")
+        return bool(self._source.container.chapters()) or (
+            timecode is not None and timecode == self._source.stream.metadata.get("timecode")
+        )
 
     def _miss(self, index: int, why: str) -> None:
         """Note once that something of a track of the source is not in the output."""
         if index not in self._incomplete:
-            stream = next(stream for stream in self._source.other_streams if stream.index == index)
-            self.notes.append(f"{_label(stream)} is not whole: {why}")
+            self.notes.append(f"{_label(self._stream(index))} is not whole: {why}")
         self._incomplete.add(index)
 
     def sound_spans(self) -> tuple[TrackSpan | None, ...]:
@@ -168,9 +229,10 @@ class CopiedTracks:
 
     def _add(self, file: OutputContainer, stream: Stream, suffix: str) -> str:
         """Create one track; the reason if that cannot be."""
+        muxer = CONTAINERS[suffix].muxer
         if isinstance(stream, AttachmentStream):
-            if suffix not in _HOLDS_FILES:
-                return f"{suffix} cannot hold attached files; .mkv can"
+            if not holds_attachments(muxer):
+                return f"{suffix} cannot hold attached files{_others(suffix, holds_attachments)}"
             file.add_attachment(stream.name or "attachment", stream.mimetype or "application/octet-stream", stream.data)
             return ""
         if stream.disposition & Disposition.attached_pic:
@@ -180,44 +242,84 @@ class CopiedTracks:
         slower = stream.type == "audio" and self._slowdown != 1
         if slower and self._sound == "drop":
             return "the output is slower; --audio stretch keeps sound"
-        name = _codec_name(stream)
-        if not slower and (name not in file.supported_codecs or name.startswith(CONTAINERS[suffix].cannot_hold)):
-            return f"{suffix} cannot hold it; .mkv can"
         try:
             if slower:
                 self._stretched.append(StretchedSound(self._source, stream, file, slowdown=self._slowdown))
                 return ""
-            copy = file.add_stream_from_template(stream)
+            if not holds(muxer, stream, strictness=self.strictness(suffix)):
+                return self._convert(file, stream, suffix)
+            copy = copied_stream(file, stream)
         except (av.FFmpegError, ValueError) as err:
-            return str(err)
+            return reason_of(err)
         copy.metadata.update(stream.metadata)
         copy.disposition = stream.disposition
         self._copies[stream.index] = copy
         return ""
 
+    def _convert(self, file: OutputContainer, stream: Stream, suffix: str) -> str:
+        """Create a track for text in another form; the reason if it is no text, or there is no such form."""
+        form = form_for(CONTAINERS[suffix].muxer, stream) if is_text(stream) else None
+        if form is None:
+            return f"{suffix} cannot hold it{_others(suffix, lambda muxer: holds(muxer, stream))}"
+        text = ConvertedSubtitles(self._source, stream, file, form=form, slowdown=self._slowdown)
+        self._converted.append(text)
+        self.notes.append(f"{_label(stream)} is converted to {form}: {suffix} holds text in that form")
+        return ""
+
     def _add_cover(self, file: OutputContainer, stream: Stream, suffix: str) -> str:
-        if suffix in _HOLDS_COVERS:
-            try:
-                copy = file.add_stream_from_template(stream, opaque=True)
-            except (av.FFmpegError, ValueError) as err:
-                return str(err)
+        """Create a cover, in the container's own way or as an attached file; the reason if neither can be."""
+        try:
+            cover = next((packet for packet in self._source.packets([stream.index]) if packet.size), None)
+        except MediaError as err:
+            return str(err)
+        if cover is None:
+            return "it holds no picture"
+        muxer, kind = CONTAINERS[suffix].muxer, _PICTURE_TYPES.get(_codec_name(stream))
+        if holds_cover(muxer, stream, cover):
+            copy = copied_stream(file, stream)
+            copy.metadata.update(stream.metadata)
             copy.disposition = stream.disposition
             self._copies[stream.index] = copy
             return ""
-        if suffix in _HOLDS_FILES and _codec_name(stream) in _PICTURE_TYPES:
-            name, kind = _PICTURE_TYPES[_codec_name(stream)]
-            try:
-                data = b"".join(bytes(packet) for packet in self._source.packets([stream.index]))
-            except MediaError as err:
-                return str(err)
-            file.add_attachment(stream.metadata.get("filename", name), kind, data)
+        if kind is not None and holds_attachments(muxer):
+            name, media_type = kind
+            file.add_attachment(stream.metadata.get("filename", name), media_type, bytes(cover))
             return ""
-        return f"{suffix} cannot hold it"
+
+        def can_hold(other: str) -> bool:
+            return holds_cover(other, stream, cover) or (kind is not None and holds_attachments(other))
+
+        return f"{suffix} cannot hold covers{_others(suffix, can_hold)}"
+
+
+def container_with_sound(path: Path, usual: str) -> str:
+    """The ending of a video file that holds all sound of a source.
+
+    Args:
+        path: the source; what is no video file has no sound.
+        usual: the ending to take if it can be.
+    """
+    try:
+        with VideoReader(path) as source:
+            sounds = [stream for stream in source.other_streams if stream.type == "audio"]
+            for suffix in (usual, ".mkv", ".mov", ".mp4"):
+                if all(needed_strictness(CONTAINERS[suffix].muxer, sound) is not None for sound in sounds):
+                    return suffix
+    except MediaError:
+        pass
+    return usual
 
 
 def decoding_seconds(packet: Packet[Stream]) -> Fraction:
     """When a decoder needs a packet."""
     return (packet.dts if packet.dts is not None else packet.pts or 0) * packet.time_base
+
+
+def _others(suffix: str, can_hold: Callable[[str], bool]) -> str:
+    """Say which other outputs hold what this one does not; each of them was tried."""
+    endings = {row.muxer: ending for ending, row in reversed(CONTAINERS.items())}
+    able = [ending for muxer, ending in reversed(endings.items()) if ending != suffix and can_hold(muxer)]
+    return f"; {' and '.join(able)} can" if able else ", and no other output can"
 
 
 def _codec_name(stream: Stream) -> str:

@@ -24,6 +24,7 @@ from rife.media.colour import is_interlaced
 from rife.media.formats import losses
 from rife.media.hdr import read_static_hdr
 from rife.media.opening import open_source
+from rife.media.picture_records import lost_records
 from rife.media.reader import VideoReader
 from rife.media.sinks import is_picture_target, sink_for, target_formats
 from rife.media.source import Source
@@ -299,6 +300,8 @@ class _Job:
             hdr = None if self._file is None else read_static_hdr(first)
             encoding = encoding_for(self._output, self._settings.encode, first=first, siting=siting, hdr=hdr)
         notes = [*losses(first.format.name, encoding.pixel_format), *encoding.notes]
+        if self._file is not None and not is_picture_target(self._output):
+            notes += lost_records(self._file.stream, first, muxer=container_for(self._output).muxer)
         if is_interlaced(first):
             notes.append("the source is interlaced, and each frame is taken as one picture; deinterlace it first")
         picture = Picture(
@@ -318,7 +321,7 @@ class _Job:
         records = [record for _, record in parts.finished(meter)]
         with parts.work.joining(target) as temporary:
             deepest = max(record.reordering for record in records)
-            assemble(
+            lost = assemble(
                 temporary, partial(parts.timed, records), reordering=deepest, picture=parts.picture, tracks=self._tracks
             )
             check = self._checked(temporary, parts.plan, records)
@@ -329,7 +332,7 @@ class _Job:
                 told = "; ".join(check.problems)
                 raise FinishedFileError(f"{target}: not as planned: {told}. The file is kept as {failed}.", check=check)
             check_not_in_the_way(target, self._settings)
-        return check, [] if self._tracks is None else self._tracks.notes
+        return check, [*lost, *([] if self._tracks is None else self._tracks.notes)]
 
     def _checked(self, path: Path, plan: Plan, records: list[SegmentRecord]) -> FinishedCheck:
         started = time.perf_counter()

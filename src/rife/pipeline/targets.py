@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from rife.errors import JobError, MediaError
+from rife.errors import JobError, MediaError, OptionError
 from rife.media.codecs import CONTAINERS, check_holds
 from rife.media.sequence import is_sequence
-from rife.media.sinks import check_target, is_picture_target
+from rife.media.sinks import PICTURE_TARGETS, check_target, is_picture_target
+from rife.media.tracks import container_with_sound
 from rife.pipeline.records import JobSettings
 
 STANDARD_STREAM = Path("-")
@@ -16,14 +17,23 @@ STANDARD_STREAM = Path("-")
 
 
 def default_output(source: Path, settings: JobSettings | None = None) -> Path:
-    """Name the output where none is given: beside the source, with what is done in its name."""
+    """Name the output where none is given: beside the source, with what is done in its name.
+
+    A video file keeps its ending where that is one of an output that holds its sound.
+    """
     source = source if source.name else source.absolute()
-    suffix = source.suffix if source.suffix.lower() in CONTAINERS else ".mkv"
+    suffix = _suffix_for(source)
     done = (settings or JobSettings()).short_name
     if source.is_dir():
         return source.with_name(f"{source.name}_{done}.mp4")
     stem = source.parent.resolve().name if is_sequence(source) else source.stem
     return source.with_name(f"{'video' if source == STANDARD_STREAM else stem}_{done}{suffix}")
+
+
+def _suffix_for(source: Path) -> str:
+    usual = source.suffix.lower() if source.suffix.lower() in CONTAINERS else ".mkv"
+    suffix = container_with_sound(source, usual) if source.is_file() else usual
+    return source.suffix if suffix == source.suffix.lower() else suffix
 
 
 def partial_name(output: Path) -> Path:
@@ -71,6 +81,10 @@ def check_not_in_the_way(output: Path, settings: JobSettings) -> None:
 
 
 def _check_file(source: Path, output: Path, settings: JobSettings) -> None:
+    if output.suffix.lower() not in CONTAINERS:
+        raise OptionError(
+            f"{output}: {output.suffix} files are not written; expected {', '.join(CONTAINERS)}, {PICTURE_TARGETS}."
+        )
     check_holds(output, settings.encode)
     if settings.image_format != "png":
         raise JobError(f"{output}: --image-format is for folders of pictures. Name a folder, or leave it out.")
