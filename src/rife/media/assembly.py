@@ -12,10 +12,8 @@ from pathlib import Path
 from typing import cast
 
 import av
-import numpy as np
 from av.container import OutputContainer
 from av.packet import Packet
-from av.sidedata.sidedata import SideDataContainer
 from av.stream import Stream
 from av.video.stream import VideoStream
 
@@ -65,16 +63,6 @@ class Picture:
     metadata: dict[str, str]
     siting: Siting | None = None
     display_matrix: tuple[int, ...] | None = None
-
-
-def display_matrix_of(picture: av.VideoFrame) -> tuple[int, ...] | None:
-    """Rotation and mirroring of a decoded picture, or None."""
-    try:
-        # The attribute's stub knows one kind of side data only.
-        matrix = cast("SideDataContainer", picture.side_data).get("DISPLAYMATRIX")
-    except ValueError:  # PyAV cannot list the side data of a picture with EXIF
-        return None
-    return None if matrix is None else tuple(np.frombuffer(bytes(matrix), "=i4").tolist())
 
 
 def assemble(

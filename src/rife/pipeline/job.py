@@ -18,13 +18,14 @@ from tempfile import TemporaryDirectory
 from rife.analysis.survey import read_cuts, survey
 from rife.errors import FinishedFileError, JobError, MediaError, TruncatedMediaError
 from rife.interpolator import Interpolator, load
-from rife.media.assembly import Picture, assemble, display_matrix_of
+from rife.media.assembly import Picture, assemble
 from rife.media.codecs import EncodeSettings, container_for, encoding_for, intermediate_for
 from rife.media.colour import is_interlaced
 from rife.media.formats import losses
 from rife.media.hdr import read_static_hdr
 from rife.media.opening import open_source
 from rife.media.reader import VideoReader
+from rife.media.side_data import display_matrix_of, has_other_view
 from rife.media.sinks import is_picture_target, sink_for, target_formats
 from rife.media.source import Source
 from rife.media.spool import Spool
@@ -301,6 +302,8 @@ class _Job:
         notes = [*losses(first.format.name, encoding.pixel_format), *encoding.notes]
         if is_interlaced(first):
             notes.append("the source is interlaced, and each frame is taken as one picture; deinterlace it first")
+        if has_other_view(first):
+            notes.append("the video has a second view, for the other eye, which is not kept: the output is flat")
         picture = Picture(
             encoding=encoding,
             first=first,
