@@ -37,7 +37,7 @@ from rife.pipeline.identity import check_unchanged, job_identity, state_of
 from rife.pipeline.meter import Meter
 from rife.pipeline.observed import ObservedSource
 from rife.pipeline.parts import Parts
-from rife.pipeline.pictures import check_pictures, picture_spec, write_pictures
+from rife.pipeline.pictures import check_pictures, picture_spec, turn_notes, write_pictures
 from rife.pipeline.plan import Plan
 from rife.pipeline.records import JobSettings, Progress, VideoResult
 from rife.pipeline.targets import (
@@ -369,7 +369,7 @@ class _Job:
                     f"{target}: {sink.frames_written} pictures were made, expected {parts.plan.output_frames}."
                 )
             sink.finish()
-        notes = list(sink.notes)
+        notes = [*turn_notes(parts.picture), *sink.notes]
         if self._tracks is not None:
             notes += [f"{label} is not copied: {target} holds pictures only" for label in self._tracks.labels()]
         return check_pictures(target, parts.plan, records, written=sink.frames_written), notes
