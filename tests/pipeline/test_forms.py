@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 from conftest import blending_network
 from rife.errors import JobError
 from rife.interpolator import Interpolator
+from rife.media.opening import open_source
 from rife.pipeline import interpolate_video
 from rife.specs import SPECS
 from support.clips import Clip, decoded
@@ -268,3 +269,20 @@ def test_a_rotation_that_is_no_quarter_turn_is_named(tmp_path: Path, blender: In
     source = Clip(frames=2, rotation=30).make(tmp_path)
     result = interpolate_video(source, tmp_path / "o.gif", interpolator=blender)
     assert "the source is shown turned clockwise by 330 degrees, and the pictures are not" in result.notes
+
+
+@pytest.mark.parametrize("codec", ["libvpx-vp9", "libvpx"])
+@pytest.mark.parametrize("suffix", [".webm", ".mkv"])
+def test_opacity_goes_into_vpx_and_comes_back(codec: str, suffix: str, tmp_path: Path, blender: Interpolator) -> None:
+    """Without AlphaMode browsers show no opacity; FFmpeg reads it back as the tag ALPHA_MODE, which was not seen."""
+    source, middle = pictures(tmp_path / "in", alpha=True), tmp_path / f"m{suffix}"
+    interpolate_video(source, middle, interpolator=blender, codec=codec)
+    assert b"\x53\xc0\x81\x01" in middle.read_bytes()  # the element AlphaMode with its value 1
+    with open_source(middle) as reader:
+        assert next(iter(reader.frames())).picture.format.name == "yuva420p"
+    result = interpolate_video(middle, tmp_path / "out.mkv", interpolator=blender)
+    assert decoded(tmp_path / "out.mkv")[0].format.name == "yuva420p"
+    assert not result.notes
+    opaque = interpolate_video(middle, tmp_path / "opaque.mkv", interpolator=blender, codec="libx264")
+    assert any("transparency" in note for note in opaque.notes)
+    assert b"\x53\xc0\x81\x01" not in (tmp_path / "opaque.mkv").read_bytes()

@@ -20,6 +20,7 @@ from av.video.stream import VideoStream
 from rife.errors import JobError, MediaError
 from rife.media.codecs import Encoding
 from rife.media.colour import adapted
+from rife.media.decoders import with_opacity_tag
 from rife.media.segment import SegmentReader, copy_colour
 from rife.media.siting import Siting
 from rife.media.tracks import CopiedTracks, decoding_seconds
@@ -157,7 +158,9 @@ def _add_video(file: OutputContainer, sample: VideoStream, picture: Picture) -> 
         context.sample_aspect_ratio = picture.sample_aspect_ratio
     if picture.display_matrix is not None:
         video.set_display_matrix(list(picture.display_matrix))
-    video.metadata.update(picture.metadata)
+    codec = av.Codec(picture.encoding.codec, "w").canonical_name
+    # Browsers look for the opacity of a track only where it is announced.
+    video.metadata.update(with_opacity_tag(picture.metadata, codec=codec, pixel_format=picture.encoding.pixel_format))
     return video
 
 

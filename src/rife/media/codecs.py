@@ -53,6 +53,8 @@ CODECS = {
     "libvpx-vp9": Codec(
         {"b:v": "0", "deadline": "good", "row-mt": "1", "auto-alt-ref": "0"}, "crf", {"lossless": "1"}, "cpu-used", "5"
     ),
+    # VP8 has no constant quality without a bound on its rate; this one is far above what any quality takes.
+    "libvpx": Codec({"b:v": "200M", "deadline": "good", "auto-alt-ref": "0"}, "crf", None, "cpu-used", "2"),
     "libsvtav1": Codec({}, "crf", None, "preset", "8", even_sizes=True),
     "prores_ks": Codec({"vendor": "apl0"}),
     "ffv1": Codec({"level": "3", "slices": "4", "slicecrc": "1"}, lossless={}),
