@@ -17,9 +17,11 @@ from av.video.stream import VideoStream
 from rife.errors import MediaError, TruncatedMediaError
 from rife.media.decoders import opacity_decoder
 from rife.media.siting import read_siting
-from rife.media.source import SourceFrame, VideoInfo, check_size
+from rife.media.source import SourceFrame, VideoInfo
 
 _DEFAULT_RATE = Fraction(25)
+_MOST_PIXELS = 16384 * 8192
+"""Four times an 8K picture; a damaged header must not fill the memory."""
 _LATEST_TICK = 2**53
 """Times beyond this, centuries or more, are damage; a factor and another clock still have to fit into 64 bits."""
 _PRIMING_SECONDS = Fraction(-1, 10)
@@ -240,7 +242,11 @@ def _info(path: Path, container: InputContainer, stream: VideoStream) -> VideoIn
     context = stream.codec_context
     if context.width <= 0 or context.height <= 0 or stream.time_base is None:
         raise MediaError(f"{path}: the picture track does not tell its size or time base; the file is damaged.")
-    check_size(path, context.width, context.height)
+    if context.width * context.height > _MOST_PIXELS:
+        raise MediaError(
+            f"{path}: has pictures of {context.width}x{context.height}; expected at most {_MOST_PIXELS // 1_000_000} "
+            "million pixels. If they are not that large, the file is damaged."
+        )
     return VideoInfo(
         path=path,
         width=context.width,
