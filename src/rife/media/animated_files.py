@@ -23,7 +23,14 @@ from av.video.stream import VideoStream
 
 from rife.errors import JobError, MediaError
 from rife.media.planar import interleaved
-from rife.media.sink import AppearingFile, PictureSpec, lossy_quality, refuse_other_format, refuse_other_picture
+from rife.media.sink import (
+    AppearingFile,
+    PictureSpec,
+    aspect_notes,
+    lossy_quality,
+    refuse_other_format,
+    refuse_other_picture,
+)
 
 _GIF_TICK, _GIF_SHORTEST = Fraction(1, 100), 2
 _MILLISECOND = Fraction(1, 1000)
@@ -43,7 +50,7 @@ class _AnimatedFile:
 
     def __init__(self, target: Path, spec: PictureSpec, *, takes: tuple[str, ...], overwrite: bool) -> None:
         refuse_other_format(spec, takes, target)
-        self.notes: list[str] = []
+        self.notes = aspect_notes(spec, target)
         self.frames_written = 0
         self.target, self.spec = target, spec
         self._file = AppearingFile(target, overwrite=overwrite)

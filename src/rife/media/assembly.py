@@ -12,16 +12,15 @@ from pathlib import Path
 from typing import cast
 
 import av
-import numpy as np
 from av.container import OutputContainer
 from av.packet import Packet
-from av.sidedata.sidedata import SideDataContainer
 from av.stream import Stream
 from av.video.stream import VideoStream
 
 from rife.errors import JobError, MediaError
 from rife.media.codecs import Encoding, container_for
 from rife.media.colour import adapted
+from rife.media.decoders import with_opacity_tag
 from rife.media.matroska import display_size, write_display_size
 from rife.media.muxers import copied_stream, muxer_options, reason_of
 from rife.media.segment import SegmentReader, copy_colour
@@ -70,16 +69,6 @@ class Picture:
     metadata: dict[str, str]
     siting: Siting | None = None
     display_matrix: tuple[int, ...] | None = None
-
-
-def display_matrix_of(picture: av.VideoFrame) -> tuple[int, ...] | None:
-    """Rotation and mirroring of a decoded picture, or None."""
-    try:
-        # The attribute's stub knows one kind of side data only.
-        matrix = cast("SideDataContainer", picture.side_data).get("DISPLAYMATRIX")
-    except ValueError:  # PyAV cannot list the side data of a picture with EXIF
-        return None
-    return None if matrix is None else tuple(np.frombuffer(bytes(matrix), "=i4").tolist())
 
 
 def assemble(
@@ -187,7 +176,9 @@ def _add_video(file: OutputContainer, sample: VideoStream, picture: Picture) -> 
         context.sample_aspect_ratio = picture.sample_aspect_ratio
     if picture.display_matrix is not None:
         video.set_display_matrix(list(picture.display_matrix))
-    video.metadata.update(picture.metadata)
+    codec = av.Codec(picture.encoding.codec, "w").canonical_name
+    # Browsers look for the opacity of a track only where it is announced.
+    video.metadata.update(with_opacity_tag(picture.metadata, codec=codec, pixel_format=picture.encoding.pixel_format))
     return video
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -52,6 +53,8 @@ CODECS = {
     "libvpx-vp9": Codec(
         {"b:v": "0", "deadline": "good", "row-mt": "1", "auto-alt-ref": "0"}, "crf", {"lossless": "1"}, "cpu-used", "5"
     ),
+    # VP8 has no constant quality without a bound on its rate; this one is far above what any quality takes.
+    "libvpx": Codec({"b:v": "200M", "deadline": "good", "auto-alt-ref": "0"}, "crf", None, "cpu-used", "2"),
     "libsvtav1": Codec({}, "crf", None, "preset", "8", even_sizes=True),
     "prores_ks": Codec({"vendor": "apl0"}),
     "ffv1": Codec({"level": "3", "slices": "4", "slicecrc": "1"}, lossless={}),
@@ -242,6 +245,8 @@ def encoding_for(
         # x264's macroblock tree is not the same from run to run with AVX-512; a job taken up again must end in the
         # frames of one that was not.
         options["x264-params"] = "asm=avx2"
+    if name == "ffv1":
+        options["slices"] = _slices(first.width, first.height, pixel_format)
     options |= siting_options(siting, pixel_format)
     notes: tuple[str, ...] = ()
     if hdr is not None:
@@ -263,7 +268,22 @@ def intermediate_for(formats: Sequence[str], first: av.VideoFrame) -> Encoding:
     pixel_format = working_format(first.format.name, formats, size=(0, 0), keep_rgb=True)
     # FFV1 takes planar RGB of more than 8 bit only, and knows full range by its tag, not by the name of the format.
     stored = "bgra" if pixel_format in ("gbrp", "gbrap") else pixel_format.replace("yuvj", "yuv")
-    return Encoding("ffv1", pixel_format, CODECS["ffv1"].options, stored_format=stored)
+    options = CODECS["ffv1"].options | {"slices": _slices(first.width, first.height, stored)}
+    return Encoding("ffv1", pixel_format, options, stored_format=stored)
+
+
+def _slices(width: int, height: int, pixel_format: str) -> str:
+    """A number of slices that FFV1 takes for a size: it refuses some that divide chroma of odd widths unevenly."""
+    for slices in ("4", "0", "1"):  # 0: as many as the encoder likes
+        context = av.CodecContext.create("ffv1", "w")
+        if isinstance(context, av.VideoCodecContext):
+            context.width, context.height, context.pix_fmt = width, height, pixel_format
+            context.time_base = Fraction(1, 25)
+            context.options = CODECS["ffv1"].options | {"slices": slices}
+            with suppress(av.FFmpegError):
+                context.open()
+                return slices
+    return CODECS["ffv1"].options["slices"]
 
 
 def _encoder(name: str) -> av.Codec:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rife.errors import JobError, MediaError
 from rife.media.animation import AnimatedImage, is_animation
+from rife.media.picture_track import PictureTrack, is_picture_track
 from rife.media.reader import VideoReader
 from rife.media.sequence import ImageSequence, is_sequence
 from rife.media.source import Source
@@ -39,4 +40,6 @@ def open_source(path: Path, *, frame_rate: Fraction | None = None) -> Source | V
         )
     if is_animation(path):
         return AnimatedImage(path)
+    if is_picture_track(path):
+        return PictureTrack(path)
     return VideoReader(path)

@@ -14,6 +14,9 @@ import av
 from rife.errors import JobError, MediaError
 from rife.options import DEFAULT_CRF
 
+_SLIGHT_ASPECT = Fraction(1, 100)
+"""How far from square pixels may be before it shows: scalers leave aspect ratios such as 485:483."""
+
 
 @dataclass(frozen=True)
 class PictureSpec:
@@ -134,6 +137,18 @@ def refuse_other_picture(spec: PictureSpec, picture: av.VideoFrame, target: Path
             f"{target}: expected pictures of {expected[0]}x{expected[1]} in {expected[2]}, "
             f"got {found[0]}x{found[1]} in {found[2]}."
         )
+
+
+def aspect_notes(spec: PictureSpec, target: Path) -> list[str]:
+    """What is lost of pixels that are not square, in a kind of file whose viewers take them as square."""
+    aspect = spec.sample_aspect_ratio
+    if not aspect or abs(aspect - 1) < _SLIGHT_ASPECT:
+        return []
+    shown = round(spec.width * aspect), spec.height
+    return [
+        f"pixels are {aspect.numerator}:{aspect.denominator} (width to height), and most programs show those of "
+        f"{target.name} as squares: {spec.width}x{spec.height} instead of {shown[0]}x{shown[1]}"
+    ]
 
 
 def lossy_quality(crf: int) -> int:

@@ -11,6 +11,11 @@ from typing import Protocol
 
 import av
 
+from rife.errors import MediaError
+
+_MOST_PIXELS = 16384 * 8192
+"""Four times an 8K picture; a damaged header must not fill the memory."""
+
 
 @dataclass(frozen=True)
 class VideoInfo:
@@ -76,3 +81,21 @@ class Source(Protocol):
                 what was yielded before is good.
             MediaError: no frame can be had, or there is none at `from_pts` any more.
         """
+
+
+def check_size(name: Path | str, width: int, height: int) -> None:
+    """Refuse a picture that is too large to be one.
+
+    Args:
+        name: of the input, for the message.
+        width: as its header says.
+        height: as its header says.
+
+    Raises:
+        MediaError: it has more pixels than any picture that can be read.
+    """
+    if width * height > _MOST_PIXELS:
+        raise MediaError(
+            f"{name}: has pictures of {width}x{height}; expected at most {_MOST_PIXELS // 1_000_000} "
+            "million pixels. If they are not that large, the file is damaged."
+        )

@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 from rife.analysis.survey import read_cuts, survey
 from rife.errors import FinishedFileError, JobError, MediaError, TruncatedMediaError
 from rife.interpolator import Interpolator, load
-from rife.media.assembly import Picture, assemble, display_matrix_of
+from rife.media.assembly import Picture, assemble
 from rife.media.codecs import EncodeSettings, container_for, encoding_for, intermediate_for
 from rife.media.colour import is_interlaced
 from rife.media.formats import losses
@@ -26,6 +26,7 @@ from rife.media.hdr import read_static_hdr
 from rife.media.opening import open_source
 from rife.media.picture_records import lost_records
 from rife.media.reader import VideoReader
+from rife.media.side_data import display_matrix_of, has_other_view
 from rife.media.sinks import is_picture_target, sink_for, target_formats
 from rife.media.source import Source
 from rife.media.spool import Spool
@@ -37,7 +38,7 @@ from rife.pipeline.identity import check_unchanged, job_identity, state_of
 from rife.pipeline.meter import Meter
 from rife.pipeline.observed import ObservedSource
 from rife.pipeline.parts import Parts
-from rife.pipeline.pictures import check_pictures, picture_spec, write_pictures
+from rife.pipeline.pictures import check_pictures, picture_spec, turn_notes, write_pictures
 from rife.pipeline.plan import Plan
 from rife.pipeline.records import JobSettings, Progress, VideoResult
 from rife.pipeline.targets import (
@@ -304,6 +305,8 @@ class _Job:
             notes += lost_records(self._file.stream, first, muxer=container_for(self._output).muxer)
         if is_interlaced(first):
             notes.append("the source is interlaced, and each frame is taken as one picture; deinterlace it first")
+        if has_other_view(first):
+            notes.append("the video has a second view, for the other eye, which is not kept: the output is flat")
         picture = Picture(
             encoding=encoding,
             first=first,
@@ -369,7 +372,7 @@ class _Job:
                     f"{target}: {sink.frames_written} pictures were made, expected {parts.plan.output_frames}."
                 )
             sink.finish()
-        notes = list(sink.notes)
+        notes = [*turn_notes(parts.picture), *sink.notes]
         if self._tracks is not None:
             notes += [f"{label} is not copied: {target} holds pictures only" for label in self._tracks.labels()]
         return check_pictures(target, parts.plan, records, written=sink.frames_written), notes
