@@ -19,6 +19,9 @@ AtCut = Literal["hold", "blend"]
 Duplicates = Literal["keep", "retime"]
 """Leave repeated source frames as they are, or replace them by motion."""
 
+OnDamage = Literal["stop", "hold"]
+"""Where a source cannot be decoded: make nothing, or hold the frame before it and go on behind it."""
+
 Sound = Literal["drop", "stretch"]
 """In slow motion, leave sound out or stretch it."""
 

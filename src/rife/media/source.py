@@ -51,12 +51,14 @@ class SourceFrame:
         pts: its time in ticks.
         duration: its length in ticks, at least 1.
         name: of the file that it comes from, without the ending, in a sequence of images.
+        after_damage: what comes before it is lost, and the frame before it is held instead.
     """
 
     picture: av.VideoFrame
     pts: int
     duration: int
     name: str | None = None
+    after_damage: bool = False
 
 
 class Source(Protocol):
