@@ -50,13 +50,13 @@ def blending_network(spec: NetworkSpec) -> IFNet:
 @pytest.fixture(scope="session")
 def blender() -> Interpolator:
     """Blends two frames: for tests of everything around the network. Takes any time."""
-    return Interpolator(blending_network(SPECS["4.6"]), device="cpu")
+    return Interpolator(blending_network(SPECS["4.6"]), device="cpu", engine="torch")
 
 
 @pytest.fixture(scope="session")
 def middle_blender() -> Interpolator:
     """Blends two frames, and makes middle frames only."""
-    return Interpolator(blending_network(SPECS["3.8"]), device="cpu")
+    return Interpolator(blending_network(SPECS["3.8"]), device="cpu", engine="torch")
 
 
 @pytest.fixture

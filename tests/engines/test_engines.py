@@ -67,7 +67,7 @@ def compared(
 ) -> float:
     """The lowest PSNR of an engine's frames at a third and a half to the reference's."""
     times = [Fraction(1, 3), Fraction(1, 2)] if network.spec.any_time else [Fraction(1, 2)]
-    reference = made(Interpolator(network, device="cpu", **options), frames, times)  # type: ignore[arg-type]
+    reference = made(Interpolator(network, device="cpu", engine="torch", **options), frames, times)  # type: ignore[arg-type]
     worker = Interpolator(network, device="cpu", engine=engine, precision=precision, **options)  # type: ignore[arg-type]
     results = made(worker, frames, times)
     assert [x.shape for x in results] == [x.shape for x in reference]
@@ -101,7 +101,7 @@ def test_large_motion_starts_again(published: IFNet, engine: EngineName, precisi
     network.load_state_dict(published.state_dict(), strict=False)
     frames, half = moving(*SIZE, 3), [Fraction(1, 2)]
     (restarted,), (plain,) = (
-        made(Interpolator(n, refine="off", device="cpu"), frames, half) for n in (network, published)
+        made(Interpolator(n, refine="off", device="cpu", engine="torch"), frames, half) for n in (network, published)
     )
     (result,) = made(Interpolator(network, device="cpu", engine=engine, precision=precision), frames, half)
     assert psnr_db(result, restarted) >= max(lowest_psnr_db(precision), psnr_db(result, plain) + 3)
@@ -324,7 +324,7 @@ def test_memory_that_runs_out_hands_colours_beyond_white_to_another_engine(
     published: IFNet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     frames = [1.3 * frame - 0.1 for frame in moving(160, 160, 3)]
-    (expected,) = made(Interpolator(published, device="cpu", refine="off"), frames, [Fraction(1, 2)])
+    (expected,) = made(Interpolator(published, device="cpu", engine="torch", refine="off"), frames, [Fraction(1, 2)])
     worker = Interpolator(published, device="cpu", engine="auto", precision="float32", refine="off")
 
     def short(*_: object, **__: object) -> Tensor:

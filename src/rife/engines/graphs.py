@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 import rife
 from rife.cache import appearing_whole, cache_folder
+from rife.engines import forks
 from rife.engines.lending import Lender
 from rife.errors import MissingExtraError
 
@@ -67,6 +68,10 @@ class Graph:
             for port in compiled.outputs
         ]
 
+    def after_fork(self) -> None:
+        """Make the lock anew that another thread may have held."""
+        self._lock = Lock()
+
     def __call__(self, *tensors: Tensor) -> list[Tensor]:
         """Run it: float32 or bf16 in and out, as it was traced, in memory that belongs to the caller."""
         # Both ways without a copy: the graph reads the callers' tensors and writes into new ones.
@@ -112,6 +117,13 @@ class GraphStore:
         self._common = f"{_weights_hash(network)} {kind} {versions} {self._config}"
         self._lock, self._lender = Lock(), Lender()
         self._graphs: dict[str, Graph] = {}
+        forks.renew(self)
+
+    def after_fork(self) -> None:
+        """Make the locks anew that another thread may have held."""
+        self._lock = Lock()
+        for graph in self._graphs.values():
+            graph.after_fork()
 
     def graph(self, key: str, piece: Callable[[], nn.Module], inputs: Sequence[Tensor]) -> Graph:
         """Return the graph of a piece for inputs of these shapes.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from rife.errors import JobError, MediaError
+from rife.errors import JobError, MediaError, OptionError
 from rife.media.codecs import CONTAINERS, check_holds
 from rife.media.sequence import is_sequence
 from rife.media.sinks import check_target, is_picture_target
@@ -50,7 +50,7 @@ def check_job(source: Path, output: Path, settings: JobSettings) -> None:
         raise MediaError(f"{source}: no such file. Check the path.")
     if is_picture_target(output):
         if settings.encode.codec or settings.encode.pixel_format or settings.encode.preset:
-            raise JobError(f"{output}: is written as pictures; --codec, --preset and --pix-fmt are for video files.")
+            raise OptionError(f"{output}: is written as pictures; --codec, --preset and --pix-fmt are for video files.")
         if output != STANDARD_STREAM and output.exists() and source.exists() and output.samefile(source):
             raise JobError(f"{output}: the output is the input. Name another one with -o.")
         check_target(output, overwrite=settings.overwrite, image_format=settings.image_format)
@@ -73,7 +73,7 @@ def check_not_in_the_way(output: Path, settings: JobSettings) -> None:
 def _check_file(source: Path, output: Path, settings: JobSettings) -> None:
     check_holds(output, settings.encode)
     if settings.image_format != "png":
-        raise JobError(f"{output}: --image-format is for folders of pictures. Name a folder, or leave it out.")
+        raise OptionError(f"{output}: --image-format is for folders of pictures. Name a folder, or leave it out.")
     if output.exists() and source.exists() and output.samefile(source):
         raise JobError(f"{output}: the output is the input. Name another file with -o.")
     if output.is_dir():
