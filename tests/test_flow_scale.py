@@ -45,7 +45,7 @@ def quality(worker: Interpolator, still: Tensor, pixels: int) -> tuple[float, fl
 
 @pytest.mark.parametrize(("model", "pixels"), [("3.8", 60), ("3.5", 60), ("3.8", 130), ("4.0", 240)])
 def test_auto_is_better_on_large_motion(model: str, pixels: int, still: Tensor) -> None:
-    fixed, auto = (rife.load(model, refine="off", scale=scale, device="cpu") for scale in ("1", "auto"))
+    fixed, auto = (rife.load(model, refine="off", scale=scale, device="cpu", engine="torch") for scale in ("1", "auto"))
     (before, _), (after, chosen) = quality(fixed, still, pixels), quality(auto, still, pixels)
     assert chosen < 1
     assert after > before
@@ -53,7 +53,7 @@ def test_auto_is_better_on_large_motion(model: str, pixels: int, still: Tensor) 
 
 def test_auto_leaves_motion_alone_that_the_network_follows_by_itself(still: Tensor) -> None:
     """4.0 starts again at half the scale where motion is large: at 60 px no other scale does better."""
-    fixed, auto = (rife.load("4.0", refine="off", scale=scale, device="cpu") for scale in ("1", "auto"))
+    fixed, auto = (rife.load("4.0", refine="off", scale=scale, device="cpu", engine="torch") for scale in ("1", "auto"))
     (before, _), (after, chosen) = quality(fixed, still, 60), quality(auto, still, 60)
     assert chosen == 1
     assert after == pytest.approx(before, abs=0.05)
@@ -62,7 +62,9 @@ def test_auto_leaves_motion_alone_that_the_network_follows_by_itself(still: Tens
 @pytest.mark.parametrize("clip", ["bikes", "carphone", "bigbuckbunny"])
 @pytest.mark.parametrize("model", ["4.0", "3.8"])
 def test_auto_is_never_worse_on_the_sample_clips(model: str, clip: str) -> None:
-    workers = {scale: rife.load(model, refine="off", scale=scale, device="cpu") for scale in ("1", "auto")}
+    workers = {
+        scale: rife.load(model, refine="off", scale=scale, device="cpu", engine="torch") for scale in ("1", "auto")
+    }
     frames = 21 if clip == "bigbuckbunny" else 41
     scores = {s.method: s.psnr_db for s in score_held_out(sample_path(clip), workers, frames=frames)}
     assert scores["auto"] >= scores["1"] - 0.05
@@ -74,7 +76,7 @@ def test_auto_is_never_worse_on_the_sample_clips(model: str, clip: str) -> None:
 def test_any_scale_keeps_the_size(name: str, scale: FlowScale) -> None:
     from conftest import blending_network
 
-    worker = Interpolator(blending_network(SPECS[name]), scale=scale, device="cpu")
+    worker = Interpolator(blending_network(SPECS[name]), scale=scale, device="cpu", engine="torch")
     frame = torch.rand(3, 50, 70)
     out = worker(frame, frame)
     torch.testing.assert_close(out, frame, atol=1e-5, rtol=0)
@@ -94,8 +96,8 @@ def test_the_ensemble_is_symmetric(t: float, refine: Refine) -> None:
     """Swapping the frames and t -> 1 - t gives the same picture, here with the default model's weights."""
     with VideoReader(sample_path("carphone")) as reader:
         frames = [to_rgb(item.picture)[0] for item in islice(reader.frames(), 6)]
-    averaged = rife.load(refine=refine, ensemble=True, device="cpu")
-    plain = Interpolator(averaged.network, refine=refine, device="cpu")
+    averaged = rife.load(refine=refine, ensemble=True, device="cpu", engine="torch")
+    plain = Interpolator(averaged.network, refine=refine, device="cpu", engine="torch")
     forwards = averaged(frames[0], frames[5], t)
     assert (forwards - averaged(frames[5], frames[0], 1 - Fraction(t))).abs().max() < tolerance()
     assert (forwards - plain(frames[0], frames[5], t)).abs().max() > tolerance()
@@ -121,7 +123,7 @@ def test_an_ensemble_that_a_network_does_not_have(blender: Interpolator) -> None
     from conftest import blending_network
 
     with pytest.raises(JobError, match=r"network 4\.26 does not have it\. These do: 4\.0, "):
-        Interpolator(blending_network(SPECS["4.26"]), ensemble=True, device="cpu")
+        Interpolator(blending_network(SPECS["4.26"]), ensemble=True, device="cpu", engine="torch")
     frame = torch.rand(3, 40, 40)
-    averaged = Interpolator(blender.network, ensemble=True, device="cpu")
+    averaged = Interpolator(blender.network, ensemble=True, device="cpu", engine="torch")
     torch.testing.assert_close(averaged(frame, frame), frame, atol=1e-5, rtol=0)

@@ -175,7 +175,7 @@ def test_tiles_of_the_default_model_leave_no_seams(refine: str, default_interpol
     frame0 = resize(torch.rand(1, 3, 40, 60), 8)[0]
     frame1 = torch.roll(frame0, 5, -1)
     whole, tiled = (
-        Interpolator(network, refine=refine, device="cpu", tile=tile)  # type: ignore[arg-type]
+        Interpolator(network, refine=refine, device="cpu", engine="torch", tile=tile)  # type: ignore[arg-type]
         for tile in ("off", 128)
     )
     difference = (whole(frame0, frame1) - tiled(frame0, frame1)).abs()
@@ -184,7 +184,7 @@ def test_tiles_of_the_default_model_leave_no_seams(refine: str, default_interpol
 
 def test_colours_beyond_white_go_through_tiles_too() -> None:
     frame = resize(torch.rand(1, 3, 40, 30), 8)[0] * 1.4 - 0.2
-    worker = Interpolator(blending_network(SPECS["4.6"]), device="cpu", tile=128)
+    worker = Interpolator(blending_network(SPECS["4.6"]), device="cpu", engine="torch", tile=128)
     prepared = worker.prepare(frame[None]), worker.prepare(frame[None])
     (out,) = worker.between(*prepared, [Fraction(1, 2)])
     torch.testing.assert_close(out[0], frame, atol=1e-5, rtol=0)
@@ -233,7 +233,7 @@ OUT_OF_MEMORY = [
 @pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=lambda error: type(error).__name__)
 def test_running_out_of_memory_lowers_the_tile_and_goes_on(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
     network = Forgetful(2, error)
-    worker = Interpolator(network, device="cpu")
+    worker = Interpolator(network, device="cpu", engine="torch")
     frame = resize(torch.rand(1, 3, 50, 75), 8)[0]
     with caplog.at_level(logging.WARNING):
         torch.testing.assert_close(worker(frame, frame), frame, atol=1e-5, rtol=0)
@@ -246,9 +246,9 @@ def test_running_out_of_memory_lowers_the_tile_and_goes_on(error: Exception, cap
 def test_running_out_of_memory_in_the_smallest_tiles_is_an_error_with_a_next_step() -> None:
     frame = torch.rand(3, 400, 600)
     with pytest.raises(JobError, match=r"600x400: memory ran out even in tiles of 128 pixels .* smaller model"):
-        Interpolator(Forgetful(99, MemoryError()), device="cpu")(frame, frame)
+        Interpolator(Forgetful(99, MemoryError()), device="cpu", engine="torch")(frame, frame)
     with pytest.raises(JobError, match="and tiles are off"):
-        Interpolator(Forgetful(1, MemoryError()), device="cpu", tile="off")(frame, frame)
+        Interpolator(Forgetful(1, MemoryError()), device="cpu", engine="torch", tile="off")(frame, frame)
 
 
 @pytest.mark.usefixtures("as_if_moving")
@@ -256,7 +256,7 @@ def test_other_errors_are_not_taken_for_a_lack_of_memory() -> None:
     frame = torch.rand(3, 64, 64)
     network = Forgetful(1, RuntimeError("expected scalar type Float but found Half"))
     with pytest.raises(RuntimeError, match="scalar type"):
-        Interpolator(network, device="cpu")(frame, frame)
+        Interpolator(network, device="cpu", engine="torch")(frame, frame)
     assert len(network.tiles) == 1
 
 
@@ -273,4 +273,4 @@ def test_amounts_of_memory(blender: Interpolator) -> None:
         with pytest.raises(JobError, match="such as 4G or 512M"):
             parse_memory(text)
     with pytest.raises(JobError, match="above 0"):
-        Interpolator(blender.network, device="cpu", memory_bytes=0)
+        Interpolator(blender.network, device="cpu", engine="torch", memory_bytes=0)

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING
 
 from rife.errors import (
     CheckpointError,
+    FetchError,
     FinishedFileError,
     JobError,
     MediaError,
+    MissingExtraError,
+    OptionError,
     RifeError,
     ShapeError,
     TruncatedMediaError,
@@ -26,10 +29,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CheckpointError",
+    "FetchError",
     "FinishedFileError",
     "Interpolator",
     "JobError",
     "MediaError",
+    "MissingExtraError",
+    "OptionError",
     "Progress",
     "RifeError",
     "ShapeError",

@@ -12,11 +12,15 @@ class RifeError(Exception):
 
 
 class ShapeError(RifeError, ValueError):
-    """A tensor or frame has a shape, channel count or kind that the network cannot take."""
+    """A tensor or frame has a shape, channel count, kind or values that the network cannot take."""
 
 
 class CheckpointError(RifeError):
     """A weights file cannot be fetched, read, recognised or trusted."""
+
+
+class FetchError(RifeError):
+    """A file could not be fetched, or is not the file that was expected."""
 
 
 class MediaError(RifeError):
@@ -53,8 +57,15 @@ class FinishedFileError(RifeError):
 
 
 class MissingExtraError(RifeError, ImportError):
-    """An optional library is needed; the message names the extra that installs it."""
+    """An optional library is needed; the message names the command that installs it.
+
+    Attributes:
+        library: what is missing, by the name that pip knows.
+        extra: the extra of this package that it belongs to.
+    """
 
     def __init__(self, *, library: str, extra: str, purpose: str) -> None:
-        """Say which library is missing, what it is for, and which extra of rife brings it."""
-        super().__init__(f'{purpose} needs {library}, which is not installed. Run: pip install "rife[{extra}]"')
+        """Say which library is missing and what it is for."""
+        # By its own name: that works beside a checkout and beside a wheel, wherever either came from.
+        super().__init__(f"{purpose} needs {library}, which is not installed. Run: pip install {library}")
+        self.library, self.extra = library, extra

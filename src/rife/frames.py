@@ -1,27 +1,41 @@
 """What a frame in memory is, and the one place where float becomes integer.
 
 A frame is either a NumPy array (H, W, 3), RGB, uint8, uint16 or float in [0, 1], or a torch tensor
-(3, H, W) of the same kinds. A fourth channel is opacity, straight: colours are not multiplied by it. The networks
-work on (1, 3, H, W) float32 in [0, 1].
+(3, H, W) of the same kinds. A fourth channel is opacity, straight: colours are not multiplied by it. A grey frame is
+(H, W) or (H, W, 1), as a tensor (1, H, W). Black and white may be other values, where that is stated (`value_range`).
+The networks work on (1, 3, H, W) float32 in [0, 1].
 """
 
 from __future__ import annotations
 
-from typing import TypeAlias, TypeVar
+import math
+from collections.abc import Sequence
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from rife.errors import ShapeError
+from rife.errors import OptionError, ShapeError
+from rife.options import Number, parse_number
 
 Array: TypeAlias = npt.NDArray[np.generic]
 Frame: TypeAlias = Array | Tensor
 FrameT = TypeVar("FrameT", Array, Tensor)
 
-_CHANNELS = (3, 4)
+Range: TypeAlias = tuple[float, float]
+"""Values of black and white."""
+
+_CHANNELS = (1, 3, 4)
 _INTEGER_MAXIMUM = {torch.uint8: 255, torch.uint16: 65535}
+_OTHER_INTEGERS = (torch.int16, torch.int32, torch.int64)
+
+_FAR = 0.5
+"""Of the range: video has colours beyond black and white, though not as far as this."""
+
+_NEAR, _NEAR_SHARE = 0.1, 0.01
+"""A picture of which more than this share lies this far below black is centred on zero; video has a few such pixels."""
 
 
 def quantise(x: Tensor, maximum: int) -> Tensor:
@@ -38,41 +52,144 @@ def quantise(x: Tensor, maximum: int) -> Tensor:
     return x.nan_to_num(0.0).round_().clamp_(0, maximum).to(torch.int32).to(dtype)
 
 
-def to_network(frame: Frame) -> Tensor:
-    """Convert a frame to what `Interpolator.prepare` takes: (1, 3, H, W) float32 in [0, 1], (1, 4, H, W) with opacity.
+def parse_range(value_range: Sequence[Number] | None) -> Range | None:
+    """Read a range of values: black and white, such as (-1, 1) or (0, 255).
 
     Raises:
-        ShapeError: not a frame of three or four channels, or of a kind that is not known.
+        OptionError: not two numbers that grow.
     """
-    if isinstance(frame, np.ndarray):
-        if frame.ndim != 3 or frame.shape[2] not in _CHANNELS:
-            raise ShapeError(f"frame: an array must be (H, W, 3), RGB, or (H, W, 4), RGBA; got {frame.shape}.")
-        tensor = torch.from_numpy(np.ascontiguousarray(frame)).permute(2, 0, 1)
-    elif isinstance(frame, Tensor):
-        if frame.dim() != 3 or frame.shape[0] not in _CHANNELS:
-            raise ShapeError(f"frame: a tensor must be (3, H, W), RGB, or (4, H, W), RGBA; got {tuple(frame.shape)}.")
-        tensor = frame
-    else:
-        raise ShapeError(f"frame: expected a NumPy array or a torch tensor, got {type(frame).__name__}.")
-    if tensor.dtype in _INTEGER_MAXIMUM:
-        return tensor[None].to(torch.float32) / _INTEGER_MAXIMUM[tensor.dtype]
-    if not tensor.is_floating_point():
-        raise ShapeError(f"frame: expected uint8, uint16 or float in [0, 1], got {tensor.dtype}.")
-    return tensor[None].to(torch.float32)
+    if value_range is None:
+        return None
+    expected = "value_range: expected two numbers that grow, black and white, such as (-1, 1)"
+    if isinstance(value_range, str) or not hasattr(value_range, "__len__") or len(value_range) != 2:
+        raise OptionError(f"{expected}; got {value_range!r}.")
+    black, white = (float(parse_number(value, "value_range")) for value in value_range)
+    if not black < white:
+        raise OptionError(f"{expected}; got {value_range!r}.")
+    return black, white
 
 
-def from_network(picture: Tensor, like: FrameT) -> FrameT:
-    """Convert a picture (1, 3, H, W) or (1, 4, H, W) in [0, 1] to the kind of frame that `like` is.
+def to_network(frame: Frame, *, value_range: Range | None = None, name: str = "frame") -> Tensor:
+    """Convert a frame to what `Interpolator.prepare` takes: (1, 3, H, W) float32 in [0, 1], (1, 4, H, W) with opacity.
 
-    A picture with opacity loses it where `like` has none.
+    Args:
+        frame: see above.
+        value_range: its black and white, where these are not those of its kind.
+        name: what to call it in messages.
+
+    Raises:
+        ShapeError: not a frame of one, three or four channels, of a kind that is not known, or with values that are
+            no numbers or far outside of its range.
     """
-    picture = picture[:, : like.shape[2 if isinstance(like, np.ndarray) else 0]]
-    source = torch.from_numpy(np.empty(0, like.dtype)) if isinstance(like, np.ndarray) else like
-    if source.dtype in _INTEGER_MAXIMUM:
-        maximum = _INTEGER_MAXIMUM[source.dtype]
-        out = quantise(picture[0] * maximum, maximum)
+    tensor = _channels_first(frame, name)
+    known = tensor.dtype in _INTEGER_MAXIMUM or tensor.is_floating_point()
+    if not known and (value_range is None or tensor.dtype not in _OTHER_INTEGERS):
+        raise ShapeError(
+            f"{name}: expected uint8, uint16 or float in [0, 1], got {tensor.dtype}. "
+            "Convert it, or state the range of whole numbers of another kind, as in value_range=(0, 1023)."
+        )
+    black, white = value_range or (0.0, float(_INTEGER_MAXIMUM.get(tensor.dtype, 1)))
+    if value_range is not None or tensor.is_floating_point():
+        _check_values(tensor, black, white, name, is_stated=value_range is not None)
+    picture = tensor[None].to(torch.float32)
+    if (black, white) != (0.0, 1.0):
+        picture = (picture - black) / (white - black)
+    return picture.expand(-1, 3, -1, -1) if picture.shape[1] == 1 else picture
+
+
+def from_network(picture: Tensor, like: FrameT, *, value_range: Range | None = None) -> FrameT:
+    """Convert a picture (1, 3, H, W) or (1, 4, H, W) in [0, 1] to the kind of frame that `like` is, in its range.
+
+    A picture with opacity loses it where `like` has none; grey is the mean of the three colours.
+    """
+    array = isinstance(like, np.ndarray)
+    channels = like.shape[2 if array else 0] if like.ndim == 3 else 1
+    picture = _grey(picture) if channels == 1 else picture[:, :channels]
+    kind = torch.from_numpy(np.empty(0, _native(like.dtype))).dtype if isinstance(like, np.ndarray) else like.dtype
+    black, white = value_range or (0.0, float(_INTEGER_MAXIMUM.get(kind, 1)))
+    if value_range is None and kind in _INTEGER_MAXIMUM:
+        out = quantise(picture[0] * white, int(white))
     else:
-        out = picture[0].clamp(0, 1).to(source.dtype)
+        out = picture[0].clamp(0, 1)
+        out = out if (black, white) == (0.0, 1.0) else out * (white - black) + black
+        out = (out if kind.is_floating_point else out.round()).to(kind)
     if isinstance(like, np.ndarray):
-        return np.ascontiguousarray(out.permute(1, 2, 0).cpu().numpy())
+        made = np.ascontiguousarray(out.permute(1, 2, 0).cpu().numpy())
+        return made.reshape(like.shape[:2] if like.ndim == 2 else made.shape).astype(like.dtype, copy=False)
     return out.to(like.device)
+
+
+def _channels_first(frame: Frame, name: str) -> Tensor:
+    """The same frame as a tensor (C, H, W)."""
+    if isinstance(frame, np.ndarray):
+        shape = frame.shape if frame.ndim != 2 else (*frame.shape, 1)
+        if len(shape) != 3 or shape[2] not in _CHANNELS or 0 in shape:
+            raise ShapeError(
+                f"{name}: an array must be (H, W, 3), RGB, or (H, W, 4), RGBA; got {frame.shape}. "
+                "Grey is (H, W) or (H, W, 1)."
+            )
+        # PyTorch takes the byte order of the processor only, and warns of memory that cannot be written.
+        frame = frame.astype(_native(frame.dtype), copy=not frame.flags.writeable)
+        try:
+            return torch.from_numpy(np.ascontiguousarray(frame).reshape(shape)).permute(2, 0, 1)
+        except TypeError as err:
+            raise ShapeError(f"{name}: expected uint8, uint16 or float in [0, 1], got {frame.dtype}.") from err
+    if isinstance(frame, Tensor):
+        if frame.dim() != 3 or frame.shape[0] not in _CHANNELS or 0 in frame.shape:
+            raise ShapeError(
+                f"{name}: a tensor must be (3, H, W), RGB, or (4, H, W), RGBA; got {tuple(frame.shape)}. "
+                "Grey is (1, H, W)."
+            )
+        return frame
+    hint = ""
+    if hasattr(frame, "to_ndarray"):  # of PyAV
+        hint = ' Convert it: frame.to_ndarray(format="rgb24").'
+    elif hasattr(frame, "__array_interface__"):  # of Pillow; one with a palette holds no colours
+        hint = ' Convert it: numpy.asarray(image.convert("RGB")).'
+    elif hasattr(frame, "__array__") or isinstance(frame, (list, tuple)):
+        hint = " Convert it: numpy.asarray(frame)."
+    raise ShapeError(f"{name}: expected a NumPy array or a torch tensor, got {type(frame).__name__}.{hint}")
+
+
+def _check_values(tensor: Tensor, black: float, white: float, name: str, *, is_stated: bool) -> None:
+    """Refuse what is no number, and what lies so far outside that the range must be another one."""
+    values = tensor.detach() if tensor.is_floating_point() else tensor.to(torch.float64)
+    low, high = (float(x) for x in torch.aminmax(values))
+    if not (math.isfinite(low) and math.isfinite(high)):
+        channel, row, column = (int(i) for i in (~values.isfinite()).nonzero()[0])
+        raise ShapeError(
+            f"{name}: expected numbers, got {float(values[channel, row, column])} at row {row}, column {column}, "
+            f"channel {channel}. Mend it, for example with numpy.nan_to_num."
+        )
+    span = white - black
+    below, above = (black - low) / span, (high - white) / span
+    far = max(below, above) > _FAR or (below > _NEAR and _share_below(values, black - _NEAR * span) > _NEAR_SHARE)
+    if not far:
+        return
+    if is_stated:
+        hint = "State the range that it has."
+    elif low < -_NEAR:
+        hint = (
+            f"State its range, as in value_range=({-1 if low >= -1 else math.floor(low)}, {max(1, math.ceil(high))})."
+        )
+    else:
+        largest = next((x for x in (255, 1023, 4095, 65535) if high <= x), math.ceil(high))
+        hint = f"Divide by {largest}, or state its range: value_range=(0, {largest})."
+    raise ShapeError(
+        f"{name}: expected values in [{black:g}, {white:g}] or a little beyond, got {low:g} to {high:g}. {hint}"
+    )
+
+
+def _share_below(values: Tensor, limit: float) -> float:
+    return float((values < limit).float().mean())
+
+
+def _grey(picture: Tensor) -> Tensor:
+    """The mean of the colours; where they are equal, exactly what they are."""
+    red, green, blue = picture[:, 0:1], picture[:, 1:2], picture[:, 2:3]
+    return green + ((red - green) + (blue - green)) / 3
+
+
+def _native(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    native: np.dtype[Any] = dtype.newbyteorder("=")
+    return native

@@ -6,34 +6,34 @@ makes middle frames reaches other times: all of that is here, and none of it con
 
 from __future__ import annotations
 
-import hashlib
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import get_args
 
 import torch
 from torch import Tensor
 
 from rife.encoder import FrameFeatures
+from rife.engines import forks
 from rife.engines.choice import create_engine, create_tile_engine
 from rife.engines.guard import GuardedEngines
+from rife.engines.placing import device_named, for_inference
 from rife.engines.protocol import Engine
-from rife.errors import JobError, ShapeError
-from rife.frames import FrameT, from_network, to_network
+from rife.errors import JobError, OptionError, ShapeError
+from rife.frames import FrameT, from_network, parse_range, to_network
 from rife.ifnet import IFNet
 from rife.motion import Motion
 from rife.opacity import hidden_apart, opaque_layer, straight
-from rife.options import EngineName, FlowScale, Precision, Refine, Tile
+from rife.options import EngineName, Number, Precision, Refine, Tile, parse_choice, parse_scale
 from rife.places import Window, padded
 from rife.prepared import PreparedFrame, divided
 from rife.specs import SPECS
 from rife.still import still_parts
 from rife.tiling import TILE_STEP_PX, Tiling
-from rife.timing import MAX_FACTOR, Clock, FactorClock, check_factor
+from rife.timing import MAX_FACTOR, Clock, FactorClock, parse_factor, parse_time
 from rife.warp import resize
 from rife.weights.catalogue import DEFAULT_MODEL
+from rife.weights.digest import weights_digest
 from rife.weights.load import load_network
 
 _REACH_PER_SCALE_PX = 12.0
@@ -51,51 +51,56 @@ class Interpolator:
         network: IFNet,
         *,
         refine: Refine = "full",
-        scale: FlowScale = "1",
+        scale: Number = "1",
         ensemble: bool = False,
-        device: str = "auto",
-        engine: EngineName = "torch",
+        device: str | torch.device = "auto",
+        engine: EngineName = "auto",
         precision: Precision = "auto",
-        tile: Tile = "auto",
-        memory_bytes: int | None = None,
+        tile: Tile | Number = "auto",
+        memory_bytes: Number | None = None,
     ) -> None:
         """Put a network to work.
 
         Args:
-            network: with its weights.
+            network: with its weights. It is not changed: what runs is a copy. Both share the memory of weights that lie
+                on the device as inference reads them (channels last); change weights only before.
             refine: `full` corrects the merged frames where the network can; `off` does not.
-            scale: flow is estimated on pictures of this relative size: below 1 reaches larger motion and is
-                faster, above 1 sees finer motion; `auto` decides for each pair (docs/flow-scale.md).
+            scale: flow is estimated on pictures of this relative size: 0.5 or 0.25 reach larger motion and are
+                faster, 2 sees finer motion; `auto` decides for each pair (docs/flow-scale.md).
             ensemble: average both frame orders: symmetric (but where 4.0 restarts on large motion, as published),
                 twice the work.
             device: `auto`, `cpu`, `cuda`, ...; auto takes an NVIDIA GPU if PyTorch sees one.
-            engine: what runs the network: `torch`, the reference; `openvino`, `native`, `auto` (docs/performance.md).
+            engine: what runs the network: `torch`, the reference; on a processor also `openvino`, or `native`,
+                convolutions of our own; `auto` takes the fastest that is installed (docs/performance.md).
             precision: of the engine: `auto`, `float32`, `bf16`.
             tile: side in pixels of the tiles in which a frame is made: the same picture in less memory. `auto` takes
                 tiles where a frame is too large for the memory, `off` never.
-            memory_bytes: what the network may take; 1.6 GB unless given, and no more than is free.
+            memory_bytes: what the network may take, as a number or text such as `4G`; 1.6 GB unless given, and no more
+                than is free.
 
         Raises:
-            JobError: an unknown or impossible choice or device, or an ensemble that the network does not have.
+            OptionError: a choice or a device that is not known.
+            JobError: one that is impossible here, or an ensemble that the network does not have.
             MissingExtraError: what the engine needs is not installed.
         """
-        if refine not in get_args(Refine):
-            raise JobError(f"refine: expected {' or '.join(get_args(Refine))}, got {refine!r}.")
-        if scale not in get_args(FlowScale):
-            raise JobError(f"scale: expected one of {', '.join(get_args(FlowScale))}, got {scale!r}.")
+        if not isinstance(network, IFNet):
+            raise OptionError(
+                f"network: expected a rife.ifnet.IFNet with its weights, got {network!r:.60}. "
+                "rife.load takes the name or the path of a model."
+            )
+        scale = parse_scale(scale)
         if ensemble and network.spec.ensemble == "never":
             able = ", ".join(row.name for row in SPECS.values() if row.ensemble == "optional")
             raise JobError(f"ensemble: network {network.spec.name} does not have it. These do: {able}.")
         self.ensemble = ensemble
         self._scales = _auto_scales(network) if scale == "auto" else (float(scale),)
-        self.refine = refine == "full" and network.refines
-        self.device = _device(device)
+        self.refine = parse_choice(refine, "refine", Refine) == "full" and network.refines
+        self.device = device_named(device)
         encoder = network.spec.encoder
         features = encoder.out if encoder else 0
         self.tiling = Tiling(tile, memory_bytes, device=self.device, refine=self.refine, features=features)
-        # Convolutions with few channels are several times faster on pixels whose channels lie side by side.
-        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.network = network.to(self.device).eval()
+        self.network = for_inference(network, self.device)
+        forks.watch()
         whole = create_engine(self.network, engine=engine, precision=precision)
         # Others hold more of a frame whole: where the choice is free, PyTorch makes in tiles what is too large.
         tiled = create_tile_engine(self.network, whole) if engine == "auto" else whole
@@ -111,27 +116,31 @@ class Interpolator:
         """Whether the network makes a frame at any time, not only in the middle."""
         return self.network.spec.any_time
 
-    def __call__(self, img0: FrameT, img1: FrameT, t: float | Fraction = 0.5) -> FrameT:
+    def __call__(
+        self, img0: FrameT, img1: FrameT, t: Number = 0.5, *, value_range: Sequence[Number] | None = None
+    ) -> FrameT:
         """Make the frame at time `t` between two frames.
 
         Args:
             img0: array (H, W, 3) or tensor (3, H, W), RGB; uint8, uint16 or float in [0, 1]. A fourth channel is
-                opacity, straight.
+                opacity, straight. Grey is (H, W) or (H, W, 1), as a tensor (1, H, W).
             img1: a frame of the same size.
             t: 0 < t < 1; for networks that make middle frames only, k / 2**n.
+            value_range: values of black and white in all channels, such as (-1, 1), where they are others than 0 and 1,
+                255 (uint8) or 65535 (uint16).
 
         Returns:
-            A frame of the kind of `img0`.
+            A frame of the kind of `img0`, in the same range.
 
         Raises:
-            ShapeError: not frames, or frames of different sizes.
-            JobError: a time that is not between 0 and 1, or that this network cannot reach.
+            ShapeError: not frames, frames of different sizes, or values that are no numbers or far out of range.
+            OptionError: a time that is not between 0 and 1, or a range of values that cannot be.
+            JobError: a time that this network cannot reach.
         """
-        if not math.isfinite(t):
-            raise JobError(f"time: expected a number between 0 and 1, exclusive, got {t}.")
-        time = Fraction(t)
-        made = self.between(self.prepare(to_network(img0)), self.prepare(to_network(img1)), [time])
-        return from_network(next(made), img0)
+        time, limits = parse_time(t), parse_range(value_range)
+        first = self.prepare(to_network(img0, value_range=limits, name="img0"))
+        second = self.prepare(to_network(img1, value_range=limits, name="img1"))
+        return from_network(next(self.between(first, second, [time])), img0, value_range=limits)
 
     def engine_for(self, size: tuple[int, int]) -> Engine:
         """What makes frames of a size (height, width)."""
@@ -139,22 +148,17 @@ class Interpolator:
 
     def identity(self, size: tuple[int, int]) -> str:
         """What made frames of a size (height, width) depend on: a hash of the weights, and the settings."""
-        digest = hashlib.sha256()
-        for name, tensor in sorted(self.network.state_dict().items()):
-            digest.update(name.encode())
-            values = tensor.detach().to("cpu", torch.float32, memory_format=torch.contiguous_format)
-            digest.update(values.numpy().tobytes())
         refine = "full" if self.refine else "off"
         settings = f"refine {refine}, scale {self._scales}, ensemble {self.ensemble}, {self.engine_for(size).label}"
-        return f"{self.network.spec.name} {digest.hexdigest()[:16]}, {settings}, {self.device.type}"
+        return f"{self.network.spec.name} {weights_digest(self.network)[:16]}, {settings}, {self.device.type}"
 
-    def check_factor(self, factor: int) -> None:
+    def check_factor(self, factor: Number) -> None:
         """Refuse a factor that this network cannot make.
 
         Raises:
             JobError: names the factors that are possible.
         """
-        check_factor(factor)
+        factor = parse_factor(factor)
         if not self.any_time and factor & (factor - 1):
             possible = [2**n for n in range(1, MAX_FACTOR.bit_length())]
             raise JobError(
@@ -185,6 +189,7 @@ class Interpolator:
         for time in times:
             self._check_time(time)
 
+    @forks.guarded
     @torch.no_grad()
     def prepare(self, picture: Tensor, *, lent: bool = True) -> PreparedFrame:
         """Take a frame in; what is computed from it alone is computed once, however many frames it helps to make.
@@ -239,6 +244,7 @@ class Interpolator:
             made = self._by_halving(frame0, frame1, times, scale)
         yield from (picture if still is None else torch.where(still, whole0, picture) for picture in made)
 
+    @forks.guarded
     @torch.no_grad()
     def flow_scale(self, frame0: PreparedFrame, frame1: PreparedFrame) -> float:
         """Choose the flow scale for a pair of frames, from its size and its measured motion."""
@@ -263,6 +269,7 @@ class Interpolator:
         steps = (motion_px > reach_px) + (motion_px > 2 * reach_px)
         return self._scales[min(steps, len(self._scales) - 1)]
 
+    @forks.guarded
     def _make(self, frame0: PreparedFrame, frame1: PreparedFrame, time: float, scale: float) -> Tensor:
         sources = frame0.whole, frame1.whole
         return self._engines.make(frame0.size, sources, lambda engine: self._made(frame0, frame1, time, scale, engine))
@@ -325,35 +332,36 @@ def load(
     model: str | Path = DEFAULT_MODEL,
     *,
     refine: Refine = "full",
-    scale: FlowScale = "1",
+    scale: Number = "1",
     ensemble: bool = False,
     network: str | None = None,
-    device: str = "auto",
+    device: str | torch.device = "auto",
     engine: EngineName = "auto",
     precision: Precision = "auto",
-    tile: Tile = "auto",
-    memory_bytes: int | None = None,
+    tile: Tile | Number = "auto",
+    memory_bytes: Number | None = None,
 ) -> Interpolator:
     """Load a model, fetching published weights the first time.
 
     Args:
         model: a name of the catalogue, a path to weights, or `hf:owner/repo/file`.
-        refine: `full` corrects the merged frames where the network can; `off` does not.
-        scale: relative size of the pictures on which flow is estimated, or `auto`.
-        ensemble: average both frame orders.
         network: the network that the weights are for, where their tensors do not tell (IFNet_2R).
-        device: `auto`, `cpu`, `cuda`, ...
-        engine: on a processor, `auto` takes `openvino` where that multiplies bf16, else `native`, convolutions of our
-            own, else `torch`.
-        precision: `auto` is bf16 with OpenVINO on a processor that multiplies it, else float32.
-        tile: side of the tiles in which frames are made, in pixels; `auto` or `off`.
-        memory_bytes: what the network may take.
+        refine: this and all that follows: as for `Interpolator`.
+        scale: likewise.
+        ensemble: likewise.
+        device: likewise.
+        engine: likewise.
+        precision: likewise.
+        tile: likewise.
+        memory_bytes: likewise.
 
     Raises:
         CheckpointError: the weights cannot be had, read, recognised or trusted.
-        JobError: an unknown or impossible choice or device, or an ensemble that the network does not have.
+        OptionError: a choice or a device that is not known.
+        JobError: one that is impossible here, or an ensemble that the network does not have.
         MissingExtraError: what the engine needs is not installed.
     """
+    forks.settle()
     built = load_network(model, refine=refine != "off", network=network)
     return Interpolator(
         built,
@@ -368,17 +376,23 @@ def load(
     )
 
 
+def as_interpolator(value: Interpolator | str | Path | None) -> Interpolator:
+    """Take an interpolator as it is; load what is named; the default model for None.
+
+    Raises:
+        OptionError: neither an interpolator nor a name or a path.
+        CheckpointError: what is named cannot be loaded.
+    """
+    if value is None or isinstance(value, (str, Path)):
+        return load() if value is None else load(value)
+    if not hasattr(value, "between"):
+        raise OptionError(
+            f"interpolator: expected what rife.load returns, or the name or the path of a model, got {value!r:.60}. "
+            "rife.Interpolator(network) puts a network of your own to work."
+        )
+    return value
+
+
 def _auto_scales(network: IFNet) -> tuple[float, ...]:
     """Scales that `auto` chooses from, by growing motion; a network that restarts halves its scale by itself."""
     return (1.0, 0.5) if network.spec.restart_flow_px else (1.0, 0.5, 0.25)
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device).cpu()
-    except (RuntimeError, AssertionError, NotImplementedError) as err:
-        raise JobError(f"device {name!r}: PyTorch cannot use it here ({str(err).splitlines()[0]}). Try cpu.") from err
-    return device

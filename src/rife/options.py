@@ -1,11 +1,22 @@
-"""Closed choices and defaults that users meet in the API and on the command line alike."""
+"""Choices, defaults and forms of values that users meet in the API and on the command line alike.
+
+Each kind of value has one parser, which both use: what a user writes is parsed once, at the edge.
+"""
 
 from __future__ import annotations
 
+import math
+import os
 import re
-from typing import Literal
+import struct
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Literal, SupportsFloat, SupportsIndex, TypeAlias, cast, get_args
 
-from rife.errors import JobError
+from rife.errors import MediaError, OptionError
+
+Number: TypeAlias = SupportsFloat | SupportsIndex | str
+"""Where a number is meant: int, float, Fraction, a number of NumPy or PyTorch, or text."""
 
 Refine = Literal["full", "off"]
 """Correct warped frames with the refinement networks, or leave them out (faster)."""
@@ -45,30 +56,180 @@ MIN_TILE_PX = 128
 DEFAULT_CRF = 16
 """Constant rate factor: near the threshold of what can be seen, so that a second generation costs little."""
 
+MAX_CRF = 63
+"""The worst quality that any encoder knows."""
+
 _MEMORY_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
-def parse_tile(text: str) -> Tile:
+_NUMBER = re.compile(
+    r"([+-]?(?:\d{1,18}(?:\.\d{0,18})?|\.\d{1,18})(?:e[+-]?\d{1,2})?)(?:\s*/\s*(\d{1,18}))?", re.ASCII | re.IGNORECASE
+)
+_URL = re.compile(r"^([a-z][a-z0-9+.-]+):/+", re.IGNORECASE)
+
+
+def parse_number(value: Number, what: str, *, expected: str = "a number") -> Fraction:
+    """Read a number exactly, as it is written: 0.1 is 1/10.
+
+    Args:
+        value: a number of Python, NumPy or PyTorch (one element), or text: `2`, `2.5`, `5/2`.
+        what: the name of the setting, for the message.
+        expected: what it should be, for the message.
+
+    Raises:
+        OptionError: not a finite number.
+    """
+    number = _exact(value)
+    if number is None:
+        raise OptionError(f"{what}: expected {expected}, got {value!r}.")
+    return number
+
+
+def parse_whole(value: Number, what: str, *, least: int, most: int | None = None) -> int:
+    """Read a whole number in a range; for forms of numbers see `parse_number`.
+
+    Raises:
+        OptionError: not a whole number, or out of range.
+    """
+    expected = f"a whole number from {least} {'on' if most is None else f'to {most}'}"
+    number = parse_number(value, what, expected=expected)
+    if number.denominator != 1 or number < least or (most is not None and number > most):
+        raise OptionError(f"{what}: expected {expected}, got {value!r}.")
+    return int(number)
+
+
+def parse_choice(value: str, what: str, choices: object) -> Any:  # noqa: ANN401 (one of the words of a Literal type)
+    """Read one of the words of a Literal type.
+
+    Raises:
+        OptionError: another one.
+    """
+    words = get_args(choices)
+    if not isinstance(value, str) or value not in words:
+        expected = " or ".join(words) if len(words) == 2 else f"one of {', '.join(words)}"
+        raise OptionError(f"{what}: expected {expected}, got {value!r}.")
+    return value
+
+
+def parse_path(value: str | os.PathLike[str], what: str) -> Path:
+    """Read the path of a file or folder.
+
+    Args:
+        value: text or `pathlib.Path`.
+        what: what the path names, for the message.
+
+    Raises:
+        OptionError: not a path.
+        MediaError: a URL.
+    """
+    text = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
+    if not isinstance(text, str) or not text or "\0" in text:
+        raise OptionError(f"{what}: expected a path as text or pathlib.Path, got {value!r}.")
+    if is_url(text):
+        # A path has only one slash where a URL has two.
+        url = _URL.sub(r"\1://", text)
+        raise MediaError(f"{url}: URLs are neither read nor written. Download the file first, and name it by its path.")
+    return Path(text)
+
+
+def is_url(text: str) -> bool:
+    """Whether a text is a URL, and not the path of something that there is."""
+    return _URL.match(text) is not None and not os.path.lexists(text)
+
+
+def parse_scale(value: Number) -> FlowScale:
+    """Read a flow scale: `auto`, or one of the numbers that networks work at.
+
+    Raises:
+        OptionError: another one.
+    """
+    number = _exact(value)
+    for scale in get_args(FlowScale):
+        if (isinstance(value, str) and scale == value) or (
+            number is not None and scale != "auto" and number == Fraction(scale)
+        ):
+            return cast("FlowScale", scale)
+    raise OptionError(f"scale: expected one of {', '.join(get_args(FlowScale))}, got {value!r}.")
+
+
+def parse_crf(value: Number) -> int:
+    """Read a quality of the encoder: 0 (lossless) to 63.
+
+    Raises:
+        OptionError: another number, or none.
+    """
+    return parse_whole(value, "crf", least=0, most=MAX_CRF)
+
+
+def parse_tile(value: Number) -> Tile:
     """Read a tile size: `auto`, `off`, or a number of pixels.
 
     Raises:
-        JobError: none of these.
+        OptionError: none of these.
     """
-    named: dict[str, Tile] = {"auto": "auto", "off": "off"}
-    if text in named:
-        return named[text]
-    if not text.isdecimal():
-        raise JobError(f"tile: expected auto, off, or a number of pixels from {MIN_TILE_PX} on, got {text!r}.")
-    return int(text)
+    named: dict[object, Tile] = {"auto": "auto", "off": "off"}
+    if isinstance(value, str) and value in named:
+        return named[value]
+    number = _exact(value)
+    if number is None or number.denominator != 1 or number < MIN_TILE_PX:
+        raise OptionError(f"tile: expected auto, off, or a number of pixels from {MIN_TILE_PX} on, got {value!r}.")
+    return int(number)
 
 
-def parse_memory(text: str) -> int:
-    """Read an amount of memory, such as `4G`, `512M` or `1.5G`, in bytes; units are powers of 1024.
+def parse_memory(value: Number) -> int:
+    """Read an amount of memory: bytes, or text such as `4G`, `512M` or `1.5G`; units are powers of 1024.
 
     Raises:
-        JobError: not an amount of memory.
+        OptionError: not an amount of memory.
     """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", text.strip(), flags=re.IGNORECASE)
-    if match is None or float(match[1]) == 0:
-        raise JobError(f"memory: expected an amount such as 4G or 512M, got {text!r}.")
-    return int(float(match[1]) * _MEMORY_UNITS[match[2].upper()])
+    text = value if isinstance(value, str) else ""
+    match = re.fullmatch(r"(\d{1,18}(?:\.\d{0,18})?)\s*([KMGT]?)(?:i?B)?", text.strip(), flags=re.IGNORECASE)
+    if match is not None:
+        size_bytes = int(Fraction(match[1]) * _MEMORY_UNITS[match[2].upper()])
+    else:
+        size_bytes = int(_exact(value) or 0)
+    if size_bytes <= 0:
+        raise OptionError(
+            f"memory: expected a number of bytes above 0, or an amount such as 4G or 512M, got {value!r}."
+        )
+    return size_bytes
+
+
+def _exact(value: object) -> Fraction | None:
+    """The number that a value stands for; None if it is none."""
+    if isinstance(value, str):
+        return _written(value.strip())
+    kind = str(getattr(value, "dtype", "")).rpartition(".")[2]
+    item = getattr(value, "item", None)
+    if callable(item):  # a number of NumPy or PyTorch, as one of Python
+        try:
+            value = item()
+        except (ValueError, RuntimeError):  # more than one
+            return None
+    if isinstance(value, (bool, bytes, bytearray)):
+        return None
+    if isinstance(value, (int, Fraction)):
+        return Fraction(value)
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return Fraction(_shortest(number, kind)) if math.isfinite(number) else None
+
+
+def _written(text: str) -> Fraction | None:
+    match = _NUMBER.fullmatch(text)
+    if match is None or (match[2] is not None and int(match[2]) == 0):
+        return None
+    return Fraction(match[1]) / int(match[2] or 1)
+
+
+def _shortest(number: float, kind: str) -> str:
+    """The shortest decimal fraction that a floating-point type cannot tell from a number of that type."""
+    code = {"float32": "f", "float16": "e"}.get(kind)
+    if code is not None:
+        for digits in range(1, 10):
+            text = f"{number:.{digits}g}"
+            if struct.unpack(code, struct.pack(code, float(text)))[0] == number:
+                return text
+    return repr(number)

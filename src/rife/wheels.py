@@ -10,14 +10,10 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from rife.errors import RifeError
+from rife.errors import FetchError
 
 MAX_MEMBER_BYTES = 1 << 30
 """A member that unpacks to more than this is refused before it is read."""
-
-
-class FetchError(RifeError):
-    """A file could not be fetched, or is not the file that was expected."""
 
 
 @dataclass(frozen=True)

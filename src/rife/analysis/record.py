@@ -169,7 +169,7 @@ class Survey:
             raise JobError(f"{name}: {err} {_NEXT}") from err
 
 
-def read_cuts(path: Path, survey: Survey) -> tuple[int, ...]:
+def read_cuts(path: str | Path, survey: Survey) -> tuple[int, ...]:
     """Read an edited list of cuts: what `rife analyze` wrote, or an object with nothing but "cuts".
 
     Args:
@@ -183,7 +183,7 @@ def read_cuts(path: Path, survey: Survey) -> tuple[int, ...]:
         JobError: not such a list, or one that does not fit the video.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as err:
         raise JobError(f"{path}: cannot be read as a list of cuts ({getattr(err, 'strerror', None) or err}).") from err
     fields = _fields(text, str(path))

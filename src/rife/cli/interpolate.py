@@ -10,8 +10,19 @@ import typer
 
 from rife.cli.arguments import Arithmetic, Device, Engine, Ensemble, Input, Json, Model, Network, Scale
 from rife.cli.report import Reporter
-from rife.options import DEFAULT_CRF, AtCut, Duplicates, ImageFormat, Refine, Sound, parse_memory, parse_tile
-from rife.timing import MAX_FACTOR, MIN_FACTOR, parse_rate
+from rife.options import (
+    DEFAULT_CRF,
+    MAX_CRF,
+    AtCut,
+    Duplicates,
+    ImageFormat,
+    Refine,
+    Sound,
+    parse_memory,
+    parse_path,
+    parse_tile,
+)
+from rife.timing import MAX_FACTOR, MIN_FACTOR
 from rife.weights.catalogue import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -62,7 +73,9 @@ def interpolate(
     crf: Annotated[
         int | None,
         typer.Option(
-            min=0, max=63, help=f"Encoder quality; lower is better and larger, 0 is lossless; {DEFAULT_CRF} by default."
+            min=0,
+            max=MAX_CRF,
+            help=f"Encoder quality; lower is better and larger, 0 is lossless; {DEFAULT_CRF} by default.",
         ),
     ] = None,
     codec: Annotated[
@@ -114,7 +127,6 @@ def interpolate(
         from rife.samples import resolve_input
 
         keep_freed_memory()
-        path = resolve_input(source)
         settings = JobSettings(
             factor=factor,
             frame_rate=fps,
@@ -128,10 +140,12 @@ def interpolate(
             restart=restart,
             keep_partial=keep_partial,
             image_format=image_format,
-            input_rate=None if input_fps is None else parse_rate(input_fps),
+            input_rate=input_fps,
         )
         settings.check()
-        target = output or _default_target(source, path, settings)
+        tile_px, memory_bytes = parse_tile(tile), None if memory is None else parse_memory(memory)
+        path = resolve_input(source)
+        target = _default_target(source, path, settings) if output is None else parse_path(output, "output")
         check_job(path, target, settings)
         reporter.event("start", input=str(path), output=str(target), factor=factor, fps=fps, model=model, refine=refine)
         worker = load(
@@ -143,8 +157,8 @@ def interpolate(
             device=device,
             engine=engine,
             precision=precision,
-            tile=parse_tile(tile),
-            memory_bytes=None if memory is None else parse_memory(memory),
+            tile=tile_px,
+            memory_bytes=memory_bytes,
         )
         if worker.engine.preparation is not None:
             reporter.say(f"engine {worker.engine.label}: {worker.engine.preparation}")

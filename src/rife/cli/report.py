@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from rife.errors import RifeError
+from rife.errors import OptionError, RifeError
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rife.pipeline import Forecast, Progress
 
 EXIT_FAILED = 1
+EXIT_BAD_USAGE = 2
 EXIT_INTERRUPTED = 130
 _JSON_INTERVAL_SECONDS = 0.5
 
@@ -76,7 +77,7 @@ class Reporter:
             if check is not None:
                 self.event("check", **asdict(check))
             self._fail("error", str(err))
-            raise typer.Exit(EXIT_FAILED) from err
+            raise typer.Exit(EXIT_BAD_USAGE if isinstance(err, OptionError) else EXIT_FAILED) from err
         except BrokenPipeError as err:  # nobody reads what is printed
             raise typer.Exit(EXIT_FAILED) from err
         except KeyboardInterrupt as err:

@@ -11,7 +11,7 @@ import torch
 
 from rife.engines.protocol import Engine
 from rife.engines.torch_engine import TorchEngine
-from rife.errors import JobError, MissingExtraError
+from rife.errors import JobError, MissingExtraError, OptionError
 from rife.ifnet import IFNet
 from rife.options import EngineName, Precision
 
@@ -40,7 +40,7 @@ def create_engine(network: IFNet, *, engine: EngineName = "auto", precision: Pre
     """
     for name, value, known in (("engine", engine, EngineName), ("precision", precision, Precision)):
         if value not in get_args(known):
-            raise JobError(f"{name}: expected {', '.join(get_args(known))}, got {value!r}.")
+            raise OptionError(f"{name}: expected {', '.join(get_args(known))}, got {value!r}.")
     device, free = next(network.parameters()).device.type, engine == "auto"
     if free:
         engine, _ = choose(device, precision)

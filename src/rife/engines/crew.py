@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rife.engines import forks
 from rife.engines.lending import Lender
 from rife.kernels import kept
 
@@ -36,6 +37,11 @@ class Crew:
         self.threads = threads or torch.get_num_threads()
         self._own = threading.local()
         self.empty = Lender().empty
+        forks.renew(self)
+
+    def after_fork(self) -> None:
+        """Call other helpers, when there is work: those of the parent are not in this process."""
+        self.__dict__.pop("_calls", None)
 
     def run(
         self, kernel: Callable[..., None], rows: int, *arguments: object, least: int = _LEAST_ROWS, pieces: int = PIECES

@@ -23,8 +23,10 @@ from torch import Tensor, nn
 
 import rife
 from rife.cache import appearing_whole, cache_folder
+from rife.engines import forks
 from rife.engines.lending import Lender
 from rife.errors import EngineFaultError, MissingExtraError
+from rife.weights.digest import weights_digest
 
 if TYPE_CHECKING:
     import openvino
@@ -91,6 +93,10 @@ class Graph:
             for port in compiled.outputs
         ]
 
+    def after_fork(self) -> None:
+        """Make the lock anew that another thread may have held."""
+        self._lock = Lock()
+
     def __call__(self, *tensors: Tensor) -> list[Tensor]:
         """Run it: float32 or bf16 in and out, as it was traced, in memory that belongs to the caller."""
         # Both ways without a copy: the graph reads the callers' tensors and writes into new ones.
@@ -134,9 +140,16 @@ class GraphStore:
         kind = repr(getattr(network, "spec", None))
         # Sums may be ordered by the number of threads, and a graph is held to its bits.
         versions = f"{_sources_hash()} {library().__version__} {name} {_cores()}"
-        self._common = f"{_weights_hash(network)} {kind} {versions} {self._config}"
+        self._common = f"{weights_digest(network)} {kind} {versions} {self._config}"
         self._lock, self._lender = Lock(), Lender()
         self._graphs: dict[str, Graph] = {}
+        forks.renew(self)
+
+    def after_fork(self) -> None:
+        """Make the locks anew that another thread may have held."""
+        self._lock = Lock()
+        for graph in self._graphs.values():
+            graph.after_fork()
 
     def graph(self, key: str, piece: Callable[[], nn.Module], inputs: Sequence[Tensor]) -> Graph:
         """Return the graph of a piece for inputs of these shapes.
@@ -259,14 +272,6 @@ def _keep(path: Path, output_hash: bytes, compiled: openvino.CompiledModel) -> N
 def _cores() -> int:
     """Processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _weights_hash(network: nn.Module) -> str:
-    digest = hashlib.sha256()
-    for key, tensor in sorted(network.state_dict().items()):
-        digest.update(key.encode())
-        digest.update(_hash([tensor.detach().cpu()]))
-    return digest.hexdigest()
 
 
 @cache

@@ -15,6 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rife.engines import forks
+
 
 class Lender:
     """Lends memory. What comes back is lent again; it never keeps more than was once out at a time."""
@@ -25,6 +27,12 @@ class Lender:
         self._free_bytes = self._lent_bytes = self._most_lent_bytes = 0
         # Memory may come back in the middle of anything, in the same thread too.
         self._lock = RLock()
+        forks.renew(self)
+
+    def after_fork(self) -> None:
+        """Forget what another thread may have been about to change, and its lock."""
+        self._lock = RLock()
+        self._free, self._free_bytes = {}, 0
 
     def empty(self, *shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
         """Lend a tensor of any content, until nothing refers to its memory any more."""

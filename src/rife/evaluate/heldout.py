@@ -17,6 +17,7 @@ from rife.frames import quantise
 from rife.interpolator import Interpolator
 from rife.media.colour import LAYOUTS, adapted, to_rgb, working_format
 from rife.media.reader import VideoReader
+from rife.options import Number, parse_path, parse_whole
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,9 @@ def psnr_db(a: Tensor, b: Tensor) -> float:
     return math.inf if error == 0 else 10 * math.log10(255**2 / error)
 
 
-def score_held_out(source: Path, interpolators: Mapping[str, Interpolator], *, frames: int = 60) -> list[HeldOutScore]:
+def score_held_out(
+    source: str | Path, interpolators: Mapping[str, Interpolator], *, frames: Number = 60
+) -> list[HeldOutScore]:
     """Score linear blending and each interpolator on the hidden frames of a clip.
 
     Args:
@@ -51,10 +54,12 @@ def score_held_out(source: Path, interpolators: Mapping[str, Interpolator], *, f
 
     Raises:
         JobError: fewer than three frames.
+        OptionError: a number of frames that cannot be.
         MediaError: the clip cannot be read.
     """
     scores: dict[str, list[float]] = {"linear blend": [], **{name: [] for name in interpolators}}
-    for before, hidden, after in _triples(source, frames):
+    path, count = parse_path(source, "source"), parse_whole(frames, "frames", least=3)
+    for before, hidden, after in _triples(path, count):
         scores["linear blend"].append(psnr_db((before + after) / 2, hidden))
         for name, worker in interpolators.items():
             (made,) = worker.between(worker.prepare(before), worker.prepare(after), [Fraction(1, 2)])

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from rife.ifnet import IFNet
+from rife.options import parse_path
 from rife.specs import SPECS, NetworkSpec
 from rife.weights.catalogue import CATALOGUE
 from rife.weights.load import cached_path, load_file
@@ -107,12 +108,13 @@ def known_networks() -> list[NetworkFacts]:
     return [network_facts(name) for name in SPECS]
 
 
-def describe(path: Path, *, network: str | None = None) -> FileFacts:
+def describe(path: str | Path, *, network: str | None = None) -> FileFacts:
     """Tell what a weights file is.
 
     Raises:
         CheckpointError: it is not recognised.
     """
+    path = parse_path(path, "file")
     weights = load_file(path, network=network)
     parameters = sum(tensor.numel() for tensor in weights.state.values())
     found = weights.recognised

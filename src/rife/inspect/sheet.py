@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,6 +14,7 @@ import numpy.typing as npt
 from rife.cache import appearing_whole
 from rife.errors import JobError, MissingExtraError
 from rife.media.reader import VideoReader
+from rife.options import Number, parse_number, parse_path
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -36,7 +36,12 @@ class _Moment:
 
 
 def contact_sheet(
-    before: Path, after: Path, sheet: Path, *, at_seconds: float | None = None, overwrite: bool = False
+    before: str | Path,
+    after: str | Path,
+    sheet: str | Path,
+    *,
+    at_seconds: Number | None = None,
+    overwrite: bool = False,
 ) -> None:
     """Draw both clips side by side over two source frames' time, with an enlarged part.
 
@@ -52,17 +57,17 @@ def contact_sheet(
         MediaError: a clip cannot be read.
         JobError: the clips are too short, the time lies outside, or the sheet cannot be written.
     """
+    before, after, sheet = (parse_path(path, "sheet") for path in (before, after, sheet))
     if sheet.suffix.lower() not in _ENDINGS:
         raise JobError(f"{sheet}: expected a name that ends in {' or '.join(_ENDINGS)}.")
     if sheet.exists() and not overwrite:
         raise JobError(f"{sheet}: exists already. Name another file with -o, or replace it with --overwrite.")
-    if at_seconds is not None and not math.isfinite(at_seconds):
-        raise JobError(f"at: expected a number of seconds, got {at_seconds}.")
+    at = None if at_seconds is None else parse_number(at_seconds, "at", expected="a number of seconds")
     try:
         import PIL  # noqa: F401
     except ImportError as err:
         raise MissingExtraError(library="Pillow", extra="inspect", purpose="a contact sheet") from err
-    start = _liveliest(before) if at_seconds is None else Fraction(at_seconds)
+    start = _liveliest(before) if at is None else at
     picture = _drawn(_moment(before, after, start))
     try:
         with appearing_whole(sheet) as temporary:

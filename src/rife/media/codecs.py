@@ -11,7 +11,7 @@ from pathlib import Path
 import av
 import torch
 
-from rife.errors import JobError, MediaError, OptionError
+from rife.errors import MediaError, OptionError
 from rife.media.encoders import container_holds, preset_problem, taken_formats
 from rife.media.formats import encoder_formats, has_alpha, working_format
 from rife.media.hdr import StaticHdr, encoder_options
@@ -184,15 +184,15 @@ def check_settings(settings: EncodeSettings) -> None:
     """Refuse an encoder or a choice that cannot be, before anything is done.
 
     Raises:
-        JobError: no such encoder, or a quality or preset that it has no option for.
+        OptionError: no such encoder, or a quality or preset that it has no option for.
     """
     if settings.codec is not None:
         _encoder(settings.codec)
         row = CODECS.get(settings.codec, Codec())
         if settings.crf is not None and not row.quality and not (settings.crf == 0 and row.lossless is not None):
-            raise JobError(f"{settings.codec}: has no constant quality that rife knows of; leave --crf out.")
+            raise OptionError(f"{settings.codec}: has no constant quality that rife knows of; leave --crf out.")
         if settings.preset is not None and not row.preset:
-            raise JobError(f"{settings.codec}: has no presets that rife knows of; leave --preset out.")
+            raise OptionError(f"{settings.codec}: has no presets that rife knows of; leave --preset out.")
 
 
 def encoding_for(
@@ -213,7 +213,7 @@ def encoding_for(
         hdr: its static HDR metadata.
 
     Raises:
-        JobError: the encoder does not exist or does not take the pixel format.
+        OptionError: the encoder does not exist or does not take the pixel format.
         MediaError: an ending that cannot be written.
     """
     container = container_for(path)
@@ -224,7 +224,7 @@ def encoding_for(
     formats = list(taken_formats(name, tuple(encoder_formats(name, path.suffix))))
     if settings.pixel_format is not None:
         if settings.pixel_format not in formats:
-            raise JobError(f"{name}: does not take {settings.pixel_format}; expected one of {', '.join(formats)}.")
+            raise OptionError(f"{name}: does not take {settings.pixel_format}; expected one of {', '.join(formats)}.")
         formats = [settings.pixel_format]
     size = (first.width, first.height) if row.even_sizes else (0, 0)
     pixel_format = working_format(first.format.name, formats, size=size, keep_rgb=name in _KEEPS_RGB)
@@ -290,7 +290,7 @@ def _encoder(name: str) -> av.Codec:
     try:
         codec = av.Codec(name, "w")
     except ValueError as err:
-        raise JobError(f"encoder {name!r}: FFmpeg has none of that name; libx264, libx265, ... are.") from err
+        raise OptionError(f"encoder {name!r}: FFmpeg has none of that name; libx264, libx265, ... are.") from err
     if codec.type != "video":
-        raise JobError(f"encoder {name!r}: expected one for video, got one for {codec.type}.")
+        raise OptionError(f"encoder {name!r}: expected one for video, got one for {codec.type}.")
     return codec

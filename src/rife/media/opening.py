@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from fractions import Fraction
 from pathlib import Path
 
 from rife.errors import JobError, MediaError
@@ -13,9 +12,11 @@ from rife.media.reader import VideoReader
 from rife.media.sequence import ImageSequence, is_sequence
 from rife.media.source import Source
 from rife.media.yuv_stream import STANDARD_INPUT, Y4mStream
+from rife.options import Number, parse_path
+from rife.timing import parse_rate
 
 
-def open_source(path: Path, *, frame_rate: Fraction | None = None) -> Source | VideoReader:
+def open_source(path: str | Path, *, frame_rate: Number | None = None) -> Source | VideoReader:
     """Open whatever a path names: y4m on standard input (`-`), a folder or pattern of pictures, or a video file.
 
     Args:
@@ -27,13 +28,14 @@ def open_source(path: Path, *, frame_rate: Fraction | None = None) -> Source | V
         MediaError: it cannot be read.
         MissingExtraError: it needs a library that is not installed.
     """
+    path, rate = parse_path(path, "source"), None if frame_rate is None else parse_rate(frame_rate, "input rate")
     if path == STANDARD_INPUT:
         if sys.stdin is None or sys.stdin.isatty():
             raise MediaError("standard input: expected y4m through a pipe, but it is a terminal. Name a file instead.")
-        return Y4mStream(sys.stdin.buffer, frame_rate=frame_rate)
+        return Y4mStream(sys.stdin.buffer, frame_rate=rate)
     if is_sequence(path):
-        return ImageSequence(path, frame_rate=frame_rate)
-    if frame_rate is not None:
+        return ImageSequence(path, frame_rate=rate)
+    if rate is not None:
         raise JobError(
             f"{path}: has its own times; an input rate is for picture files and for y4m that tells none. "
             "Leave it out, or choose the rate of the output with --fps."

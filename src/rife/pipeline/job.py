@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 
 from rife.analysis.survey import read_cuts, survey
 from rife.errors import FinishedFileError, JobError, MediaError, TruncatedMediaError
-from rife.interpolator import Interpolator, load
+from rife.interpolator import Interpolator, as_interpolator
 from rife.media.assembly import Picture, assemble
 from rife.media.codecs import EncodeSettings, container_for, encoding_for, intermediate_for
 from rife.media.colour import is_interlaced
@@ -31,7 +31,7 @@ from rife.media.sinks import is_picture_target, sink_for, target_formats
 from rife.media.source import Source
 from rife.media.spool import Spool
 from rife.media.tracks import CopiedTracks
-from rife.options import DEFAULT_CRF, AtCut, Duplicates, ImageFormat, Sound
+from rife.options import DEFAULT_CRF, AtCut, Duplicates, ImageFormat, Number, Sound, parse_crf, parse_path
 from rife.pipeline.budget import Forecast, check_disk, least_bytes
 from rife.pipeline.check import Expected, FinishedCheck, check_finished
 from rife.pipeline.identity import check_unchanged, job_identity, state_of
@@ -63,23 +63,23 @@ def interpolate_video(
     source: str | Path,
     output: str | Path | None = None,
     *,
-    factor: int | None = None,
-    frame_rate: str | Fraction | None = None,
-    slow_motion: str | Fraction | None = None,
+    factor: Number | None = None,
+    frame_rate: Number | None = None,
+    slow_motion: Number | None = None,
     sound: Sound = "drop",
     at_cut: AtCut = "hold",
-    cuts: Path | None = None,
+    cuts: str | Path | None = None,
     duplicates: Duplicates = "keep",
-    interpolator: Interpolator | None = None,
+    interpolator: Interpolator | str | Path | None = None,
     overwrite: bool = False,
     restart: bool = False,
     keep_partial: bool = False,
-    crf: int | None = None,
+    crf: Number | None = None,
     codec: str | None = None,
     preset: str | None = None,
     pixel_format: str | None = None,
     image_format: ImageFormat = "png",
-    input_rate: Fraction | None = None,
+    input_rate: Number | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     on_forecast: Callable[[Forecast], None] | None = None,
 ) -> VideoResult:
@@ -96,13 +96,13 @@ def interpolate_video(
         output: file to write, folder or pattern for pictures, animation, or `-` for y4m on standard output; by
             default beside the source, with what is done in its name.
         factor: 2 to 64; 2 if nothing else is given.
-        frame_rate: frames per second, 1 to 1000: a fraction, or text such as `60`, `60000/1001`, `ntsc`.
+        frame_rate: frames per second, 1 to 1000: a number, or text such as `60`, `60000/1001`, `ntsc`.
         slow_motion: output seconds for each source second; the source's rate is kept unless a rate is given.
         sound: in slow motion, `drop` it or `stretch` it.
         at_cut: `hold` the last frame before a cut, or `blend` both sides.
         cuts: an edited list of cuts, as `rife analyze` writes it; found if not given.
         duplicates: `keep` repeated source frames, or `retime`: replace them by motion.
-        interpolator: from `rife.load`; the default model if not given.
+        interpolator: from `rife.load`, or what that takes as a model; the default model if not given.
         overwrite: replace an existing output.
         restart: throw away finished parts of a job that differs.
         keep_partial: when the source turns out truncated, make what can be made as NAME.partial.EXT (the call
@@ -117,7 +117,9 @@ def interpolate_video(
         on_forecast: called before the first frame is made, and once more when its speed is known.
 
     Raises:
-        JobError: settings that cannot be, an output in the way, fewer than two frames, or no room on the disk.
+        OptionError: settings that cannot be.
+        JobError: settings that do not suit the source, an output in the way, fewer than two frames, or no room on
+            the disk.
         MediaError: the source cannot be read or the output not written.
         TruncatedMediaError: the source ends before its own end.
         FinishedFileError: the finished file is not what was planned; it is kept under another name.
@@ -131,7 +133,7 @@ def interpolate_video(
         at_cut=at_cut,
         cuts=cuts,
         duplicates=duplicates,
-        encode=EncodeSettings(codec, crf, preset, pixel_format),
+        encode=EncodeSettings(codec, None if crf is None else parse_crf(crf), preset, pixel_format),
         overwrite=overwrite,
         restart=restart,
         keep_partial=keep_partial,
@@ -139,8 +141,8 @@ def interpolate_video(
         input_rate=input_rate,
     )
     return run_job(
-        Path(source),
-        None if output is None else Path(output),
+        parse_path(source, "source"),
+        None if output is None else parse_path(output, "output"),
         settings=settings,
         interpolator=interpolator,
         on_progress=on_progress,
@@ -153,7 +155,7 @@ def run_job(
     output: Path | None,
     *,
     settings: JobSettings,
-    interpolator: Interpolator | None = None,
+    interpolator: Interpolator | str | Path | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     on_forecast: Callable[[Forecast], None] | None = None,
 ) -> VideoResult:
@@ -163,10 +165,10 @@ def run_job(
     check_job(source, output, settings)
     try:
         with ExitStack() as stack:
-            reader: Source = stack.enter_context(open_source(source, frame_rate=settings.input_rate))
+            reader: Source = stack.enter_context(open_source(source, frame_rate=settings.source_rate))
             if not reader.info.can_rewind:
                 reader = Spool(reader, Path(stack.enter_context(TemporaryDirectory(prefix="rife-"))))
-            return _Job(reader, output, settings, interpolator or load(), on_progress, on_forecast).run()
+            return _Job(reader, output, settings, as_interpolator(interpolator), on_progress, on_forecast).run()
     except BrokenPipeError:  # the caller's own, from its on_progress, or of who reads standard output
         raise
     except OSError as err:
@@ -251,7 +253,7 @@ class _Job:
         return clock_for(
             self._reader.info.time_base,
             source_rate,
-            factor=settings.factor,
+            factor=settings.whole_factor,
             rate=settings.rate,
             slowdown=settings.slowdown,
         )
@@ -266,8 +268,9 @@ class _Job:
                 self._on_progress(Progress("survey", frames, info.frames, time.perf_counter() - started))
 
         found = survey(observed, on_progress=looked_at)
-        if self._settings.cuts is not None:
-            found = found.with_cuts(read_cuts(self._settings.cuts, found))
+        cuts = self._settings.cuts_path
+        if cuts is not None:
+            found = found.with_cuts(read_cuts(cuts, found))
         if len(found.pts) < 2:
             raise observed.damage or JobError(
                 f"{info.path}: has one frame; making frames in between needs at least two."

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
-from rife.errors import JobError
+from rife.errors import JobError, OptionError
 from rife.media.codecs import EncodeSettings, check_settings
-from rife.options import AtCut, Duplicates, ImageFormat, Sound
+from rife.options import AtCut, Duplicates, ImageFormat, Number, Sound, parse_choice, parse_path
 from rife.pipeline.check import FinishedCheck
-from rife.timing import clock_for, parse_rate, parse_slowdown
+from rife.timing import clock_for, parse_factor, parse_rate, parse_slowdown
 
 Stage = Literal["survey", "make", "check"]
 
@@ -66,7 +66,7 @@ class VideoResult:
 
 @dataclass(frozen=True)
 class JobSettings:
-    """What a user asks of a job, beside its files and its network.
+    """What a user asks of a job, beside its files and its network. Numbers and paths may come in any form.
 
     Attributes:
         factor: output frames for each source frame, 2 to 64; 2 where no rate and no slow motion is given.
@@ -84,19 +84,39 @@ class JobSettings:
         input_rate: frames per second of picture files, which tell none.
     """
 
-    factor: int | None = None
-    frame_rate: str | Fraction | None = None
-    slow_motion: str | Fraction | None = None
+    factor: Number | None = None
+    frame_rate: Number | None = None
+    slow_motion: Number | None = None
     sound: Sound = "drop"
     at_cut: AtCut = "hold"
-    cuts: Path | None = None
+    cuts: str | Path | None = None
     duplicates: Duplicates = "keep"
     encode: EncodeSettings = field(default_factory=EncodeSettings)
     overwrite: bool = False
     restart: bool = False
     keep_partial: bool = False
     image_format: ImageFormat = "png"
-    input_rate: Fraction | None = None
+    input_rate: Number | None = None
+
+    def __post_init__(self) -> None:
+        """Parse what was given.
+
+        Raises:
+            OptionError: a value that cannot be, or that contradicts another one.
+            MediaError: a URL where a path is expected.
+        """
+        factor, rate, slowdown = self.whole_factor, self.rate, self.slowdown
+        clock_for(Fraction(1, 1000), Fraction(25), factor=factor, rate=rate, slowdown=slowdown)
+        for name, value, choices in (
+            ("at_cut", self.at_cut, AtCut),
+            ("duplicates", self.duplicates, Duplicates),
+            ("sound", self.sound, Sound),
+            ("image_format", self.image_format, ImageFormat),
+        ):
+            parse_choice(value, name, choices)
+        if self.sound == "stretch" and self.slow_motion is None:
+            raise OptionError("sound: is stretched in slow motion only; give --slowmo, or leave --audio out.")
+        _ = self.source_rate, self.cuts_path
 
     def check(self) -> None:
         """Refuse what cannot be, before anything is read.
@@ -104,19 +124,9 @@ class JobSettings:
         Raises:
             JobError: says what.
         """
-        clock_for(Fraction(1, 1000), Fraction(25), factor=self.factor, rate=self.rate, slowdown=self.slowdown)
-        for name, value, choices in (
-            ("at_cut", self.at_cut, AtCut),
-            ("duplicates", self.duplicates, Duplicates),
-            ("sound", self.sound, Sound),
-            ("image_format", self.image_format, ImageFormat),
-        ):
-            if value not in get_args(choices):
-                raise JobError(f"{name}: expected {' or '.join(get_args(choices))}, got {value!r}.")
-        if self.cuts is not None and not self.cuts.is_file():
-            raise JobError(f'{self.cuts}: no such list of cuts. Write one with "rife analyze INPUT -o FILE".')
-        if self.sound == "stretch" and self.slow_motion is None:
-            raise JobError("sound: is stretched in slow motion only; give --slowmo, or leave --audio out.")
+        path = self.cuts_path
+        if path is not None and not path.is_file():
+            raise JobError(f'{path}: no such list of cuts. Write one with "rife analyze INPUT -o FILE".')
         check_settings(self.encode)
 
     @property
@@ -124,14 +134,29 @@ class JobSettings:
         """What is done, for the name of an output: `2x`, `60fps`, `slow4x`."""
         slow = "" if self.slowdown is None else f"slow{float(self.slowdown):g}x"
         fps = "" if self.rate is None else f"{float(self.rate):g}fps"
-        return "_".join(filter(None, (slow, fps))) or f"{self.factor or 2}x"
+        return "_".join(filter(None, (slow, fps))) or f"{self.whole_factor or 2}x"
+
+    @property
+    def whole_factor(self) -> int | None:
+        """The factor, parsed."""
+        return None if self.factor is None else parse_factor(self.factor)
 
     @property
     def rate(self) -> Fraction | None:
         """The constant frame rate, parsed."""
-        return None if self.frame_rate is None else parse_rate(str(self.frame_rate))
+        return None if self.frame_rate is None else parse_rate(self.frame_rate)
 
     @property
     def slowdown(self) -> Fraction | None:
         """The slow motion, parsed."""
-        return None if self.slow_motion is None else parse_slowdown(str(self.slow_motion))
+        return None if self.slow_motion is None else parse_slowdown(self.slow_motion)
+
+    @property
+    def source_rate(self) -> Fraction | None:
+        """The rate of picture files, parsed."""
+        return None if self.input_rate is None else parse_rate(self.input_rate, "input rate")
+
+    @property
+    def cuts_path(self) -> Path | None:
+        """The list of cuts, as a path."""
+        return None if self.cuts is None else parse_path(self.cuts, "cuts")

@@ -60,7 +60,7 @@ def check_job(source: Path, output: Path, settings: JobSettings) -> None:
         raise MediaError(f"{source}: no such file. Check the path.")
     if is_picture_target(output):
         if settings.encode.codec or settings.encode.pixel_format or settings.encode.preset:
-            raise JobError(f"{output}: is written as pictures; --codec, --preset and --pix-fmt are for video files.")
+            raise OptionError(f"{output}: is written as pictures; --codec, --preset and --pix-fmt are for video files.")
         if output != STANDARD_STREAM and output.exists() and source.exists() and output.samefile(source):
             raise JobError(f"{output}: the output is the input. Name another one with -o.")
         check_target(output, overwrite=settings.overwrite, image_format=settings.image_format)
@@ -87,7 +87,7 @@ def _check_file(source: Path, output: Path, settings: JobSettings) -> None:
         )
     check_holds(output, settings.encode)
     if settings.image_format != "png":
-        raise JobError(f"{output}: --image-format is for folders of pictures. Name a folder, or leave it out.")
+        raise OptionError(f"{output}: --image-format is for folders of pictures. Name a folder, or leave it out.")
     if output.exists() and source.exists() and output.samefile(source):
         raise JobError(f"{output}: the output is the input. Name another file with -o.")
     if output.is_dir():

