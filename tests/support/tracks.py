@@ -57,8 +57,8 @@ def subtitle_file(path: Path, codec: str, cues: list[tuple[int, int, str]], *, h
         text.codec_context.subtitle_header = header or plain_header()
         text.codec_context.time_base = text.time_base = Fraction(1, 1000)
         packets = []
-        for index in range(50):
-            picture = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 5 * index, np.uint8), format="rgb24")
+        for index in range(12):
+            picture = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 20 * index, np.uint8), format="rgb24")
             picture = picture.reformat(format="yuv420p")
             picture.pts = index
             packets += video.encode(picture)
