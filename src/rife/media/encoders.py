@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from functools import cache
+from operator import itemgetter
 from typing import cast
 
 import av
@@ -51,6 +52,7 @@ def refusal(
     *,
     size: tuple[int, int] = (_SIDE, _SIDE),
     frame_rate: Fraction = _RATE,
+    time_base: Fraction | None = None,
 ) -> list[str]:
     """What an encoder says when it refuses settings, line by line.
 
@@ -60,13 +62,14 @@ def refusal(
         options: FFmpeg's option names and values.
         size: width and height of its pictures.
         frame_rate: pictures per second.
+        time_base: seconds per tick of their times; the length of one if not given.
 
     Returns:
-        FFmpeg's messages, and at least one line; nothing if the encoder opens.
+        FFmpeg's messages, errors first, and at least one line; nothing if the encoder opens.
     """
     encoder = _encoder(codec, pixel_format, options)
     encoder.width, encoder.height = size
-    encoder.framerate, encoder.time_base = frame_rate, 1 / frame_rate
+    encoder.framerate, encoder.time_base = frame_rate, time_base or 1 / frame_rate
     level, skips = av.logging.get_level(), av.logging.get_skip_repeated()
     av.logging.set_level(av.logging.INFO)
     av.logging.set_skip_repeated(False)
@@ -74,7 +77,7 @@ def refusal(
         with quiet(), av.logging.Capture() as log:
             encoder.open()
     except _REFUSALS as err:
-        lines = "".join(message for _, _, message in log).splitlines()
+        lines = "".join(message for _, _, message in sorted(log, key=itemgetter(0))).splitlines()
         return [line.strip() for line in lines if line.strip()] or [reason_of(err)]
     finally:
         av.logging.set_level(level)

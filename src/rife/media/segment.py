@@ -98,9 +98,10 @@ class SegmentWriter:
                 encoding.options,
                 size=(first.width, first.height),
                 frame_rate=frame_rate.limit_denominator(10_000),
+                time_base=time_base,
             )
             raise JobError(
-                f"the encoder {encoding.codec} refused the video ({said[-1] if said else reason_of(err)}). "
+                f"the encoder {encoding.codec} refused the video ({said[0] if said else reason_of(err)}). "
                 "Take another one with --codec, or other settings for it."
             ) from err
         self._video, self._codec = stream, encoder
@@ -123,6 +124,8 @@ class SegmentWriter:
         self._numbers[pts] = len(self._numbers)
         if self._stored_format is not None:
             picture = renamed(picture, self._stored_format)
+        if picture.interlaced_frame:
+            picture = _copy(picture, picture.format.name)  # some encoders write the mark, and made pictures have none
         picture.pts = pts
         picture.time_base = self._time_base
         picture.pict_type = 0  # the decoder's frame types are not the encoder's
@@ -230,8 +233,11 @@ def renamed(picture: av.VideoFrame, name: str) -> av.VideoFrame:
 
     Opacity that only the new name has is full; opacity that only the old one has was put there so.
     """
-    if picture.format.name == name:
-        return picture
+    return picture if picture.format.name == name else _copy(picture, name)
+
+
+def _copy(picture: av.VideoFrame, name: str) -> av.VideoFrame:
+    """The same samples and colours in a picture of its own, which is progressive."""
     out = av.VideoFrame(picture.width, picture.height, name)
     for plane, values in zip_longest(samples(out), samples(picture)):
         if plane is not None:

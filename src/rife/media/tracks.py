@@ -11,10 +11,13 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 from math import floor
 from pathlib import Path
+from typing import cast
 
 import av
 from av.container import OutputContainer
+from av.format import Flags
 from av.packet import Packet
+from av.rational import AVRational
 from av.stream import AttachmentStream, Disposition, Stream
 
 from rife.errors import MediaError
@@ -36,7 +39,10 @@ from rife.options import Sound
 
 _LATEST_TICK = 2**60
 _LONGEST_SECONDS = 86400
-"""A packet that says to last longer says nothing: bitmap subtitles without an end do."""
+"""A subtitle that says to last longer does not know its end."""
+
+_SHOWN_SECONDS = 5
+"""How long such a subtitle is shown where a container has to be told, and none comes after it."""
 
 _PICTURE_TYPES = {
     "mjpeg": ("cover.jpg", "image/jpeg"),
@@ -144,6 +150,7 @@ class CopiedTracks:
 
     def _copied(self) -> Iterator[Packet[Stream]]:
         decoded_at: dict[int, int] = {}
+        latest: dict[int, int | None] = {}
         try:
             for packet in self._source.packets(self._copies):
                 index = packet.stream.index
@@ -152,8 +159,6 @@ class CopiedTracks:
                     continue
                 if self._slowdown != 1:
                     _scale(packet, self._slowdown)
-                if packet.duration and packet.duration * packet.time_base > _LONGEST_SECONDS:
-                    packet.duration = 0
                 dts = packet.dts or 0
                 # No container takes times that fall back; what comes after such a packet is good again.
                 if dts < decoded_at.get(index, dts) or abs(dts) > _LATEST_TICK:
@@ -161,10 +166,23 @@ class CopiedTracks:
                     continue
                 decoded_at[index] = dts
                 packet.stream = copy
+                if not _takes_any_times(packet.stream):
+                    self._end_subtitle(packet)
+                    _keep_growing(packet, after=latest.get(index))
+                latest[index] = packet.dts
                 yield packet
         except MediaError as err:
             self.notes.append(str(err))
             self._incomplete.update(self._copies)
+
+    def _end_subtitle(self, packet: Packet[Stream]) -> None:
+        """Give an end to a subtitle that tells none; MP4 leaves a last packet without a duration out."""
+        seconds = (packet.duration or 0) * packet.time_base
+        if packet.stream.type != "subtitle" or 0 < seconds <= _LONGEST_SECONDS:
+            return
+        left = (self._source.info.duration_seconds or 0) * self._slowdown - decoding_seconds(packet)
+        shown = min(left, Fraction(_SHOWN_SECONDS)) if left > 0 else Fraction(_SHOWN_SECONDS)
+        packet.duration = max(1, floor(shown / packet.time_base))
 
     def _slower(self, sound: StretchedSound) -> Iterator[Packet[Stream]]:
         try:
@@ -328,6 +346,24 @@ def _codec_name(stream: Stream) -> str:
 
 def _label(stream: Stream) -> str:
     return f"{stream.type} track {stream.index} ({_codec_name(stream)})"
+
+
+def _takes_any_times(stream: Stream) -> bool:
+    """Whether packets of a track may share a time, and need not tell how long they last."""
+    return bool(stream.container.format.flags & cast("int", Flags.ts_nonstrict.value))
+
+
+def _keep_growing(packet: Packet[Stream], *, after: int | None) -> None:
+    """Count a packet's times in the output's ticks, and move the packet a tick on where it shares one.
+
+    Matroska counts milliseconds, in which short packets share a time; MP4 takes no two packets at one.
+    """
+    if packet.stream.time_base is None:
+        return
+    packet.rescale_ts(AVRational(packet.stream.time_base))
+    if packet.dts is not None and after is not None and packet.dts <= after:
+        packet.dts = after + 1
+        packet.pts = packet.dts if packet.pts is None else max(packet.pts, packet.dts)
 
 
 def _scale(packet: Packet[Stream], slowdown: Fraction) -> None:

@@ -307,7 +307,10 @@ class _Job:
         if self._file is not None and not is_picture_target(self._output):
             notes += lost_records(self._file.stream, first, muxer=container_for(self._output).muxer)
         if is_interlaced(first):
-            notes.append("the source is interlaced, and each frame is taken as one picture; deinterlace it first")
+            notes.append(
+                "the source is interlaced, and each frame is taken as one picture: the output is marked progressive. "
+                "Deinterlace the source first"
+            )
         if has_other_view(first):
             notes.append("the video has a second view, for the other eye, which is not kept: the output is flat")
         picture = Picture(
