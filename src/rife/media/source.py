@@ -99,3 +99,21 @@ def check_size(name: Path | str, width: int, height: int) -> None:
             f"{name}: has pictures of {width}x{height}; expected at most {_MOST_PIXELS // 1_000_000} "
             "million pixels. If they are not that large, the file is damaged."
         )
+
+
+def frames_of_one_size(source: Source) -> Iterator[SourceFrame]:
+    """Yield every picture of a source.
+
+    Raises:
+        MediaError: a picture has another size than the first; and as `Source.frames`.
+    """
+    first: av.VideoFrame | None = None
+    for count, frame in enumerate(source.frames()):
+        picture = frame.picture
+        first = first or picture
+        if (picture.width, picture.height) != (first.width, first.height):
+            raise MediaError(
+                f"{source.info.path}: the picture changes from {first.width}x{first.height} to "
+                f"{picture.width}x{picture.height} after {count} frames; expected one size."
+            )
+        yield frame
