@@ -29,6 +29,7 @@ class VideoInfo:
         duration_seconds: how long it says it is, or None.
         sample_aspect_ratio: width over height of a pixel, or None where it is not told.
         can_rewind: whether it can be read more than once, and from the middle; a pipe cannot.
+        lossless: the file is of a kind that can lose something (WebP), and this one has lost nothing.
     """
 
     path: Path
@@ -40,6 +41,7 @@ class VideoInfo:
     duration_seconds: Fraction | None
     sample_aspect_ratio: Fraction | None = None
     can_rewind: bool = True
+    lossless: bool = False
 
 
 @dataclass(frozen=True)

@@ -5,25 +5,48 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from rife.errors import JobError, MediaError
+from rife.errors import JobError, MediaError, MissingExtraError
 from rife.media.codecs import CONTAINERS, check_holds
+from rife.media.opening import open_source
+from rife.media.plays import plays_of
 from rife.media.sequence import is_sequence
-from rife.media.sinks import check_target, is_picture_target
+from rife.media.sinks import animation_ending, check_target, is_picture_target
 from rife.pipeline.records import JobSettings
+from rife.timing import clock_for
 
 STANDARD_STREAM = Path("-")
 """Standard input or standard output, by its place."""
 
 
 def default_output(source: Path, settings: JobSettings | None = None) -> Path:
-    """Name the output where none is given: beside the source, with what is done in its name."""
+    """Name the output where none is given: beside the source, with what is done in its name.
+
+    An animation stays one, of its own kind where that can show as many pictures a second.
+    """
     source = source if source.name else source.absolute()
     suffix = source.suffix if source.suffix.lower() in CONTAINERS else ".mkv"
+    suffix = _animation_ending(source, settings or JobSettings()) or suffix
     done = (settings or JobSettings()).short_name
     if source.is_dir():
         return source.with_name(f"{source.name}_{done}.mp4")
     stem = source.parent.resolve().name if is_sequence(source) else source.stem
     return source.with_name(f"{'video' if source == STANDARD_STREAM else stem}_{done}{suffix}")
+
+
+def _animation_ending(source: Path, settings: JobSettings) -> str | None:
+    """Ending of an animation that is made of one; None where the source is none, or a video file is asked for."""
+    encode = settings.encode
+    if not source.is_file() or plays_of(source) is None or encode.codec or encode.preset or encode.pixel_format:
+        return None
+    try:
+        with open_source(source) as opened:
+            info = opened.info
+    except (MediaError, MissingExtraError):
+        return None  # the job says why
+    clock = clock_for(
+        info.time_base, info.frame_rate, factor=settings.factor, rate=settings.rate, slowdown=settings.slowdown
+    )
+    return animation_ending(source, clock.frame_rate(info.frame_rate))
 
 
 def partial_name(output: Path) -> Path:
