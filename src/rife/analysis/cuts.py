@@ -9,6 +9,10 @@ An interval is a cut if no frame shortly before it is like any frame shortly aft
 it differs much more than the intervals beside it, so that a fade, a dissolve or a rough camera is none. Intervals where
 nothing moves are passed over as neighbours, so that animation on twos or threes is judged by its drawings.
 
+Slides and montages have nothing beside an interval that it stands out from: each change is as large as the next. There
+a cut is told by how unlike its sides are: of two pictures that are held, less than of pictures of one frame each, where
+three such changes follow each other. Dark pictures are left out, of which coding and fades leave little to compare.
+
 docs/cuts.md has the figures, which `python benchmarks/cuts.py` prints, and says how the constants were found.
 """
 
@@ -29,6 +33,8 @@ _REACH = 2
 _NEIGHBOUR_REACH = 8
 """How far the next interval in which something moves is looked for."""
 _LAG = _NEIGHBOUR_REACH + 1
+_MONTAGE = 3
+"""How many changes in a row make a montage."""
 
 _STILL = 0.3
 _NOISE = 3.0
@@ -52,6 +58,12 @@ _LIKE_PICTURE = _Rule(colour=0.17, structure=0.38, rise=2.1, colour_below=0.9)
 """A jump inside one scene; light that bursts over a scene keeps about as much structure, but changes colours more."""
 _AFTER_NOTHING = _Rule(colour=0.6, structure=0.5, rise=1.5)
 """Another shot beyond an empty picture; beyond a flash, the same shot differs less."""
+_HELD = _Rule(colour=0.45, structure=0.4, rise=3.0)
+"""A change between two pictures that stand still beside it; drawings of fast motion on twos differ less."""
+_ALONE = _Rule(colour=0.65, structure=0.4, rise=0.0)
+"""One of several changes in a row; a shaken camera changes less, and light that bursts not three times."""
+_DIM = 5.0
+"""Contrast in 8-bit codes below which a picture is left to the other rules."""
 _RULES = (_NEW_PICTURE, _LIKE_PICTURE)
 _RULES_AROUND_NOTHING = (_NEW_PICTURE, _AFTER_NOTHING)
 _EMPTY = 0.25
@@ -141,10 +153,48 @@ def _is_cut(steps: list[_Step], place: int) -> bool:
     rise = step.lost / (max(_neighbour(steps, place, side) for side in sides) + _RISE_NOISE)
     candidates = _RULES if len(sides) == 2 else _RULES_AROUND_NOTHING
     rules = [rule for rule in candidates if rise > rule.rise and step.lost > rule.colour * contrast]
-    if not rules:
+    if rules:
+        colour, structure = _difference_around(steps, place)
+        if any(rule.colour < colour < rule.colour_below and structure > rule.structure for rule in rules):
+            return True
+    return _is_between_held(steps, place) or _is_in_montage(steps, place)
+
+
+def _is_between_held(steps: list[_Step], place: int) -> bool:
+    """Whether two pictures that stand still, and are unlike each other, meet in an interval."""
+    beside = [steps[i].lost for i in (place - 1, place + 1) if 0 <= i < len(steps) and np.isfinite(steps[i].change)]
+    rise = steps[place].lost / (max(beside, default=0.0) + _RISE_NOISE)
+    return rise > _HELD.rise and _is_unlike(steps, place, _HELD)
+
+
+def _is_in_montage(steps: list[_Step], place: int) -> bool:
+    """Whether an interval is one of three in a row, or of all up to an end of the video, that are unlike."""
+    if not _is_unlike(steps, place, _ALONE):
+        return False
+    length = 1
+    for direction in (-1, 1):
+        for distance in range(1, _MONTAGE):
+            beside = place + direction * distance
+            if not 0 <= beside < len(steps):
+                return True
+            if not _is_unlike(steps, beside, _ALONE):
+                break
+            length += 1
+    return length >= _MONTAGE
+
+
+def _is_unlike(steps: list[_Step], place: int, rule: _Rule) -> bool:
+    """Whether the pictures around an interval are as different as a rule says, and none is dark or empty."""
+    step = steps[place]
+    if step.before.colour.shape != step.after.colour.shape:
+        return True
+    contrasts = (step.before.contrast, step.after.contrast)
+    if min(contrasts) < max(_DIM, _EMPTY * max(contrasts)):
+        return False
+    if step.lost <= rule.colour * (sum(contrasts) / 2 + _NOISE):
         return False
     colour, structure = _difference_around(steps, place)
-    return any(rule.colour < colour < rule.colour_below and structure > rule.structure for rule in rules)
+    return colour > rule.colour and structure > rule.structure
 
 
 def _sides(step: _Step) -> tuple[int, ...]:

@@ -12,6 +12,7 @@ from typing import Protocol
 import av
 
 from rife.errors import JobError, MediaError
+from rife.media.plays import FOREVER
 from rife.options import DEFAULT_CRF
 
 _SLIGHT_ASPECT = Fraction(1, 100)
@@ -28,6 +29,7 @@ class PictureSpec:
         time_base: seconds per tick of the times given to `write`.
         sample_aspect_ratio: width over height of a pixel, or None where it is not known.
         crf: quality, 0 (lossless where the kind of file can be) to 51; ignored by kinds that have none.
+        plays: how often an animation is played; 0 for ever.
     """
 
     width: int
@@ -37,6 +39,7 @@ class PictureSpec:
     time_base: Fraction
     sample_aspect_ratio: Fraction | None = None
     crf: int = DEFAULT_CRF
+    plays: int = FOREVER
 
 
 class PictureSink(Protocol):

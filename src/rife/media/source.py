@@ -29,6 +29,7 @@ class VideoInfo:
         duration_seconds: how long it says it is, or None.
         sample_aspect_ratio: width over height of a pixel, or None where it is not told.
         can_rewind: whether it can be read more than once, and from the middle; a pipe cannot.
+        lossless: the file is of a kind that can lose something (WebP), and this one has lost nothing.
     """
 
     path: Path
@@ -40,6 +41,7 @@ class VideoInfo:
     duration_seconds: Fraction | None
     sample_aspect_ratio: Fraction | None = None
     can_rewind: bool = True
+    lossless: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,3 +103,21 @@ def check_size(name: Path | str, width: int, height: int) -> None:
             f"{name}: has pictures of {width}x{height}; expected at most {_MOST_PIXELS // 1_000_000} "
             "million pixels. If they are not that large, the file is damaged."
         )
+
+
+def frames_of_one_size(source: Source) -> Iterator[SourceFrame]:
+    """Yield every picture of a source.
+
+    Raises:
+        MediaError: a picture has another size than the first; and as `Source.frames`.
+    """
+    first: av.VideoFrame | None = None
+    for count, frame in enumerate(source.frames()):
+        picture = frame.picture
+        first = first or picture
+        if (picture.width, picture.height) != (first.width, first.height):
+            raise MediaError(
+                f"{source.info.path}: the picture changes from {first.width}x{first.height} to "
+                f"{picture.width}x{picture.height} after {count} frames; expected one size."
+            )
+        yield frame

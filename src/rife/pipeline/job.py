@@ -25,9 +25,10 @@ from rife.media.formats import losses
 from rife.media.hdr import read_static_hdr
 from rife.media.opening import open_source
 from rife.media.picture_records import lost_records
+from rife.media.plays import FOREVER, plays_of
 from rife.media.reader import VideoReader
 from rife.media.side_data import display_matrix_of, has_other_view
-from rife.media.sinks import is_picture_target, sink_for, target_formats
+from rife.media.sinks import check_rate, is_picture_target, sink_for, target_formats
 from rife.media.source import Source
 from rife.media.spool import Spool
 from rife.media.tracks import CopiedTracks
@@ -298,6 +299,7 @@ class _Job:
             )
         siting = None if self._file is None else self._file.siting
         if is_picture_target(self._output):
+            check_rate(self._output, self._clock.frame_rate(self._source_rate))
             formats = target_formats(self._output, image_format=self._settings.image_format)
             encoding = intermediate_for(formats, first)
         else:
@@ -369,7 +371,10 @@ class _Job:
         finished = parts.finished(meter)
         if target != STANDARD_STREAM:
             finished = iter(list(finished))
-        spec = picture_spec(parts, crf=DEFAULT_CRF if settings.encode.crf is None else settings.encode.crf)
+        info = self._reader.info
+        usual = 0 if info.lossless else DEFAULT_CRF
+        crf = usual if settings.encode.crf is None else settings.encode.crf
+        spec = picture_spec(parts, crf=crf, plays=plays_of(info.path) or FOREVER)
         with sink_for(target, spec, overwrite=settings.overwrite, image_format=settings.image_format) as sink:
             names = observed.names if isinstance(self._clock, FactorClock) else []
             records = write_pictures(sink, parts, finished, names=names)

@@ -43,23 +43,11 @@ class ObservedSource:
         return self.first
 
     def frames(self, *, from_pts: int | None = None) -> Iterator[SourceFrame]:
-        """Yield the frames of the source up to where it is damaged.
-
-        Raises:
-            MediaError: the picture changes its size.
-        """
-        count = 0
+        """Yield the frames of the source up to where it is damaged."""
         ahead = Ahead(frame for frame in self._source.frames(from_pts=from_pts))
         try:
             for frame in ahead:
-                picture = frame.picture
-                self.first = self.first or picture
-                if (picture.width, picture.height) != (self.first.width, self.first.height):
-                    raise MediaError(
-                        f"{self.info.path}: the picture changes from {self.first.width}x{self.first.height} to "
-                        f"{picture.width}x{picture.height} after {count} frames; expected one size."
-                    )
-                count += 1
+                self.first = self.first or frame.picture
                 if frame.name is not None:
                     self.names.append(frame.name)
                 yield frame

@@ -32,7 +32,7 @@ def turn_notes(picture: Picture) -> list[str]:
     return [f"the source is shown turned clockwise by {degrees_of(matrix):.0f} degrees, and the pictures are not"]
 
 
-def picture_spec(parts: Parts, *, crf: int) -> PictureSpec:
+def picture_spec(parts: Parts, *, crf: int, plays: int) -> PictureSpec:
     """What an output that is written picture by picture holds."""
     width, height = parts.plan.size
     aspect = parts.picture.sample_aspect_ratio
@@ -46,6 +46,7 @@ def picture_spec(parts: Parts, *, crf: int) -> PictureSpec:
         time_base=parts.picture.time_base,
         sample_aspect_ratio=aspect,
         crf=crf,
+        plays=plays,
     )
 
 

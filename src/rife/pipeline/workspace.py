@@ -21,6 +21,7 @@ from filelock import FileLock, Timeout
 
 from rife.cache import appearing_whole, put_in_place
 from rife.errors import JobError
+from rife.media.sequence import is_pattern
 
 _FORMAT = 2
 """Raised with every change of what is kept, and of what the same settings make: old parts are not mixed with new."""
@@ -53,6 +54,8 @@ class SegmentRecord:
 def work_folder(output: Path) -> Path:
     """Folder in which the parts of an output are kept until it is whole."""
     output = output if output.name else output.absolute()
+    if is_pattern(output) and not output.parent.exists():
+        output = output.parent  # which is made when all pictures are
     return output.with_name(f"{output.name}.rife-work")
 
 
