@@ -192,6 +192,7 @@ def _pictures(
     """
     step = first.times[1] - first.times[0]
     waiting = [first.times[0] - step * (reordering - i) for i in range(reordering)]
+    last: Packet[VideoStream] | None = None
     for part in _chain(first, rest):
         with SegmentReader(part.path) as reader:
             if reader.stream.codec_context.extradata != header:
@@ -206,8 +207,29 @@ def _pictures(
                 packet.pts, packet.dts = times[item.number], waiting[place]
                 packet.duration = times[item.number + 1] - times[item.number]
                 packet.stream = video
-                yield cast("Packet[Stream]", packet)
+                if last is not None:
+                    yield cast("Packet[Stream]", last)
+                last = packet
             del waiting[: len(times) - 1]
+    if last is not None:
+        _reach_to(times[-1], last, delay=step * reordering)
+        yield cast("Packet[Stream]", last)
+
+
+def _reach_to(end: int, last: Packet[VideoStream], *, delay: int) -> None:
+    """Let the last packet in decoding order last until the end of the track.
+
+    MP4 and QuickTime count the length of a track in decoding times. The packet that is decoded last is not the one
+    that is shown last where frames are reordered, and the length of the frame that is shown last would be lost.
+
+    Args:
+        end: of the frame that is shown last, in ticks.
+        last: with its times.
+        delay: ticks from the first decoding time to the first showing time.
+    """
+    pts = last.pts or 0
+    last.dts = max(last.dts or 0, pts - delay)
+    last.duration = max(last.duration or 0, end - delay - last.dts)
 
 
 def _chain(first: Part, rest: Iterator[Part]) -> Iterator[Part]:

@@ -225,15 +225,11 @@ class CopiedTracks:
         slower = {sound.source_index: sound for sound in self._stretched}
         copied = {index for index, copy in self._copies.items() if copy.type == "audio"}
         try:
-            spans = track_spans(self._source.packets(copied | slower.keys()))
+            spans = track_spans(self._source.packets(copied))
         except MediaError:
             return (None,) * (len(copied) + len(slower))
-        for index, sound in slower.items():
-            # A damaged packet may decode to less than it announces, and what is stretched is what was decoded. What
-            # primes a decoder is not; encoders and filters round to frames of their own.
-            start = max(Fraction(0), spans[index].start) if index in spans else Fraction(0)
-            seconds = sound.seconds_decoded * self._slowdown
-            spans[index] = TrackSpan(start * self._slowdown, seconds, Fraction(1, 8))
+        # A damaged packet may decode to less than it announces, and what is stretched is what was decoded.
+        spans.update((index, sound.span()) for index, sound in slower.items())
         return tuple(
             None if index in self._incomplete else spans.get(index) for index in sorted(copied | slower.keys())
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from itertools import chain
@@ -34,7 +35,8 @@ from rife.media.spool import Spool
 from rife.media.tracks import CopiedTracks
 from rife.options import DEFAULT_CRF, AtCut, Duplicates, ImageFormat, Number, Sound, parse_crf, parse_path
 from rife.pipeline.budget import Forecast, check_disk, least_bytes
-from rife.pipeline.check import Expected, FinishedCheck, check_finished
+from rife.pipeline.check import Expected, FinishedCheck, check_finished, step_tolerance
+from rife.pipeline.flicker import flicker_warnings, luma_step
 from rife.pipeline.identity import check_unchanged, job_identity, state_of
 from rife.pipeline.meter import Meter
 from rife.pipeline.observed import ObservedSource
@@ -42,6 +44,7 @@ from rife.pipeline.parts import Parts
 from rife.pipeline.pictures import check_pictures, picture_spec, turn_notes, write_pictures
 from rife.pipeline.plan import Plan
 from rife.pipeline.records import JobSettings, Progress, VideoResult
+from rife.pipeline.rounding import largest_move
 from rife.pipeline.targets import (
     STANDARD_STREAM,
     check_job,
@@ -243,11 +246,16 @@ class _Job:
             frame_rate=picture.frame_rate,
             duration_seconds=plan.duration_seconds,
             seconds=time.perf_counter() - self._started,
-            notes=(*notes, *more),
+            notes=(*notes, *more, *check.warnings),
             cuts=sum(interval.cut for interval in plan.survey.intervals),
             frames_resumed=before,
             check=check,
         )
+
+    @property
+    def _crf(self) -> int:
+        crf = self._settings.encode.crf
+        return DEFAULT_CRF if crf is None else crf
 
     def _clock_at(self, source_rate: Fraction) -> Clock:
         settings = self._settings
@@ -285,6 +293,8 @@ class _Job:
         size = first.width, first.height
         self._worker.tiling.check((first.height, first.width))
         plan = Plan(found, self._clock, self._settings.at_cut, self._settings.duplicates, size)
+        if not is_picture_target(self._output):
+            largest_move(plan, self._output, container_for(self._output).tick)
         if not self._worker.any_time:
             self._worker.check_times({frame.timestep for frame in plan.all_frames() if frame.timestep > 0})
         return plan, observed
@@ -332,10 +342,11 @@ class _Job:
         records = [record for _, record in parts.finished(meter)]
         with parts.work.joining(target) as temporary:
             deepest = max(record.reordering for record in records)
-            lost = assemble(
-                temporary, partial(parts.timed, records), reordering=deepest, picture=parts.picture, tracks=self._tracks
-            )
-            check = self._checked(temporary, parts.plan, records)
+            coarse = container_for(target).tick
+            picture = replace(parts.picture, time_base=coarse or parts.picture.time_base)
+            timed = partial(parts.timed, records, coarse)
+            lost = assemble(temporary, timed, reordering=deepest, picture=picture, tracks=self._tracks)
+            check = self._checked(temporary, parts, records)
             if check.problems:
                 failed = failed_name(target)
                 temporary.replace(failed)
@@ -345,8 +356,8 @@ class _Job:
             check_not_in_the_way(target, self._settings)
         return check, [*lost, *([] if self._tracks is None else self._tracks.notes)]
 
-    def _checked(self, path: Path, plan: Plan, records: list[SegmentRecord]) -> FinishedCheck:
-        started = time.perf_counter()
+    def _checked(self, path: Path, parts: Parts, records: list[SegmentRecord]) -> FinishedCheck:
+        plan, started = parts.plan, time.perf_counter()
 
         def read_back(frames: int) -> None:
             if self._on_progress is not None:
@@ -354,14 +365,20 @@ class _Job:
 
         expected = Expected(
             times=(frame.pts for frame in plan.all_frames()),
-            luma=chain.from_iterable(record.expected_luma for record in records),
-            made=(frame.second is not None for frame in plan.all_frames()),
+            sent=chain.from_iterable(record.sent_cells() for record in records),
+            step_tolerance=step_tolerance(self._crf),
             time_base=plan.clock.tick,
-            coarsest_tick=container_for(path).tick,
-            duration_seconds=plan.duration_seconds,
+            time_tolerance=largest_move(plan, path, container_for(path).tick),
+            duration_seconds=plan.shown_seconds,
             sound=() if self._tracks is None else self._tracks.sound_spans(),
         )
-        return check_finished(path, expected, on_progress=read_back)
+        return check_finished(
+            path,
+            expected,
+            luma_step=luma_step(plan, records),
+            warnings=flicker_warnings(plan, records),
+            on_progress=read_back,
+        )
 
     def _write_pictures(
         self, parts: Parts, meter: Meter, target: Path, observed: ObservedSource
@@ -372,8 +389,7 @@ class _Job:
         if target != STANDARD_STREAM:
             finished = iter(list(finished))
         info = self._reader.info
-        usual = 0 if info.lossless else DEFAULT_CRF
-        crf = usual if settings.encode.crf is None else settings.encode.crf
+        crf = 0 if info.lossless and settings.encode.crf is None else self._crf
         spec = picture_spec(parts, crf=crf, plays=plays_of(info.path) or FOREVER)
         with sink_for(target, spec, overwrite=settings.overwrite, image_format=settings.image_format) as sink:
             names = observed.names if isinstance(self._clock, FactorClock) else []

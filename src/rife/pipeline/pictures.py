@@ -12,7 +12,8 @@ from rife.media.opening import open_source
 from rife.media.segment import SegmentReader
 from rife.media.sink import PictureSink, PictureSpec
 from rife.media.upright import degrees_of, orientation_of, swaps_sides, upright
-from rife.pipeline.check import FinishedCheck, luma_step
+from rife.pipeline.check import FinishedCheck
+from rife.pipeline.flicker import flicker_warnings, luma_step
 from rife.pipeline.parts import Parts
 from rife.pipeline.plan import Plan, PlannedFrame, Segment
 from rife.pipeline.targets import STANDARD_STREAM
@@ -97,7 +98,8 @@ def check_pictures(target: Path, plan: Plan, records: Sequence[SegmentRecord], *
         raise FinishedFileError(f"{target}: holds {found} pictures, expected {planned}.")
     if abs(seconds - wanted) > 0.02:
         raise FinishedFileError(f"{target}: lasts {seconds:.3f} s, expected {wanted:.3f} s.")
-    return FinishedCheck(found, planned, 0.0, seconds, wanted, (), luma_step(plan, records), ())
+    step, warnings = luma_step(plan, records), flicker_warnings(plan, records)
+    return FinishedCheck(found, planned, 0.0, seconds, wanted, (), step, (), warnings=warnings)
 
 
 def _pts_and_end(plan: Plan) -> Iterator[int]:

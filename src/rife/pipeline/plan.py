@@ -107,6 +107,14 @@ class Plan:
         return (self.end_pts - self.survey.pts[0]) * self.survey.time_base * self.clock.slowdown
 
     @property
+    def shown_seconds(self) -> Fraction:
+        """From the first output frame to the end of the last: at a constant rate, the last one is shown as long as all.
+
+        The source may end before, and begin before its first output frame.
+        """
+        return (self.last_end_pts - self.first_pts) * self.clock.tick
+
+    @property
     def output_frames(self) -> int:
         """How many frames the output has."""
         return sum(segment.frames for segment in self.segments)
@@ -120,7 +128,8 @@ class Plan:
     def last_end_pts(self) -> int:
         """End of the last output frame, in output ticks: at least one tick after its beginning."""
         end = self.end_pts * self.survey.time_base * self.clock.slowdown / self.clock.tick
-        return -(-end.numerator // end.denominator)
+        *_, last = self.frames(self.segments[-1])
+        return max(-(-end.numerator // end.denominator), last.pts + 1)
 
     @cached_property
     def segments(self) -> tuple[Segment, ...]:
