@@ -121,6 +121,14 @@ def test_a_text_that_tells_no_duration_is_shown_until_the_next_one(tmp_path: Pat
     assert said(tmp_path / "out.mp4") == [(0.1, 0.7, "One"), (0.7, 5.7, "Two")]
 
 
+def test_a_text_that_cannot_be_decoded_is_left_out_and_counted(tmp_path: Path) -> None:
+    source = subtitle_file(tmp_path / "in.mkv", "srt", [(100, 200, "One"), (300, 400, "Tw@"), (500, 600, "Three")])
+    source.write_bytes(source.read_bytes().replace(b"Tw@", b"Tw\xf6"))
+    _, note = converted(source, tmp_path / "out.mp4")
+    assert note == "subtitle track 1 (subrip) is not whole: 1 of its packets are damaged, or not in UTF-8"
+    assert [text for _, _, text in said(tmp_path / "out.mp4")] == ["One", "Three"]
+
+
 def test_bitmaps_are_no_text(tmp_path: Path) -> None:
     with av.open(str(bitmap_subtitles(tmp_path, "copy"))) as file:
         assert not is_text(file.streams[1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -286,3 +287,32 @@ def test_opacity_goes_into_vpx_and_comes_back(codec: str, suffix: str, tmp_path:
     opaque = interpolate_video(middle, tmp_path / "opaque.mkv", interpolator=blender, codec="libx264")
     assert any("transparency" in note for note in opaque.notes)
     assert b"\x53\xc0\x81\x01" not in (tmp_path / "opaque.mkv").read_bytes()
+
+
+@pytest.mark.parametrize("codec", ["png", "utvideo", "huffyuv"])
+def test_encoders_that_matroska_holds_without_saying_so(codec: str, tmp_path: Path, blender: Interpolator) -> None:
+    """Their packets lie in Matroska as they do in AVI: it was said that a .mkv file does not hold them."""
+    yuv, rgb = Clip(pixel_format="yuv422p", codec="ffv1", suffix=".mkv"), Clip(codec="png", pixel_format="rgb24")
+    source = (replace(rgb, suffix=".mov") if codec == "png" else yuv).make(tmp_path)
+    result = interpolate_video(source, tmp_path / "o.mkv", codec=codec, interpolator=blender)
+    after = decoded(result.path)
+    assert len(after) == 12
+    for index, picture in enumerate(decoded(source)):
+        np.testing.assert_array_equal(picture.to_ndarray(format="rgb24"), after[2 * index].to_ndarray(format="rgb24"))
+
+
+def test_motion_jpeg_is_made_in_full_range(tmp_path: Path, blender: Interpolator) -> None:
+    """The encoder lists limited range too, and refused it with the name of a function of FFmpeg."""
+    result = interpolate_video(Clip().make(tmp_path), tmp_path / "o.mov", codec="mjpeg", interpolator=blender)
+    assert {(picture.format.name, picture.color_range) for picture in decoded(result.path)} == {("yuvj420p", 2)}
+    with pytest.raises(JobError, match=r"mjpeg: does not take yuv420p; expected one of yuvj420p"):
+        interpolate_video(
+            Clip().make(tmp_path), tmp_path / "p.mov", codec="mjpeg", pixel_format="yuv420p", interpolator=blender
+        )
+
+
+def test_an_encoder_that_refuses_is_quoted_without_names_of_functions(tmp_path: Path, blender: Interpolator) -> None:
+    with pytest.raises(JobError, match=r"the encoder mpeg2video refused the video \(MPEG-1/2 does not support") as err:
+        interpolate_video(Clip().make(tmp_path), tmp_path / "o.mkv", codec="mpeg2video", interpolator=blender)
+    assert "avcodec" not in str(err.value)
+    assert "returned" not in str(err.value)

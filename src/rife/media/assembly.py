@@ -159,8 +159,9 @@ def _completed(path: Path, picture: Picture) -> list[str]:
             notes.append(f"the aspect ratio of pixels ({ratio.numerator}:{ratio.denominator}) is not kept")
     with av.open(str(path.absolute())) as file:
         told = {name.lower() for name in (*file.metadata, *file.streams.video[0].metadata)}
-    if "timecode" in picture.metadata and "timecode" not in told:
-        notes.append(f"the timecode {picture.metadata['timecode']} is not kept: {path.suffix} cannot hold it")
+    timecode = next((value for name, value in picture.metadata.items() if name.lower() == "timecode"), None)
+    if timecode is not None and "timecode" not in told:
+        notes.append(f"the timecode {timecode} is not kept: {path.suffix} cannot hold it")
     return notes
 
 

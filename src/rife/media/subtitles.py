@@ -22,7 +22,6 @@ from av.subtitles.stream import SubtitleStream
 from av.subtitles.subtitle import AssSubtitle, SubtitleSet
 
 from rife.media.muxers import trial
-from rife.media.reader import VideoReader
 
 TEXT_CODECS = ("subrip", "ass", "webvtt", "mov_text")
 """Forms that text is converted to, the plainest that every player shows first."""
@@ -105,14 +104,11 @@ def form_for(muxer: str, stream: Stream) -> str | None:
 class ConvertedSubtitles:
     """A subtitle track of the source in another form, as a new track of the output."""
 
-    def __init__(
-        self, source: VideoReader, stream: Stream, file: OutputContainer, *, form: str, slowdown: Fraction
-    ) -> None:
+    def __init__(self, stream: Stream, file: OutputContainer, *, form: str, slowdown: Fraction) -> None:
         """Create the track.
 
         Args:
-            source: where the subtitles are.
-            stream: their track.
+            stream: of the source.
             file: output, not yet begun.
             form: one of `TEXT_CODECS`.
             slowdown: output seconds for each source second.
@@ -124,7 +120,8 @@ class ConvertedSubtitles:
         self.source_index = stream.index
         self.lost: set[str] = set()
         self.form = form
-        self._source, self._slowdown = source, slowdown
+        self.damaged_packets = 0
+        self._slowdown = slowdown
         self._decoder = _decoder(stream.codec_context.codec.name, stream.codec_context.extradata)
         self._is_webvtt = stream.codec_context.codec.canonical_name == "webvtt"
         self._styles = _styles(self._decoder.subtitle_header)
@@ -133,19 +130,23 @@ class ConvertedSubtitles:
         self._track.metadata.update(stream.metadata)
         self._track.disposition = stream.disposition
 
-    def packets(self) -> Iterator[Packet[Stream]]:
-        """Yield the encoded text in order."""
-        cues = self._cues()
+    def packets(self, source: Iterable[Packet[Stream]]) -> Iterator[Packet[Stream]]:
+        """Yield the encoded text in order.
+
+        Args:
+            source: the packets of the source's track.
+        """
+        cues = self._cues(source)
         for cue in _one_at_a_time(cues) if self.form in _ONE_AT_A_TIME else cues:
             packet = self._encoded(cue)
             if packet is not None:
                 yield packet
 
-    def _cues(self) -> Iterator[Cue]:
+    def _cues(self, source: Iterable[Packet[Stream]]) -> Iterator[Cue]:
         """Decode the track; an event without a duration ends where the next one begins."""
         waiting: Cue | None = None
-        for packet in self._source.packets([self.source_index]):
-            decoded = self._decoder.decode2(packet) if packet.size else None
+        for packet in source:
+            decoded = self._decoded(packet)
             if decoded is None or packet.pts is None:
                 continue
             self._note_settings(packet)
@@ -161,6 +162,13 @@ class ConvertedSubtitles:
         if waiting is not None:
             end = waiting.end if waiting.end > waiting.start else waiting.start + round(_LAST_SECONDS / self._time_base)
             yield Cue(waiting.start, end, waiting.event)
+
+    def _decoded(self, packet: Packet[Stream]) -> SubtitleSet | None:
+        try:
+            return self._decoder.decode2(packet) if packet.size else None
+        except av.FFmpegError:
+            self.damaged_packets += 1
+            return None
 
     def _encoded(self, cue: Cue) -> Packet[Stream] | None:
         event = _escaped(cue.event, self.form)

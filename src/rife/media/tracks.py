@@ -145,7 +145,8 @@ class CopiedTracks:
     def packets(self) -> Iterator[Packet[Stream]]:
         """Yield the packets of all tracks, ready to be written, nearly in the order of their times."""
         sounds = (self._slower(stretched) for stretched in self._stretched)
-        texts = (self._text(converted) for converted in self._converted)
+        read = self._read_texts()
+        texts = (self._text(converted, read[converted.source_index]) for converted in self._converted)
         return heapq.merge(self._copied(), *sounds, *texts, key=decoding_seconds)
 
     def _copied(self) -> Iterator[Packet[Stream]]:
@@ -192,14 +193,26 @@ class CopiedTracks:
         if sound.damaged_packets:
             self._miss(sound.source_index, f"{sound.damaged_packets} of its packets are damaged, or fall back in time")
 
-    def _text(self, text: ConvertedSubtitles) -> Iterator[Packet[Stream]]:
+    def _read_texts(self) -> dict[int, list[Packet[Stream]]]:
+        """The packets of all text that is converted: small, and read in one go."""
+        read: dict[int, list[Packet[Stream]]] = {text.source_index: [] for text in self._converted}
         try:
-            yield from text.packets()
-        except (av.FFmpegError, MediaError, ValueError) as err:
+            for packet in self._source.packets(read) if read else ():
+                read[packet.stream.index].append(packet)
+        except MediaError as err:
+            self.notes.append(str(err))
+        return read
+
+    def _text(self, text: ConvertedSubtitles, packets: list[Packet[Stream]]) -> Iterator[Packet[Stream]]:
+        try:
+            yield from text.packets(packets)
+        except (av.FFmpegError, ValueError) as err:
             self._miss(text.source_index, reason_of(err))
+        if text.damaged_packets:
+            self._miss(text.source_index, f"{text.damaged_packets} of its packets are damaged, or not in UTF-8")
         if text.lost:
-            label = _label(self._stream(text.source_index))
             lost = ", ".join(sorted(text.lost))
+            label = _label(self._stream(text.source_index))
             self.notes.append(f"{label}: lost in {text.form}: {lost}; the text and its times are kept")
 
     def _stream(self, index: int) -> Stream:
@@ -275,7 +288,7 @@ class CopiedTracks:
         form = form_for(CONTAINERS[suffix].muxer, stream) if is_text(stream) else None
         if form is None:
             return f"{suffix} cannot hold it{_others(suffix, lambda muxer: holds(muxer, stream))}"
-        text = ConvertedSubtitles(self._source, stream, file, form=form, slowdown=self._slowdown)
+        text = ConvertedSubtitles(stream, file, form=form, slowdown=self._slowdown)
         self._converted.append(text)
         self.notes.append(f"{_label(stream)} is converted to {form}: {suffix} holds text in that form")
         return ""

@@ -103,7 +103,7 @@ def check_not_in_the_way(output: Path, settings: JobSettings) -> None:
 def _check_file(source: Path, output: Path, settings: JobSettings) -> None:
     if output.suffix.lower() not in CONTAINERS:
         raise OptionError(
-            f"{output}: {output.suffix} files are not written; expected {', '.join(CONTAINERS)}, {PICTURE_TARGETS}."
+            f"{output}: cannot write {output.suffix}; expected one of {', '.join(CONTAINERS)}, {PICTURE_TARGETS}."
         )
     check_holds(output, settings.encode)
     if settings.image_format != "png":
