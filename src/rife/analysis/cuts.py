@@ -38,6 +38,8 @@ _MONTAGE = 3
 """How many changes in a row make a montage."""
 
 _STILL = 0.3
+_CODED_STILL = 1.0
+"""What coding changes of a picture that is held, in 8-bit codes."""
 _NOISE = 3.0
 _STRUCTURE_NOISE = 2.0
 _DETAIL_NOISE = 0.1
@@ -61,6 +63,8 @@ _AFTER_NOTHING = _Rule(colour=0.6, structure=0.5, rise=1.5)
 """Another shot beyond an empty picture; beyond a flash, the same shot differs less."""
 _HELD = _Rule(colour=0.45, structure=0.4, rise=3.0)
 """A change between two pictures that stand still beside it; drawings of fast motion on twos differ less."""
+_HELD_AND_MOVING = _Rule(colour=0.45, structure=0.45, rise=3.0, colour_below=0.9)
+"""The same where one of both moves a little; light that bursts over a scene changes colours more."""
 _UNRELATED = _Rule(colour=0.45, structure=0.6, rise=3.0)
 """Two held pictures that have nothing in common, whatever comes before and after them."""
 _ALONE = _Rule(colour=0.65, structure=0.4, rise=0.0)
@@ -171,28 +175,30 @@ def _is_between_held(steps: list[_Step], place: int) -> bool:
         return False
     # Slides may come back, as a flash does; but a flash has nothing of its own to be seen, or what was there before.
     return _is_unlike(step, [_difference(step.before, step.after)], _UNRELATED) or _is_unlike(
-        step, _differences_around(steps, place), _HELD
+        step, _differences_around(steps, place), _HELD if max(beside, default=0.0) <= _CODED_STILL else _HELD_AND_MOVING
     )
 
 
 def _is_in_montage(steps: list[_Step], place: int) -> bool:
-    """Whether an interval is one of three in a row, or of all up to an end of the video, that are unlike."""
+    """Whether an interval is one of three in a row that are unlike; an end of the video counts as one of them."""
 
     def is_unlike(i: int) -> bool:
         return _is_unlike(steps[i], _differences_around(steps, i), _ALONE)
 
     if not is_unlike(place):
         return False
-    length = 1
+    length, ends = 1, 0
     for direction in (-1, 1):
         for distance in range(1, _MONTAGE):
             beside = place + direction * distance
             if not 0 <= beside < len(steps):
-                return True
+                ends += 1
+                break
             if not is_unlike(beside):
                 break
             length += 1
-    return length >= _MONTAGE
+    # Where the video begins or ends, fewer are enough: there is no more of the montage to be seen.
+    return length + ends >= _MONTAGE
 
 
 def _is_unlike(step: _Step, differences: Iterable[tuple[float, float]], rule: _Rule) -> bool:
@@ -206,7 +212,7 @@ def _is_unlike(step: _Step, differences: Iterable[tuple[float, float]], rule: _R
     # Of two pictures of which one is much fainter, only structure tells a fade from another picture.
     is_faint = min(contrasts) < _EMPTY * max(contrasts)
     least = max(rule.structure, _UNRELATED.structure) if is_faint else rule.structure
-    return bool(colour > rule.colour and structure > least)
+    return bool(rule.colour < colour < rule.colour_below and structure > least)
 
 
 def _sides(step: _Step) -> tuple[int, ...]:
