@@ -130,3 +130,11 @@ def test_fades_and_strobes_on_twos_and_threes_are_none(each: int) -> None:
     assert cuts([picture for picture in faded for _ in range(each)]) == ()
     strobe = [picture for index in range(4) for picture in (A, A * 0.4 + WHITE * 0.6)]
     assert cuts([picture for picture in strobe for _ in range(each)]) == ()
+
+
+def test_slides_that_come_back_and_dark_slides() -> None:
+    a, b, c, d = (texture(seed, grain=16) for seed in (11, 12, 13, 14))
+    assert cuts([picture for picture in (a, b, a, b, a) for _ in range(2)]) == (2, 4, 6, 8)
+    assert cuts([picture for picture in (a, b * 0.15, c, d * 0.15) for _ in range(3)]) == (3, 6, 9)
+    flash = [a] * 4 + [a * 0.2 + WHITE * 0.8] * 2 + [a] * 4
+    assert cuts(flash) == ()

@@ -19,6 +19,7 @@ docs/cuts.md has the figures, which `python benchmarks/cuts.py` prints, and says
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -37,6 +38,8 @@ _MONTAGE = 3
 """How many changes in a row make a montage."""
 
 _STILL = 0.3
+_CODED_STILL = 1.0
+"""What coding changes of a picture that is held, in 8-bit codes."""
 _NOISE = 3.0
 _STRUCTURE_NOISE = 2.0
 _DETAIL_NOISE = 0.1
@@ -60,6 +63,10 @@ _AFTER_NOTHING = _Rule(colour=0.6, structure=0.5, rise=1.5)
 """Another shot beyond an empty picture; beyond a flash, the same shot differs less."""
 _HELD = _Rule(colour=0.45, structure=0.4, rise=3.0)
 """A change between two pictures that stand still beside it; drawings of fast motion on twos differ less."""
+_HELD_AND_MOVING = _Rule(colour=0.45, structure=0.45, rise=3.0, colour_below=0.9)
+"""The same where one of both moves a little; light that bursts over a scene changes colours more."""
+_UNRELATED = _Rule(colour=0.45, structure=0.6, rise=3.0)
+"""Two held pictures that have nothing in common, whatever comes before and after them."""
 _ALONE = _Rule(colour=0.65, structure=0.4, rise=0.0)
 """One of several changes in a row; a shaken camera changes less, and light that bursts not three times."""
 _DIM = 5.0
@@ -163,38 +170,49 @@ def _is_cut(steps: list[_Step], place: int) -> bool:
 def _is_between_held(steps: list[_Step], place: int) -> bool:
     """Whether two pictures that stand still, and are unlike each other, meet in an interval."""
     beside = [steps[i].lost for i in (place - 1, place + 1) if 0 <= i < len(steps) and np.isfinite(steps[i].change)]
-    rise = steps[place].lost / (max(beside, default=0.0) + _RISE_NOISE)
-    return rise > _HELD.rise and _is_unlike(steps, place, _HELD)
+    step = steps[place]
+    if step.lost <= _HELD.rise * (max(beside, default=0.0) + _RISE_NOISE):
+        return False
+    # Slides may come back, as a flash does; but a flash has nothing of its own to be seen, or what was there before.
+    return _is_unlike(step, [_difference(step.before, step.after)], _UNRELATED) or _is_unlike(
+        step, _differences_around(steps, place), _HELD if max(beside, default=0.0) <= _CODED_STILL else _HELD_AND_MOVING
+    )
 
 
 def _is_in_montage(steps: list[_Step], place: int) -> bool:
-    """Whether an interval is one of three in a row, or of all up to an end of the video, that are unlike."""
-    if not _is_unlike(steps, place, _ALONE):
+    """Whether an interval is one of three in a row that are unlike; an end of the video counts as one of them."""
+
+    def is_unlike(i: int) -> bool:
+        return _is_unlike(steps[i], _differences_around(steps, i), _ALONE)
+
+    if not is_unlike(place):
         return False
-    length = 1
+    length, ends = 1, 0
     for direction in (-1, 1):
         for distance in range(1, _MONTAGE):
             beside = place + direction * distance
             if not 0 <= beside < len(steps):
-                return True
-            if not _is_unlike(steps, beside, _ALONE):
+                ends += 1
+                break
+            if not is_unlike(beside):
                 break
             length += 1
-    return length >= _MONTAGE
+    # Where the video begins or ends, fewer are enough: there is no more of the montage to be seen.
+    return length + ends >= _MONTAGE
 
 
-def _is_unlike(steps: list[_Step], place: int, rule: _Rule) -> bool:
-    """Whether the pictures around an interval are as different as a rule says, and none is dark or empty."""
-    step = steps[place]
+def _is_unlike(step: _Step, differences: Iterable[tuple[float, float]], rule: _Rule) -> bool:
+    """Whether the least of some differences around an interval is as large as a rule says, and no picture is dark."""
     if step.before.colour.shape != step.after.colour.shape:
         return True
     contrasts = (step.before.contrast, step.after.contrast)
-    if min(contrasts) < max(_DIM, _EMPTY * max(contrasts)):
+    if min(contrasts) < _DIM or step.lost <= rule.colour * (sum(contrasts) / 2 + _NOISE):
         return False
-    if step.lost <= rule.colour * (sum(contrasts) / 2 + _NOISE):
-        return False
-    colour, structure = _difference_around(steps, place)
-    return colour > rule.colour and structure > rule.structure
+    colour, structure = (min(values) for values in zip(*differences, strict=True))
+    # Of two pictures of which one is much fainter, only structure tells a fade from another picture.
+    is_faint = min(contrasts) < _EMPTY * max(contrasts)
+    least = max(rule.structure, _UNRELATED.structure) if is_faint else rule.structure
+    return bool(rule.colour < colour < rule.colour_below and structure > least)
 
 
 def _sides(step: _Step) -> tuple[int, ...]:
@@ -220,17 +238,24 @@ def _neighbour(steps: list[_Step], place: int, direction: int) -> float:
 
 def _difference_around(steps: list[_Step], place: int) -> tuple[float, float]:
     """Least difference in colour and in structure of a frame just before the interval from one just after it."""
+    differences = list(_differences_around(steps, place))
+    return min(colour for colour, _ in differences), min(structure for _, structure in differences)
+
+
+def _differences_around(steps: list[_Step], place: int) -> Iterator[tuple[float, float]]:
     before = [steps[i].before for i in range(max(0, place - _REACH), place + 1)]
     after = [steps[i].after for i in range(place, min(len(steps), place + _REACH + 1))]
-    colour = structure = float("inf")
     for a in before:
         for b in after:
             if a.colour.shape == b.colour.shape:
-                contrast = (a.contrast + b.contrast) / 2 + _NOISE
-                detail = (a.detail + b.detail) / 2 + _DETAIL_NOISE
-                colour = min(colour, _lost(a.colour, b.colour) / contrast)
-                structure = min(structure, _lost(a.structure, b.structure) / detail)
-    return colour, structure
+                yield _difference(a, b)
+
+
+def _difference(a: _Look, b: _Look) -> tuple[float, float]:
+    """What two pictures differ in: colour, in shares of their contrast, and structure, in shares of theirs."""
+    contrast = (a.contrast + b.contrast) / 2 + _NOISE
+    detail = (a.detail + b.detail) / 2 + _DETAIL_NOISE
+    return _lost(a.colour, b.colour) / contrast, _lost(a.structure, b.structure) / detail
 
 
 def _lost(a: Means, b: Means) -> float:

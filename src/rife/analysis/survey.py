@@ -9,7 +9,7 @@ from rife.analysis.planes import planes_of
 from rife.analysis.record import Interval, Survey, read_cuts
 from rife.analysis.repeats import Change, compare, repeats
 from rife.errors import MediaError
-from rife.media.source import Source, frames_of_one_size
+from rife.media.source import Source
 
 __all__ = ["Interval", "Survey", "read_cuts", "survey"]
 
@@ -23,14 +23,14 @@ def survey(source: Source, *, on_progress: Callable[[int], None] | None = None) 
 
     Raises:
         TruncatedMediaError: the input ends before the end that it announces.
-        MediaError: the input has no frames, or frames of different sizes.
+        MediaError: the input has no frames.
     """
     pts: list[int] = []
     keyframes: list[int] = []
     changes: list[Change] = []
     finder = CutFinder()
     before, last_duration = None, 1
-    for frame in frames_of_one_size(source):
+    for frame in source.frames():
         now = planes_of(frame.picture)
         if before is not None:
             changes.append(compare(before, now))

@@ -69,6 +69,7 @@ def _check_targets(output: Path | None, plot: Path | None, source: Path, *, over
 def _survey(path: Path, reporter: Reporter) -> Survey:
     from rife.analysis.survey import survey
     from rife.media.opening import open_source
+    from rife.media.source import OneSize
     from rife.pipeline import Progress
 
     started = time.monotonic()
@@ -78,7 +79,7 @@ def _survey(path: Path, reporter: Reporter) -> Survey:
         def step(frames: int) -> None:
             reporter.step(Progress("survey", frames, total, time.monotonic() - started))
 
-        return survey(source, on_progress=step)
+        return survey(OneSize(source), on_progress=step)
 
 
 def _write(target: Path, text: str) -> None:

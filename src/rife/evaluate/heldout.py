@@ -17,7 +17,7 @@ from rife.frames import quantise
 from rife.interpolator import Interpolator
 from rife.media.colour import LAYOUTS, adapted, to_rgb, working_format
 from rife.media.opening import open_source
-from rife.media.source import frames_of_one_size
+from rife.media.source import OneSize
 from rife.options import Number, parse_path, parse_whole
 
 
@@ -73,7 +73,7 @@ def score_held_out(
 def _triples(source: Path, frames: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     window: list[Tensor] = []
     with open_source(source) as reader, torch.no_grad():
-        pictures = (frame.picture for frame in frames_of_one_size(reader))
+        pictures = (frame.picture for frame in OneSize(reader).frames())
         for picture in islice(pictures, frames):
             target = working_format(picture.format.name, list(LAYOUTS), size=(0, 0))
             window.append(to_rgb(adapted(picture, target)))

@@ -19,7 +19,7 @@ from rife.media.colour import adapted
 from rife.media.formats import has_alpha, samples
 from rife.media.opening import open_source
 from rife.media.side_data import display_matrix_of
-from rife.media.source import SourceFrame, frames_of_one_size
+from rife.media.source import OneSize, SourceFrame
 from rife.media.upright import orientation_of, swaps_sides, upright
 from rife.options import Number, parse_number, parse_path
 
@@ -143,7 +143,7 @@ def _drawn(moment: _Moment) -> Image:
 def _frames(path: Path) -> Iterator[tuple[Fraction, SourceFrame]]:
     """Frames of whatever frames can be made for, and their times in seconds."""
     with open_source(path) as source:
-        for frame in frames_of_one_size(source):
+        for frame in OneSize(source).frames():
             yield frame.pts * source.info.time_base, frame
 
 
@@ -152,7 +152,7 @@ def _pictures(path: Path, *, first: Fraction, last: Fraction | None = None) -> I
     with open_source(path) as source:
         tick, aspect = source.info.time_base, source.info.sample_aspect_ratio or Fraction(1)
         turn = 0
-        for frame in frames_of_one_size(source):
+        for frame in OneSize(source).frames():
             # Streams may say how they are turned with their first frame only.
             turn = turn or orientation_of(display_matrix_of(frame.picture)) or 1
             when = frame.pts * tick

@@ -105,19 +105,35 @@ def check_size(name: Path | str, width: int, height: int) -> None:
         )
 
 
-def frames_of_one_size(source: Source) -> Iterator[SourceFrame]:
-    """Yield every picture of a source.
+class OneSize:
+    """A source whose pictures are all as large as its first one, or are refused."""
 
-    Raises:
-        MediaError: a picture has another size than the first; and as `Source.frames`.
-    """
-    first: av.VideoFrame | None = None
-    for count, frame in enumerate(source.frames()):
-        picture = frame.picture
-        first = first or picture
-        if (picture.width, picture.height) != (first.width, first.height):
-            raise MediaError(
-                f"{source.info.path}: the picture changes from {first.width}x{first.height} to "
-                f"{picture.width}x{picture.height} after {count} frames; expected one size."
-            )
-        yield frame
+    def __init__(self, source: Source) -> None:
+        """Watch an open source, which is closed by its owner."""
+        self.info = source.info
+        self._source = source
+
+    def __enter__(self) -> OneSize:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave the source open: it is not this one's to close."""
+
+    def frames(self, *, from_pts: int | None = None) -> Iterator[SourceFrame]:
+        """Yield the pictures of the source.
+
+        Raises:
+            MediaError: a picture has another size than the first; and as `Source.frames`.
+        """
+        first: av.VideoFrame | None = None
+        for count, frame in enumerate(self._source.frames(from_pts=from_pts)):
+            picture = frame.picture
+            first = first or picture
+            if (picture.width, picture.height) != (first.width, first.height):
+                raise MediaError(
+                    f"{self.info.path}: the picture changes from {first.width}x{first.height} to "
+                    f"{picture.width}x{picture.height} after {count} frames; expected one size."
+                )
+            yield frame

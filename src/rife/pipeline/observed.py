@@ -8,7 +8,7 @@ from types import TracebackType
 import av
 
 from rife.errors import MediaError, TruncatedMediaError
-from rife.media.source import Source, SourceFrame
+from rife.media.source import OneSize, Source, SourceFrame
 from rife.pipeline.ahead import Ahead
 
 
@@ -21,7 +21,7 @@ class ObservedSource:
         self.first: av.VideoFrame | None = None
         self.damage: TruncatedMediaError | None = None
         self.names: list[str | None] = []
-        self._source = source
+        self._source = OneSize(source)
 
     def __enter__(self) -> ObservedSource:
         return self
@@ -43,7 +43,11 @@ class ObservedSource:
         return self.first
 
     def frames(self, *, from_pts: int | None = None) -> Iterator[SourceFrame]:
-        """Yield the frames of the source up to where it is damaged."""
+        """Yield the frames of the source up to where it is damaged.
+
+        Raises:
+            MediaError: the picture changes its size.
+        """
         ahead = Ahead(frame for frame in self._source.frames(from_pts=from_pts))
         try:
             for frame in ahead:
