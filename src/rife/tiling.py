@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -64,6 +65,7 @@ class Tiling:
             raise JobError(f"memory: expected a number of bytes above 0, got {memory_bytes}.")
         self.tile: Tile = tile
         self.memory_bytes = memory_bytes
+        self.on_tile: Callable[[int, int], None] | None = None
         self._device, self._refine, self._features = device, refine, features
         self._sides: dict[tuple[int, int], int | None] = {}
 
@@ -76,6 +78,11 @@ class Tiling:
                 side = fitting_tile(size[0] * size[1], allowed, refine=self._refine, features=self._features)
             self._sides[size] = side
         return self._sides[size]
+
+    def tile_done(self, done: int, tiles: int) -> None:
+        """Tell whoever listens through `on_tile` how many tiles of a frame are done, of how many."""
+        if self.on_tile is not None:
+            self.on_tile(done, tiles)
 
     def needed_bytes(self, size: tuple[int, int]) -> int:
         """About what the network takes for frames of a size, in the tiles that were chosen for it."""
