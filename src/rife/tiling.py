@@ -88,7 +88,9 @@ class Tiling:
         """About what the network takes for frames of a size, in the tiles that were chosen for it."""
         pixels, side = size[0] * size[1], self.side(size)
         tile = pixels if side is None else min(pixels, (side + _OVERLAP_PX) ** 2)
-        return pixels * _WHOLE_BYTES_PER_PX[self._refine] + tile * _TILE_BYTES_PER_PX[self._refine]
+        two_frames_bytes = 2 * 4 * self._features
+        whole_bytes = _WHOLE_BYTES_PER_PX[self._refine] + two_frames_bytes
+        return pixels * whole_bytes + tile * (_TILE_BYTES_PER_PX[self._refine] + 2 * two_frames_bytes)
 
     def check(self, size: tuple[int, int]) -> None:
         """Refuse frames that cannot be made in the memory that is free, before any is begun.
