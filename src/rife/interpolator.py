@@ -285,12 +285,14 @@ class Interpolator:
         motion = engine.estimate(pair, flow_scale=scale, ensemble=self.ensemble, tile=tile)
         frame = Window(0, 0, *frame0.size)
         parts = []
-        for window in frame.tiles(tile, multiple=TILE_STEP_PX):
+        windows = frame.tiles(tile, multiple=TILE_STEP_PX)
+        for window in windows:
             merged = engine.finish(pair, motion, window, refine=self.refine, ensemble=self.ensemble)
             if frame0.layer is not None or frame1.layer is not None:
                 layer0, layer1 = (opaque_layer(f.whole) if f.layer is None else f.layer for f in (frame0, frame1))
                 merged = straight(merged, engine.carried((layer0, layer1), motion, window))
             parts.append((window, merged))
+            self.tiling.tile_done(len(parts), len(windows))
         return frame.assembled(parts)
 
     def _computed(

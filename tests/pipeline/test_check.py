@@ -217,11 +217,9 @@ RATES = [Fraction(text) for text in ("24000/1001", "24", "25", "30000/1001", "30
 def test_any_constant_rate_from_any_other_passes(rate: Fraction, suffix: str, written: Written) -> None:
     """The last frame is shown for a whole period, up to one period longer than the source: that once failed."""
     for number, source_rate in enumerate(RATES):
-        for frames in (2 + number, 24):
-            survey = constant(source_rate, frames, start=333 if number % 2 else 0)
-            plan = Plan(survey, RateClock(rate, survey.time_base), "hold", "keep", (64, 48))
-            check = written.check(plan, suffix)
-            assert check.problems == (), (source_rate, rate, frames)
+        survey = constant(source_rate, 10 + number, start=333 if number % 2 else 0)
+        plan = Plan(survey, RateClock(rate, survey.time_base), "hold", "keep", (64, 48))
+        assert written.check(plan, suffix).problems == (), (source_rate, rate)
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".webm"])
@@ -329,9 +327,15 @@ def test_a_clip_that_was_cut_by_stream_copy_passes(
 @pytest.mark.parametrize(("before", "after"), [(".ts", ".mkv"), (".mkv", ".mp4"), (".mp4", ".mkv"), (".ts", ".mov")])
 def test_a_sound_track_of_one_packet_passes(before: str, after: str, tmp_path: Path, blender: Interpolator) -> None:
     """Matroska does not tell how long the last packet lasts."""
-    picture, source = Clip(frames=25).make(tmp_path), tmp_path / f"one{before}"
-    command = [FFMPEG, "-v", "error", "-i", str(picture), "-f", "lavfi", "-i", "sine=r=16000:d=1", "-c:v", "copy"]
-    subprocess.run([*command, "-c:a", "aac", "-ar", "16000", "-frames:a", "1", str(source)], check=True)
+    film, source = Clip(frames=10, audio=True, suffix=before).make(tmp_path), tmp_path / f"one{before}"
+    with av.open(str(film)) as whole, av.open(str(source), "w") as out:
+        copies = {stream.index: out.add_stream_from_template(stream) for stream in whole.streams}
+        packets = [packet for packet in whole.demux() if packet.size]
+        sound = [packet for packet in packets if packet.stream.type == "audio"]
+        for packet in packets:
+            if packet.stream.type == "video" or packet is sound[1]:
+                packet.stream = copies[packet.stream.index]
+                out.mux(packet)
     result = interpolate_video(source, tmp_path / f"out{after}", interpolator=blender)
     assert (result.notes, result.check.problems) == ((), ())
     with av.open(str(tmp_path / f"out{after}")) as file:
@@ -342,7 +346,7 @@ def test_a_sound_track_of_one_packet_passes(before: str, after: str, tmp_path: P
 def test_a_hole_that_is_lost_in_copying_is_found(
     suffix: str, tmp_path: Path, blender: Interpolator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    picture, source = Clip(frames=75).make(tmp_path), tmp_path / "hole.mkv"
+    picture, source = Clip(frames=6, rate=Fraction(2)).make(tmp_path), tmp_path / "hole.mkv"
     command = [FFMPEG, "-v", "error", "-i", str(picture), "-f", "lavfi", "-i", "sine=d=3", "-c:v", "copy"]
     subprocess.run([*command, "-af", "aselect='not(between(t,1,2))'", "-c:a", "aac", str(source)], check=True)
     output = tmp_path / f"out{suffix}"

@@ -119,13 +119,13 @@ class Reporter:
 
     def step(self, progress: Progress) -> None:
         """Report how far a job is."""
-        done = progress.frames_done - progress.frames_before
+        done = progress.frames_done - progress.frames_before + progress.frame_share
         rate = done / progress.seconds if progress.seconds else 0.0
         if self._bar is not None and self._task is not None:
             self._bar.update(
                 self._task,
                 description=progress.stage,
-                completed=progress.frames_done,
+                completed=progress.frames_done + progress.frame_share,
                 total=progress.frames_total,
                 rate=rate,
             )
@@ -138,6 +138,7 @@ class Reporter:
                 frames_done=progress.frames_done,
                 frames_total=progress.frames_total,
                 frames_per_second=round(rate, 3),
+                frame_share=round(progress.frame_share, 3),
             )
 
     def forecast(self, forecast: Forecast) -> None:

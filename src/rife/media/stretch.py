@@ -45,7 +45,7 @@ Samples = npt.NDArray[np.float32]
 
 @dataclass
 class _Course:
-    """Where the sound of a source lies, in source seconds.
+    """When the sound of the source is heard by its times, in source seconds: what the finished file is compared with.
 
     Attributes:
         start: of the first sample, once there is one.
@@ -56,6 +56,17 @@ class _Course:
     start: Fraction | None = None
     end: Fraction = Fraction(0)
     resumes: list[Fraction] = field(default_factory=list)
+
+    def add(self, when: Fraction | None, samples: Samples, rate: int) -> None:
+        """Take samples that begin at a time, or right after the last ones."""
+        when = self.end if when is None else when
+        if not len(samples):
+            return
+        if self.start is None:
+            self.start = when
+        elif when - self.end > _LEAST_HOLE_SECONDS and is_heard(samples[: rate // 20]):
+            self.resumes.append(when)
+        self.end = when + Fraction(len(samples), rate)
 
 
 class StretchedSound:
@@ -81,10 +92,11 @@ class StretchedSound:
         name = _ENCODERS.get(suffix, "aac")
         self._rate = _nearest_rate(name, template.sample_rate)
         # Encoders take each number of channels in one order only, with the speakers at the sides or at the back.
-        self._layout = _LAYOUTS.get(template.layout.nb_channels, template.layout.name)
+        self._channels = template.layout.nb_channels
+        self._layout = _LAYOUTS.get(self._channels, template.layout.name)
         self._copy = cast("AudioStream", file.add_stream(name, rate=self._rate))
         self._copy.codec_context.layout = self._layout
-        self._copy.codec_context.bit_rate = 96_000 * template.layout.nb_channels
+        self._copy.codec_context.bit_rate = 96_000 * self._channels
         self._copy.metadata.update(stream.metadata)
         self._copy.disposition = stream.disposition
 
@@ -106,8 +118,8 @@ class StretchedSound:
             for part in _blocks(samples, self._rate) if written is None else self._joined(samples, place - written):
                 if written is None:
                     written = place
-                frame = AudioFrame.from_ndarray(part.reshape(1, -1), format="flt", layout=self._layout)
-                frame.sample_rate, frame.pts, frame.time_base = self._rate, written, Fraction(1, self._rate)
+                frame = self._frame(part)
+                frame.pts, frame.time_base = written, Fraction(1, self._rate)
                 written += frame.samples
                 yield from cast("list[Packet[Stream]]", self._copy.encode(frame))
         if written is not None:
@@ -122,60 +134,70 @@ class StretchedSound:
     def _placed(self) -> Iterator[tuple[int, Samples]]:
         """Yield slower sound with the number of its first sample in the output."""
         graph: Graph | None = None
-        place = 0
+        begun, place, taken = Fraction(0), 0, 0
         for start, samples in self._sound():
             if start is not None:
                 if graph is not None:
-                    yield from self._rest(graph, place, limit=round(start * self._slowdown * self._rate))
-                graph, place = self._graph(), round(start * self._slowdown * self._rate)
+                    yield from self._rest(graph, place, end=begun + Fraction(taken, self._rate))
+                graph, begun, taken = self._graph(), start, 0
+                place = self._output_sample(begun)
             if graph is None:
                 raise RuntimeError("sound begins with its time")
-            frame = AudioFrame.from_ndarray(samples.reshape(1, -1), format="flt", layout=self._layout)
-            frame.sample_rate = self._rate
-            graph.push(frame)
+            graph.push(self._frame(samples))
+            taken += len(samples)
             for slow in _pulled(graph):
                 yield place, slow
                 place += len(slow)
         if graph is not None:
-            yield from self._rest(graph, place, limit=None)
+            yield from self._rest(graph, place, end=begun + Fraction(taken, self._rate))
 
-    def _rest(self, graph: Graph, place: int, *, limit: int | None) -> Iterator[tuple[int, Samples]]:
-        """What a filter still holds, up to where the next sound begins."""
+    def _rest(self, graph: Graph, place: int, *, end: Fraction) -> Iterator[tuple[int, Samples]]:
+        """What a filter still holds, up to the end of its sound in source seconds."""
+        # The filter leaves out what does not fill its window; silence does.
+        graph.push(self._frame(np.zeros((self._rate // 5, self._channels), np.float32)))
         graph.push(None)
+        limit = self._output_sample(end)
         for slow in _pulled(graph):
-            kept = slow if limit is None else slow[: max(0, limit - place)]
+            kept = slow[: max(0, limit - place)]
             if len(kept):
                 yield place, kept
             place += len(kept)
 
+    def _output_sample(self, seconds: Fraction) -> int:
+        return round(seconds * self._slowdown * self._rate)
+
+    def _frame(self, samples: Samples) -> AudioFrame:
+        frame = AudioFrame.from_ndarray(samples.reshape(1, -1), format="flt", layout=self._layout)
+        frame.sample_rate = self._rate
+        return frame
+
     def _sound(self) -> Iterator[tuple[Fraction | None, Samples]]:
         """Yield the samples of the source, (N, channels); with their time in seconds where they begin after a hole."""
-        course, after_hole = self._course, False
+        position: Fraction | None = None
         for start, samples in self._decoded():
-            when = start
-            if course.start is not None and when is not None and when - course.end > self._longest_hole:
-                self.damaged_packets += 1
-                when = None
-            if course.start is None:
+            when = self._believed(start)
+            drift = Fraction(0) if when is None or position is None else when - position
+            if position is None:
                 when = max(Fraction(0), when or Fraction(0))
-                skipped = when - start if start is not None else Fraction(0)
-            else:
-                drift = Fraction(0) if when is None else when - course.end
-                skipped = -drift if drift < -_DRIFT_SECONDS else Fraction(0)
-                after_hole = after_hole or drift > _LEAST_HOLE_SECONDS
-                when = when if drift > _DRIFT_SECONDS else None
-            samples = samples[round(skipped * self._rate) :]
+                samples = samples[round((when - (start or when)) * self._rate) :]
+            elif drift < -_DRIFT_SECONDS:
+                samples = samples[round(-drift * self._rate) :]
+            self._course.add(when if drift >= -_DRIFT_SECONDS else None, samples, self._rate)
             if not len(samples):
                 continue
-            if course.start is None:
-                course.start = when
-            if when is not None:
-                course.end = when
-            if after_hole and is_heard(samples[: self._rate // 20]):
-                course.resumes.append(course.end)
-            after_hole = False
-            course.end += Fraction(len(samples), self._rate)
-            yield when, samples
+            after_hole = position is None or drift > _DRIFT_SECONDS
+            position = (when if after_hole and when is not None else position or Fraction(0)) + Fraction(
+                len(samples), self._rate
+            )
+            yield when if after_hole else None, samples
+
+    def _believed(self, start: Fraction | None) -> Fraction | None:
+        """A time of the source, unless it is damaged."""
+        course = self._course
+        if start is not None and course.start is not None and start - course.end > self._longest_hole:
+            self.damaged_packets += 1
+            return None
+        return start
 
     @property
     def _longest_hole(self) -> Fraction:

@@ -270,15 +270,12 @@ def _span_problems(got: TrackSpan, wanted: TrackSpan, shift: Fraction) -> Iterat
     late = got.start - shift - wanted.start
     if abs(late) > wanted.tolerance:
         yield f"begins {float(late):+.3f} s from its time"
-    for there, planned_there, what in (
-        (got.resumes, wanted.resumes, "goes on"),
-        (got.onsets, wanted.onsets, "is heard"),
-    ):
-        for when in planned_there:
-            nearest = min((time - shift for time in there), key=lambda time: abs(time - when), default=None)
-            if nearest is None or abs(nearest - when) > wanted.tolerance:
-                told = "never" if nearest is None else f"at {float(nearest):.3f} s"
-                yield f"{what} again {told} after a hole, expected at {float(when):.3f} s"
+    for times, planned_times in ((got.resumes, wanted.resumes), (got.onsets, wanted.onsets)):
+        for when in planned_times:
+            off = min((time - shift - when for time in times), key=abs, default=None)
+            if off is None or abs(off) > wanted.tolerance:
+                told = "does not go on" if off is None else f"goes on at {float(when + off):.3f} s"
+                yield f"{told} after a hole, expected at {float(when):.3f} s"
                 break
 
 

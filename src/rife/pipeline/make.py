@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby, islice
@@ -78,13 +79,21 @@ class SegmentMaker:
             "changed. Begin anew with --restart."
         )
 
-    def make(self, segment: Segment, path: Path, *, on_frame: Callable[[], None]) -> SegmentRecord:
+    def make(
+        self,
+        segment: Segment,
+        path: Path,
+        *,
+        on_frame: Callable[[], None],
+        on_tile: Callable[[int, int], None] | None = None,
+    ) -> SegmentRecord:
         """Make a segment.
 
         Args:
             segment: of the plan.
             path: file to write.
             on_frame: called when an output frame is made; up to three are not encoded yet then.
+            on_tile: called when a tile of a frame is made, with how many are, of how many.
 
         Raises:
             MediaError: the source cannot be read, or the segment not be written.
@@ -110,7 +119,7 @@ class SegmentMaker:
             writer.write(made, frame.pts)
 
         with writer:
-            with Behind() as behind:
+            with Behind() as behind, self._told_of_tiles(on_tile):
                 for frame, picture_of in self._pictures(segment):
                     numbers = (frame.first,) if frame.second is None else (frame.first, frame.second)
                     behind.do(partial(write, frame, picture_of, [self._held[number].seen for number in numbers]))
@@ -130,6 +139,14 @@ class SegmentMaker:
             resume_source=resume.number,
             resume_crc32=samples_crc32(resume.picture),
         )
+
+    @contextmanager
+    def _told_of_tiles(self, on_tile: Callable[[int, int], None] | None) -> Iterator[None]:
+        self._worker.tiling.on_tile = on_tile
+        try:
+            yield
+        finally:
+            self._worker.tiling.on_tile = None
 
     def close(self) -> None:
         """Read no further."""

@@ -72,7 +72,7 @@ class Parts:
                     self._maker.resume_after(passed_over)
                     passed_over = None
                 with self.work.growing(segment.number, self._suffix) as temporary:
-                    record = self._maker.make(segment, temporary, on_frame=meter.frame)
+                    record = self._maker.make(segment, temporary, on_frame=meter.frame, on_tile=meter.tile)
                     self._check_source()
                     self.work.keep(segment.number, temporary, record)
                 meter.check_room()

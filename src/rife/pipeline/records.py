@@ -26,6 +26,7 @@ class Progress:
         frames_total: of this stage, or None where the file does not tell.
         seconds: since the stage began.
         frames_before: of frames_done, those that an earlier run had finished.
+        frame_share: how much of the next frame is made, from 0 to 1, where it is made in tiles.
     """
 
     stage: Stage
@@ -33,6 +34,7 @@ class Progress:
     frames_total: int | None
     seconds: float
     frames_before: int = 0
+    frame_share: float = 0.0
 
 
 @dataclass(frozen=True)
