@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -19,6 +18,7 @@ from rife.engines.choice import create_engine, create_tile_engine
 from rife.engines.guard import GuardedEngines
 from rife.engines.placing import device_named, for_inference
 from rife.engines.protocol import Engine
+from rife.engines.steps import FrameSteps
 from rife.errors import JobError, OptionError, ShapeError
 from rife.frames import FrameT, from_network, parse_range, to_network
 from rife.ifnet import IFNet
@@ -34,7 +34,6 @@ from rife.timing import MAX_FACTOR, Clock, FactorClock, parse_factor, parse_time
 from rife.warp import resize
 from rife.weights.catalogue import DEFAULT_MODEL
 from rife.weights.digest import weights_digest
-from rife.weights.load import load_network
 
 _REACH_PER_SCALE_PX = 12.0
 """Motion that a network follows for each unit of its coarsest scale, before a smaller flow scale does better."""
@@ -282,17 +281,18 @@ class Interpolator:
             padded0, padded1, time, features0=features0, features1=features1, refine=self.refine, flow_scale=scale
         )
         tile = self.tiling.side(frame0.size)
-        motion = engine.estimate(pair, flow_scale=scale, ensemble=self.ensemble, tile=tile)
-        frame = Window(0, 0, *frame0.size)
-        parts = []
+        frame, parts = Window(0, 0, *frame0.size), []
         windows = frame.tiles(tile, multiple=TILE_STEP_PX)
+        steps = FrameSteps(self.network, self.tiling, pair.whole, tile=tile, windows=len(windows))
+        with steps.estimate():
+            motion = engine.estimate(pair, flow_scale=scale, ensemble=self.ensemble, tile=tile)
         for window in windows:
             merged = engine.finish(pair, motion, window, refine=self.refine, ensemble=self.ensemble)
             if frame0.layer is not None or frame1.layer is not None:
                 layer0, layer1 = (opaque_layer(f.whole) if f.layer is None else f.layer for f in (frame0, frame1))
                 merged = straight(merged, engine.carried((layer0, layer1), motion, window))
             parts.append((window, merged))
-            self.tiling.tile_done(len(parts), len(windows))
+            steps.tile()
         return frame.assembled(parts)
 
     def _computed(
@@ -328,71 +328,6 @@ class Interpolator:
                 f"time {time}: network {self.network.spec.name} makes middle frames only, so it reaches k/2, k/4, "
                 f"... k/{MAX_FACTOR}. Take one of these times, or the model {DEFAULT_MODEL}, which takes any."
             )
-
-
-def load(
-    model: str | Path = DEFAULT_MODEL,
-    *,
-    refine: Refine = "full",
-    scale: Number = "1",
-    ensemble: bool = False,
-    network: str | None = None,
-    device: str | torch.device = "auto",
-    engine: EngineName = "auto",
-    precision: Precision = "auto",
-    tile: Tile | Number = "auto",
-    memory_bytes: Number | None = None,
-) -> Interpolator:
-    """Load a model, fetching published weights the first time.
-
-    Args:
-        model: a name of the catalogue, a path to weights, or `hf:owner/repo/file`.
-        network: the network that the weights are for, where their tensors do not tell (IFNet_2R).
-        refine: this and all that follows: as for `Interpolator`.
-        scale: likewise.
-        ensemble: likewise.
-        device: likewise.
-        engine: likewise.
-        precision: likewise.
-        tile: likewise.
-        memory_bytes: likewise.
-
-    Raises:
-        CheckpointError: the weights cannot be had, read, recognised or trusted.
-        OptionError: a choice or a device that is not known.
-        JobError: one that is impossible here, or an ensemble that the network does not have.
-        MissingExtraError: what the engine needs is not installed.
-    """
-    forks.settle()
-    built = load_network(model, refine=refine != "off", network=network)
-    return Interpolator(
-        built,
-        refine=refine,
-        scale=scale,
-        ensemble=ensemble,
-        device=device,
-        engine=engine,
-        precision=precision,
-        tile=tile,
-        memory_bytes=memory_bytes,
-    )
-
-
-def as_interpolator(value: Interpolator | str | Path | None) -> Interpolator:
-    """Take an interpolator as it is; load what is named; the default model for None.
-
-    Raises:
-        OptionError: neither an interpolator nor a name or a path.
-        CheckpointError: what is named cannot be loaded.
-    """
-    if value is None or isinstance(value, (str, Path)):
-        return load() if value is None else load(value)
-    if not hasattr(value, "between"):
-        raise OptionError(
-            f"interpolator: expected what rife.load returns, or the name or the path of a model, got {value!r:.60}. "
-            "rife.Interpolator(network) puts a network of your own to work."
-        )
-    return value
 
 
 def _auto_scales(network: IFNet) -> tuple[float, ...]:

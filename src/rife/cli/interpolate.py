@@ -121,7 +121,7 @@ def interpolate(
     reporter = Reporter(json_lines=json_lines, output_is_piped=output == Path("-"))
     with reporter.errors():
         from rife.allocation import keep_freed_memory
-        from rife.interpolator import load
+        from rife.loading import load
         from rife.media.codecs import EncodeSettings
         from rife.pipeline import JobSettings, check_job, run_job, work_folder
         from rife.samples import resolve_input

@@ -18,7 +18,8 @@ from tempfile import TemporaryDirectory
 
 from rife.analysis.survey import read_cuts, survey
 from rife.errors import FinishedFileError, JobError, MediaError, TruncatedMediaError
-from rife.interpolator import Interpolator, as_interpolator
+from rife.interpolator import Interpolator
+from rife.loading import as_interpolator
 from rife.media.assembly import Picture, assemble
 from rife.media.codecs import EncodeSettings, container_for, encoding_for, intermediate_for
 from rife.media.colour import is_interlaced
