@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
@@ -29,7 +31,7 @@ def test_a_missing_library_names_its_extra(
     published: IFNet, monkeypatch: pytest.MonkeyPatch, engine: EngineName, library: str, otherwise: str | None
 ) -> None:
     monkeypatch.setitem(sys.modules, library, None)
-    with pytest.raises(MissingExtraError, match=rf'{engine} needs {library}, .* pip install "rife\[cpu\]"'):
+    with pytest.raises(MissingExtraError, match=rf"{engine} needs {library}, .* pip install {library}"):
         create_engine(published, engine=engine)
     if otherwise is not None:
         assert create_engine(published).label == otherwise
@@ -109,3 +111,17 @@ def test_auto_does_without_an_openvino_that_cannot_be_loaded(
     monkeypatch.setattr("rife.engines.graphs.has_bf16", broken)
     assert create_engine(published).label == "native float32"
     assert "cannot be loaded (no such)" in caplog.text
+
+
+@pytest.mark.parametrize("library", ["openvino", "numba"])
+def test_a_folder_that_is_left_of_a_library_is_no_library(
+    library: str, published: IFNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A half-removed package leaves a folder, which Python imports as a package without content."""
+    (tmp_path / library).mkdir()
+    monkeypatch.delitem(sys.modules, library, raising=False)
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    assert find_spec(library) is not None
+    engine: EngineName = "openvino" if library == "openvino" else "native"
+    with pytest.raises(MissingExtraError, match=f"needs {library}"):
+        create_engine(published, engine=engine)

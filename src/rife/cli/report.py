@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from rife.errors import OptionError, RifeError
+from rife.options import readable_bytes
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -146,8 +147,8 @@ class Reporter:
         self.event("forecast", **asdict(forecast))
         before = f", {forecast.frames_made_before} of them made before" if forecast.frames_made_before else ""
         room = (
-            f"memory: about {_gigabytes(forecast.memory_bytes)} for the network; "
-            f"disk: at least {_gigabytes(forecast.disk_bytes)}, {_gigabytes(forecast.disk_free_bytes)} free"
+            f"memory: about {readable_bytes(forecast.memory_bytes)} for the network; "
+            f"disk: at least {readable_bytes(forecast.disk_bytes)}, {readable_bytes(forecast.disk_free_bytes)} free"
         )
         if forecast.seconds is None:
             self._print(f"{forecast.frames} frames{before}; {room}")
@@ -181,10 +182,6 @@ class _WarningHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self._reporter.warn(record.getMessage())
-
-
-def _gigabytes(size_bytes: int) -> str:
-    return f"{size_bytes / 1e9:.1f} GB" if size_bytes >= 1e8 else f"{size_bytes / 1e6:.0f} MB"
 
 
 def _duration(seconds: float) -> str:

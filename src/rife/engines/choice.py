@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import platform
-from importlib.util import find_spec
 from typing import get_args
 
 import torch
@@ -13,6 +12,7 @@ from rife.engines.protocol import Engine
 from rife.engines.torch_engine import TorchEngine
 from rife.errors import JobError, MissingExtraError, OptionError
 from rife.ifnet import IFNet
+from rife.kernels import is_installed
 from rife.options import EngineName, Precision
 
 _log = logging.getLogger(__name__)
@@ -118,7 +118,7 @@ def create_tile_engine(network: IFNet, engine: Engine) -> Engine:
 
 def _missing(engine: EngineName) -> list[str]:
     """What an engine needs, and is not installed."""
-    return [library for library in _LIBRARIES[engine] if find_spec(library) is None]
+    return [library for library in _LIBRARIES[engine] if not is_installed(library)]
 
 
 def _openvino_has_bf16() -> bool:

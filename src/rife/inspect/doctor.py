@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from pathlib import Path
 
 import av
@@ -22,6 +21,7 @@ from rife.engines.self_test import LEAST_AGREEMENT_DB, frame_of, psnr_db, sample
 from rife.engines.torch_engine import TorchEngine
 from rife.errors import RifeError
 from rife.ifnet import IFNet
+from rife.kernels import is_installed
 from rife.media.codecs import CODECS
 from rife.options import EngineName, Precision
 from rife.specs import SPECS
@@ -89,7 +89,7 @@ def processor() -> dict[str, str]:
         "threads of PyTorch": str(torch.get_num_threads()),
         "PyTorch's kernels": torch.backends.cpu.get_cpu_capability(),
     }
-    if find_spec("llvmlite") is not None:
+    if is_installed("llvmlite"):
         try:
             from llvmlite import binding
 

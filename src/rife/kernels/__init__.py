@@ -12,10 +12,19 @@ from types import ModuleType
 _log = logging.getLogger(__name__)
 
 
+def is_installed(library: str) -> bool:
+    """Whether a library is there to be imported; a folder that a half-removed one has left is none."""
+    try:
+        spec = find_spec(library)
+    except (ImportError, ValueError):  # a module without a specification stands under that name
+        return False
+    return spec is not None and spec.origin is not None
+
+
 @cache
 def kernels(name: str) -> ModuleType | None:
     """A module of this package; None where Numba, which is optional, is not installed or cannot be loaded."""
-    if find_spec("numba") is None:
+    if not is_installed("numba"):
         return None
     try:
         return import_module(f"rife.kernels.{name}")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rife.errors import JobError
+from rife.options import readable_bytes
 
 _LEAST_BITS_PER_PIXEL = 0.004
 """No encoder makes less of a moving picture; a job that lacks room even for this cannot end well."""
@@ -63,6 +64,7 @@ def check_disk(needed_bytes: int, folder: Path) -> None:
     free = free_bytes(folder)
     if needed_bytes + _RESERVE_BYTES > free:
         raise JobError(
-            f"{folder}: the disk has {free / 1e9:.1f} GB left, and the job needs {needed_bytes / 1e9:.1f} GB or so. "
+            f"{folder}: the disk has {readable_bytes(free)} left, and the job needs about "
+            f"{readable_bytes(needed_bytes)} and a reserve of {readable_bytes(_RESERVE_BYTES)}. "
             "Make room and repeat the command, which goes on after the last finished part, or take a higher --crf."
         )
