@@ -16,6 +16,7 @@ from rife.options import (
     AtCut,
     Duplicates,
     ImageFormat,
+    OnDamage,
     Refine,
     Sound,
     parse_memory,
@@ -111,6 +112,10 @@ def interpolate(
         bool,
         typer.Option("--keep-partial", help="Of a truncated input, keep what can be made as NAME.partial.EXT."),
     ] = False,
+    on_damage: Annotated[
+        OnDamage,
+        typer.Option(help="Where INPUT cannot be decoded: stop, or hold the frame before that and go on behind it."),
+    ] = "stop",
     json_lines: Json = False,
 ) -> None:
     """Write INPUT with more frames: FACTOR for each of its own, a constant rate, or slow motion.
@@ -139,6 +144,7 @@ def interpolate(
             overwrite=overwrite,
             restart=restart,
             keep_partial=keep_partial,
+            on_damage=on_damage,
             image_format=image_format,
             input_rate=input_fps,
         )
@@ -196,6 +202,7 @@ def _report(reporter: Reporter, result: VideoResult) -> None:
         cuts=result.cuts,
         frames_resumed=result.frames_resumed,
         seconds=round(result.seconds, 3),
+        damage=[[round(float(at.start), 3), round(float(at.end), 3)] for at in result.damage],
         check=asdict(result.check),
     )
     check = result.check

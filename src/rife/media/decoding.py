@@ -102,7 +102,10 @@ class DecodingPass:
                     failure = err
                 continue
             for picture in pictures:
-                yield from self._times.shown(picture)
+                if self._facts.holds_on and picture.is_corrupt and self._times.frames:
+                    self._times.damaged(picture)  # half of it is a guess of the decoder
+                else:
+                    yield from self._times.shown(picture)
         if failure is not None:
             for picture in self._held_back():
                 yield from self._times.shown(picture)
@@ -124,7 +127,8 @@ class DecodingPass:
 
     def _new_times(self) -> ShowingTimes:
         reorders = bool(self._stream.codec_context.has_b_frames)
-        return ShowingTimes(self._facts.info, self._facts.ends, reorders=reorders, delay=self.delay or 0)
+        facts = self._facts
+        return ShowingTimes(facts.info, facts.ends, reorders=reorders, delay=self.delay or 0, fills=facts.holds_on)
 
     def _decoded(self, packet: Packet[Stream], *, first: bool) -> list[av.VideoFrame]:
         """The pictures that a packet gives; none where it is of another track."""

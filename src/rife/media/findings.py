@@ -19,7 +19,7 @@ class Findings:
 
     Attributes:
         jumps: where the file's clock starts again or jumps.
-        lost: what cannot be decoded; the frame before it is held meanwhile.
+        lost: what cannot be decoded; the frame before it, if there is one, is held meanwhile.
         not_believed: start and stated length of frames that would be shown past the end of the file.
         in_decoding_order: the file has no times for showing, and its frames were put in order.
     """
@@ -43,9 +43,12 @@ class Findings:
                 f"the source's clock starts again or jumps at {_listed(places)}: what follows is joined to what is "
                 "before, picture and sound together"
             )
-        if self.lost:
-            places = [str(stretch) for stretch in self.lost]
-            notes.append(f"the source is damaged at {_listed(places)}: the frame before is held there")
+        held = [str(stretch) for stretch in self.lost if stretch.held]
+        if held:
+            notes.append(f"the source is damaged at {_listed(held)}: the frame before is held there")
+        for stretch in self.lost:
+            if not stretch.held:
+                notes.append(f"the source is damaged at {stretch}, and no frame comes before: the picture begins later")
         for start, length in self.not_believed[:_TOLD]:
             notes.append(
                 f"the frame at {float(start):.2f} s would be shown for {float(length):.2f} s, past the end that the "

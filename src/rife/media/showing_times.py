@@ -49,10 +49,17 @@ class Ends:
 
 @dataclass(frozen=True)
 class Stretch:
-    """A part of a file, in seconds."""
+    """A part of a file, in seconds.
+
+    Attributes:
+        start: where it begins.
+        end: where it ends.
+        held: the picture before it is shown meanwhile; not so at the beginning, where there is none.
+    """
 
     start: Fraction
     end: Fraction
+    held: bool = True
 
     def __str__(self) -> str:
         return f"{float(self.start):.2f} to {float(self.end):.2f} s"
@@ -61,7 +68,7 @@ class Stretch:
 class ShowingTimes:
     """Gives the pictures of one pass their times. Each is known for how long it is shown once the next one is there."""
 
-    def __init__(self, info: VideoInfo, ends: Ends, *, reorders: bool, delay: int = 0) -> None:
+    def __init__(self, info: VideoInfo, ends: Ends, *, reorders: bool, delay: int = 0, fills: bool = False) -> None:
         """Begin a pass.
 
         Args:
@@ -69,6 +76,7 @@ class ShowingTimes:
             ends: of the file, in the same time.
             reorders: the decoder holds pictures back to put them in order.
             delay: ticks by which all times of the file are too late.
+            fills: a picture that never comes is lost too, where that leaves a gap: decoders pass over some damage.
         """
         self.frames = 0
         self.lost: list[Stretch] = []
@@ -81,6 +89,8 @@ class ShowingTimes:
         self._latest_sent: int | None = None
         self._last_sent: tuple[int | None, int] = None, 0
         self._losses: list[tuple[int, bool]] = []
+        self._fills = fills
+        self._awaited: list[int] = []
 
     @property
     def end_seconds(self) -> Fraction:
@@ -98,22 +108,31 @@ class ShowingTimes:
             self._order = None
         self._last_sent = packet.pts, packet.duration or 0
         if packet.pts is not None:
+            if self._fills and not packet.is_discard:
+                heapq.heappush(self._awaited, packet.pts)
+                if len(self._awaited) > _DEEPEST_REORDERING:
+                    heapq.heappop(self._awaited)
             self._latest_sent = max(packet.pts, self._latest_sent or packet.pts)
 
-    def damaged(self, packet: Packet[Stream] | None) -> None:
-        """Take note of a packet that cannot be decoded, or (None) of a place where the file cannot be read."""
-        if packet is not None and packet.pts is not None and self._order is None:
-            self._losses.append((packet.pts - self._delay - self._taken_off, True))
+    def damaged(self, what: Packet[Stream] | av.VideoFrame | None) -> None:
+        """Take note of what cannot be decoded, or (None) of a place where the file cannot be read."""
+        if what is not None and what.pts is not None and self._order is None:
+            self._losses.append((what.pts - self._delay - self._taken_off, True))
         else:
             after = self._next if self._latest_sent is None else self._latest_sent - self._delay - self._taken_off + 1
             self._losses.append((after, False))
-        if self._order is not None and packet is not None:
-            self._order.lost(packet.pts)
+        if self._order is not None and what is not None:
+            self._order.lost(what.pts)
 
     def shown(self, picture: av.VideoFrame) -> Iterator[SourceFrame]:
         """Take a picture from the decoder, and yield what comes before it: now it is known how long that is shown."""
         pts, length = self._timed(picture)
         after_damage = False
+        self._note_missing(picture, pts)
+        if self._pending is None and self._losses:
+            first = min(when for when, _ in self._losses)
+            if first < pts:
+                self.lost.append(Stretch(first * self._tick, pts * self._tick, held=False))
         if self._pending is not None:
             yield from self._held_until(pts)
             after_damage = self._passed_losses(pts)
@@ -154,6 +173,18 @@ class ShowingTimes:
         for place, following in pairwise([pending.pts, *again, end]):
             damaged = pending.after_damage or place > pending.pts
             yield replace(pending, pts=place, duration=following - place, after_damage=damaged)
+
+    def _note_missing(self, picture: av.VideoFrame, pts: int) -> None:
+        """Note the times of packets before a picture that have given none, if there is a gap."""
+        if picture.pts is None:
+            return
+        missing = []
+        while self._awaited and self._awaited[0] <= picture.pts:
+            missing.append(heapq.heappop(self._awaited) - picture.pts + pts)
+        # Some codecs have packets without a picture of their own (VP8); they leave no gap.
+        half = self._usual // 2
+        if self._pending is not None and self._order is None:
+            self._losses += [(when, True) for when in missing if self._last + half < when < pts - half]
 
     def _passed_losses(self, pts: int) -> bool:
         """Whether something is lost before a picture; then the stretch is noted."""

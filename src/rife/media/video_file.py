@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import av.logging
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Disposition, Stream
@@ -129,10 +130,10 @@ def _info(path: Path, container: InputContainer, stream: VideoStream) -> VideoIn
         tag, known = _codec_in_dump(container, stream)
         if tag in _ENCRYPTED_TAGS:
             raise _encrypted(path)
-        what = f"codec {known} ({tag})" if known not in ("none", "", tag) else f"codec {tag or 'that it does not name'}"
+        name = tag or ("" if known == "none" else known) or "the codec of its picture track, which has no name"
         raise MediaError(
-            f"{path}: no decoder for {tag or known or 'it'}: the picture track has a {what}, which FFmpeg cannot "
-            "decode. Convert the file with a program that plays it; if it should be an ordinary video, it is damaged."
+            f"{path}: no decoder for {name}: expected a codec that FFmpeg can decode. Convert the file with a program "
+            "that plays it; if it should be an ordinary video, it is damaged."
         )
     rate = stream.average_rate or stream.guessed_rate or DEFAULT_RATE
     duration = _announced_seconds(container)
@@ -176,6 +177,11 @@ def _announced_seconds(container: InputContainer) -> Fraction | None:
 def _codec_in_dump(container: InputContainer, stream: Stream) -> tuple[str, str]:
     """Tag and name of the codec of a track, from FFmpeg's description of the file: PyAV has no other way."""
     line = re.compile(rf"Stream #\d+:{stream.index}\D.*?Video: (\w+)(?:.*?\(([^()]+) / 0x[0-9A-Fa-f]+\))?")
-    dumped: str = getattr(container, "dumps_format", str)()  # the stub does not have it
+    level = av.logging.get_level()
+    av.logging.set_level(av.logging.INFO)  # FFmpeg describes files in its log
+    try:
+        dumped: str = getattr(container, "dumps_format", str)()  # the stub does not have it
+    finally:
+        av.logging.set_level(level)
     found = line.search(dumped)
     return ("", "") if found is None else ((found[2] or "").strip(), found[1])

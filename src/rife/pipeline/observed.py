@@ -8,6 +8,9 @@ from types import TracebackType
 import av
 
 from rife.errors import MediaError, TruncatedMediaError
+from rife.media.reader import VideoReader
+from rife.media.sequence import ImageSequence
+from rife.media.showing_times import Stretch
 from rife.media.source import OneSize, Source, SourceFrame
 from rife.pipeline.ahead import Ahead
 
@@ -21,7 +24,7 @@ class ObservedSource:
         self.first: av.VideoFrame | None = None
         self.damage: TruncatedMediaError | None = None
         self.names: list[str | None] = []
-        self._source = OneSize(source)
+        self._source, self._reader = OneSize(source), source
 
     def __enter__(self) -> ObservedSource:
         return self
@@ -41,6 +44,17 @@ class ObservedSource:
         if self.first is None:
             raise MediaError(f"{self.info.path}: no frame could be decoded.")
         return self.first
+
+    @property
+    def notes(self) -> list[str]:
+        """What the source found out of order while it was read, as sentences."""
+        found = list(self._reader.notes) if isinstance(self._reader, (VideoReader, ImageSequence)) else []
+        return found if self.damage is None else [*found, f"{self.damage} The output ends there"]
+
+    @property
+    def lost(self) -> tuple[Stretch, ...]:
+        """Where the source could not be decoded, and the picture before was held."""
+        return tuple(self._reader.findings.lost) if isinstance(self._reader, (VideoReader, ImageSequence)) else ()
 
     def frames(self, *, from_pts: int | None = None) -> Iterator[SourceFrame]:
         """Yield the frames of the source up to where it is damaged.

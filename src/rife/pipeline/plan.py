@@ -199,6 +199,8 @@ class Plan:
         if timestep == 0:
             return PlannedFrame(first, None, Fraction(0), pts)
         second = numbers[j + 1]
+        if self._damage_before[second] > self._damage_before[first]:
+            return PlannedFrame(first, None, Fraction(0), pts)  # what lies in between is lost
         if self._changes_before[second] == self._changes_before[first]:
             return PlannedFrame(first, None, Fraction(0), pts)  # a still stays still
         across_a_cut = self._cuts_before[second] > self._cuts_before[first]
@@ -224,6 +226,14 @@ class Plan:
         counts = [0]
         for interval in self.survey.intervals:
             counts.append(counts[-1] + (self.duplicates == "keep" or not interval.repeated))
+        return counts
+
+    @cached_property
+    def _damage_before(self) -> list[int]:
+        """How many intervals in which something is lost lie before each source frame."""
+        counts = [0]
+        for interval in self.survey.intervals:
+            counts.append(counts[-1] + interval.damaged)
         return counts
 
     @cached_property
