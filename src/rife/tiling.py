@@ -87,13 +87,18 @@ class Tiling:
         whole_bytes = _WHOLE_BYTES_PER_PX[self._refine] + two_frames_bytes
         return pixels * whole_bytes + tile * (_TILE_BYTES_PER_PX[self._refine] + 2 * two_frames_bytes)
 
-    def check(self, size: tuple[int, int]) -> None:
+    def check(self, size: tuple[int, int], *, beside_bytes: int = 0) -> None:
         """Refuse frames that cannot be made in the memory that is free, before any is begun.
+
+        Args:
+            size: height and width.
+            beside_bytes: what the job takes beside the network, where both share a memory.
 
         Raises:
             JobError: not even in the smallest tiles.
         """
         needed, free = self.needed_bytes(size), _free_bytes(self._device)
+        needed += beside_bytes if self._device.type == "cpu" else 0
         if free is not None and needed > free:
             raise JobError(
                 f"frames of {size[1]}x{size[0]}: need about {needed / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB "

@@ -147,7 +147,7 @@ class Reporter:
         self.event("forecast", **asdict(forecast))
         before = f", {forecast.frames_made_before} of them made before" if forecast.frames_made_before else ""
         room = (
-            f"memory: about {readable_bytes(forecast.memory_bytes)} for the network; "
+            f"memory: about {readable_bytes(forecast.memory_bytes)}; "
             f"disk: at least {readable_bytes(forecast.disk_bytes)}, {readable_bytes(forecast.disk_free_bytes)} free"
         )
         if forecast.seconds is None:

@@ -11,6 +11,7 @@ from typing import Protocol
 
 import av
 
+from rife.cache import named_beside
 from rife.errors import JobError, MediaError
 from rife.media.plays import FOREVER
 from rife.options import DEFAULT_CRF
@@ -96,7 +97,7 @@ class AppearingFile:
         """
         self.target, self._overwrite = target, overwrite
         self._check(target)
-        self.path = target.with_name(f".{target.stem}.{uuid.uuid4().hex[:12]}{target.suffix}")
+        self.path = named_beside(target, ".", f".{uuid.uuid4().hex[:12]}{target.suffix}")
 
     def appear(self, target: Path | None = None) -> None:
         """Rename the file to its own name, or to `target`.

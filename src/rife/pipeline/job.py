@@ -35,7 +35,7 @@ from rife.media.source import Source
 from rife.media.spool import Spool
 from rife.media.tracks import CopiedTracks
 from rife.options import DEFAULT_CRF
-from rife.pipeline.budget import Forecast, check_disk, least_bytes
+from rife.pipeline.budget import Forecast, beside_network_bytes, check_disk, least_bytes
 from rife.pipeline.check import Expected, FinishedCheck, check_finished, step_tolerance
 from rife.pipeline.flicker import flicker_warnings, luma_step
 from rife.pipeline.identity import check_unchanged, job_identity, state_of
@@ -139,6 +139,7 @@ class _Job:
             stack.callback(parts.close)
             before = parts.frames_before
             memory_bytes = self._worker.tiling.needed_bytes((plan.size[1], plan.size[0]))
+            memory_bytes += beside_network_bytes(plan.size)
             meter = Meter(
                 plan,
                 work,
@@ -207,7 +208,8 @@ class _Job:
             self._clock = self._clock_at(self._source_rate)
         first = observed.first_picture
         size = first.width, first.height
-        self._worker.tiling.check((first.height, first.width))
+        size = first.height, first.width
+        self._worker.tiling.check(size, beside_bytes=beside_network_bytes(size))
         plan = Plan(found, self._clock, self._settings.at_cut, self._settings.duplicates, size)
         if not is_picture_target(self._output):
             largest_move(plan, self._output, container_for(self._output).tick)

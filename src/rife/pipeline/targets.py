@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from rife.cache import named_beside
 from rife.errors import JobError, MediaError, MissingExtraError, OptionError
 from rife.media.codecs import CONTAINERS, check_holds
 from rife.media.opening import open_source
@@ -60,13 +61,13 @@ def partial_name(output: Path) -> Path:
     """Name under which an incomplete output is kept; what goes into a pipe is there already."""
     if output == STANDARD_STREAM:
         return output
-    return output.with_name(f"{output.stem}.partial{output.suffix}" if output.suffix else f"{output.name}-partial")
+    return named_beside(output, "", f".partial{output.suffix}" if output.suffix else "-partial")
 
 
 def failed_name(output: Path) -> Path:
     """Name under which an output is kept that did not pass its check; one that is not in use."""
     endings = (f".failed-check{number or ''}{output.suffix}" for number in range(1000))
-    return next(path for path in (output.with_name(output.stem + e) for e in endings) if not path.exists())
+    return next(path for path in (named_beside(output, "", ending) for ending in endings) if not path.exists())
 
 
 def check_job(source: Path, output: Path, settings: JobSettings) -> None:

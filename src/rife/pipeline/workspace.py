@@ -21,7 +21,7 @@ from typing import BinaryIO
 import numpy as np
 from filelock import FileLock, Timeout
 
-from rife.cache import appearing_whole, put_in_place
+from rife.cache import appearing_whole, named_beside, put_in_place
 from rife.errors import JobError
 from rife.media.measure import Cells
 from rife.media.sequence import is_pattern
@@ -73,7 +73,7 @@ def work_folder(output: Path) -> Path:
     output = output if output.name else output.absolute()
     if is_pattern(output) and not output.parent.exists():
         output = output.parent  # which is made when all pictures are
-    return output.with_name(f"{output.name}.rife-work")
+    return named_beside(output, "", f"{output.suffix}.rife-work")
 
 
 class Workspace:
