@@ -72,7 +72,7 @@ def start(variant: Variant, undamaged: Path, folder: Path, model: Path, *, comma
     arguments = {
         "interpolate": ["interpolate", str(source), "-o", str(output), "--model", str(model), "--engine", "torch"],
         "analyze": ["analyze", str(source)],
-        "sheet": ["sheet", str(source), "-o", str(folder / "out.png")],
+        "sheet": ["sheet", str(source), str(source), "-o", str(folder / "out.png")],
         "read": [str(source)],
     }[command]
     if command == "interpolate":

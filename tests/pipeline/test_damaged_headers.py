@@ -1,4 +1,4 @@
-"""Damaged headers of every container: a file is read, or refused in one sentence that names it, never by a traceback."""
+"""Damaged headers of every container: a file is read, or refused in one line that names it, without a traceback."""
 
 from __future__ import annotations
 
@@ -30,14 +30,16 @@ def test_headers_that_are_damaged_are_read_or_refused(base: str, undamaged: dict
             folder = tmp_path / f"{damage}{seed}"
             folder.mkdir()
             source = Variant(base, damage, seed).make(undamaged[base], folder)
+            message = ""
             try:
                 with open_source(source) as opened:
                     assert sum(1 for _ in opened.frames())
                     if isinstance(opened, VideoReader):
                         list(opened.packets([stream.index for stream in opened.other_streams]))
             except RifeError as err:
-                assert source.name in str(err)
-                assert "\n" not in str(err)
+                message = str(err)
+            assert not message or source.name in message
+            assert "\n" not in message
 
 
 @pytest.mark.parametrize("base", INTERPOLATED)
@@ -45,8 +47,11 @@ def test_an_unknown_codec_ends_a_job_well(
     base: str, undamaged: dict[str, Path], tmp_path: Path, blender: Interpolator
 ) -> None:
     source = Variant(base, "unknown codec", 0).make(undamaged[base], tmp_path)
+    message = ""
     try:
         interpolate_video(source, tmp_path / "out.mkv", interpolator=blender)
     except RifeError as err:
-        assert "\n" not in str(err)
+        message = str(err)
+    if message:
+        assert "\n" not in message
         assert [p.name for p in tmp_path.iterdir()] == [source.name]

@@ -11,9 +11,8 @@ _MP4_ENTRIES = (
     b"avc1 avcC mp4a esds mp4v s263 samr d263 damr colr pasp btrt udta meta ilst covr chpl sgpd sbgp iloc iinf"
 )
 _MP4_AVIF = b"ispe pixi av1C av01 iprp ipco ipma pitm infe iref"
-_RIFF = (
-    b"RIFF AVI LIST hdrl avih strl strh strf vids auds movi idx1 indx vprp JUNK INFO WEBP VP8X ANIM ANMF ALPH VP8L EXIF"
-)
+_RIFF = b"RIFF AVI LIST hdrl avih strl strh strf vids auds movi idx1 indx vprp JUNK INFO"
+_WEBP = b"WEBP VP8X ANIM ANMF ALPH VP8L EXIF"
 _PNG = b"IHDR acTL fcTL fdAT IDAT eXIf PLTE IEND pHYs gAMA"
 _FLV = b"FLV onMetaData duration width height framerate videocodecid audiocodecid"
 _ASF = (
@@ -25,57 +24,20 @@ _ASF = (
     bytes.fromhex("c0ef19bc4d5bcf11"),  # video media
     bytes.fromhex("409e69f84d5bcf11"),  # audio media
 )
-_EBML = tuple(
-    bytes.fromhex(element)
-    for element in [
-        "1a45dfa3",
-        "18538067",
-        "114d9b74",
-        "1549a966",
-        "2ad7b1",
-        "4489",
-        "1654ae6b",
-        "ae",
-        "d7",
-        "73c5",
-        "83",
-        "23e383",
-        "86",
-        "63a2",
-        "e0",
-        "b0",
-        "ba",
-        "54b0",
-        "54ba",
-        "55b0",
-        "e1",
-        "b5",
-        "9f",
-        "9a",
-        "9d",
-        "53b8",
-        "1c53bb6b",
-        "1f43b675",
-        "e7",
-        "a3",
-        "a0",
-        "a1",
-        "9b",
-        "1941a469",
-        "61a7",
-        "465c",
-        "1043a770",
-    ]
+_EBML_IDS = (
+    "1a45dfa3 18538067 114d9b74 1549a966 2ad7b1 4489 1654ae6b 73c5 23e383 63a2 54b0 54ba 55b0 53b8 1c53bb6b 1f43b675 "
+    "1941a469 61a7 465c 1043a770"
 )
+_EBML = tuple(map(bytes.fromhex, _EBML_IDS.split()))
 _MPEG = tuple(bytes.fromhex(f"000001{code}") for code in ("ba", "bb", "b3", "b5", "b8", "00", "c0", "e0"))
 _TS = tuple(bytes.fromhex(begin) for begin in ("474000", "475000", "474100", "474011"))
 _GIF = (b"GIF89a", b"\x21\xf9\x04", b"\x21\xff\x0b", b"\x2c\x00\x00")
 _Y4M = (b"YUV4MPEG2", b" W", b" H", b" F", b" I", b" A", b" C", b"FRAME")
 
 _MARKS: tuple[bytes, ...] = (
-    *b" ".join((_MP4, _MP4_ENTRIES, _MP4_AVIF, _RIFF, _PNG, _FLV)).split(),
+    *b" ".join((_MP4, _MP4_ENTRIES, _MP4_AVIF, _RIFF, _WEBP, _PNG, _FLV)).split(),
     *_ASF,
-    *(element for element in _EBML if len(element) > 1),
+    *_EBML,
     *_MPEG,
     *_TS,
     *_GIF,
