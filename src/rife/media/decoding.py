@@ -113,8 +113,8 @@ class DecodingPass:
             raise self._goes_on_elsewhere(self._came_later)
         problem = self._problem(failure)
         if problem is None or (self._facts.holds_on and self._times.frames):
-            damaged = problem is not None or self._times.has_losses
-            held_until = max(self._reached_seconds, self._times.end_seconds) if damaged else None
+            until = max(self._reached_seconds, self._times.end_seconds)
+            held_until = until if self._facts.holds_on else None
             yield from self._times.finish(is_whole=problem is None, held_until=held_until)
             return
         yield from self._times.finish(is_whole=False)
