@@ -170,11 +170,12 @@ class DecodingPass:
         if not packet.size:
             return False
         # An edit list or a cut may let a track begin before its first key frame, or hide what leads up to a picture.
-        if packet.is_discard or not (packet.is_keyframe or self._key_was_decoded):
+        if packet.is_discard:
             return True
         if self._facts.holds_on:
             self._times.damaged(packet)
-        return self._facts.holds_on
+            return True
+        return not (packet.is_keyframe or self._key_was_decoded)
 
     def _delay_of(self, packet: Packet[Stream]) -> int:
         """By how much the times of a container without times for showing are too late, from its first packet."""
