@@ -6,6 +6,7 @@ import json
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import pytest
 from typer.testing import CliRunner
 
@@ -15,8 +16,7 @@ from rife.interpolator import Interpolator
 from rife.media.reader import VideoReader
 from rife.pipeline import Progress, interpolate_video
 from rife.pipeline import plan as plan_module
-from support.clips import by_ffmpeg, decoded, planes, with_damaged_packets
-from support.pictures import save_pictures
+from support.clips import Clip, by_ffmpeg, decoded, planes, with_damaged_packets
 
 PICTURE = ("-f", "lavfi", "-i", "testsrc2=s=96x64:r=10:d=5")
 TONE = ("-f", "lavfi", "-i", "sine=d=5")
@@ -47,16 +47,12 @@ def test_the_frame_before_damage_is_held_and_what_follows_is_made(
     for stretch in result.damage:
         assert 0 < stretch.start < stretch.end <= Fraction(26, 5)
     assert any(str(result.damage[-1]) in note and "is damaged at" in note for note in result.notes)
-    if "sound" in kind:
-        assert result.check.sound
 
 
 def test_the_held_frame_is_the_one_before_and_nothing_is_made_across(tmp_path: Path, blender: Interpolator) -> None:
     source = with_damaged_packets(by_ffmpeg(tmp_path, *KINDS["mp4"]), (20,))
     result = interpolate_video(source, tmp_path / "o.mkv", on_damage="hold", crf=0, interpolator=blender)
-    assert [(stretch.start, stretch.end) for stretch in result.damage] == [(2, Fraction(29, 10))] or [
-        (round(float(stretch.start), 1), round(float(stretch.end), 1)) for stretch in result.damage
-    ] == [(2.0, 2.9)]
+    assert [(stretch.start, stretch.end) for stretch in result.damage] == [(2, Fraction(29, 10))]
     frames = decoded(tmp_path / "o.mkv")
     luma = [planes(frame)[0] for frame in frames]
     assert all((luma[number] == luma[38]).all() for number in range(39, 58))
@@ -158,8 +154,11 @@ def test_finished_parts_of_another_choice_are_not_mixed_in(
 
 
 def test_a_picture_file_that_cannot_be_read_is_held_over(tmp_path: Path, blender: Interpolator) -> None:
-    folder = save_pictures(tmp_path / "in", 6)
-    names = sorted(folder.iterdir())
+    folder = tmp_path / "in"
+    folder.mkdir()
+    names = [folder / f"{index:04d}.png" for index in range(6)]
+    for index, name in enumerate(names):
+        av.VideoFrame.from_ndarray(Clip().picture(index), format="rgb24").save(name)
     names[2].write_bytes(names[2].read_bytes()[:200])
     names[3].write_bytes(b"no picture")
     result = interpolate_video(folder, tmp_path / "o.mkv", on_damage="hold", crf=0, interpolator=blender)
