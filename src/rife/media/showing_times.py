@@ -129,6 +129,8 @@ class ShowingTimes:
 
     def shown(self, picture: av.VideoFrame) -> Iterator[SourceFrame]:
         """Take a picture from the decoder, and yield what comes before it: now it is known how long that is shown."""
+        if self._comes_too_late(picture):
+            return
         pts, length = self._timed(picture)
         after_damage = False
         self._note_missing(picture, pts)
@@ -175,6 +177,12 @@ class ShowingTimes:
         for place, following in pairwise([pending.pts, *again, end]):
             damaged = pending.after_damage or place > pending.pts
             yield replace(pending, pts=place, duration=following - place, after_damage=damaged)
+
+    def _comes_too_late(self, picture: av.VideoFrame) -> bool:
+        """Whether a decoder gives a picture behind later ones, as it does where a key frame is lost."""
+        if not (self._fills and self.lost and self._order is None) or picture.pts is None:
+            return False
+        return picture.pts - self._delay - self._taken_off <= self._last
 
     def _note_missing(self, picture: av.VideoFrame, pts: int) -> None:
         """Note the times of packets before a picture that have given none, if there is a gap."""
