@@ -113,8 +113,8 @@ class DecodingPass:
             raise self._goes_on_elsewhere(self._came_later)
         problem = self._problem(failure)
         if problem is None or (self._facts.holds_on and self._times.frames):
-            damaged = problem is not None or self._times.has_losses
-            held_until = max(self._reached_seconds, self._times.end_seconds) if damaged else None
+            until = max(self._reached_seconds, self._times.end_seconds)
+            held_until = until if self._facts.holds_on else None
             yield from self._times.finish(is_whole=problem is None, held_until=held_until)
             return
         yield from self._times.finish(is_whole=False)
@@ -170,11 +170,12 @@ class DecodingPass:
         if not packet.size:
             return False
         # An edit list or a cut may let a track begin before its first key frame, or hide what leads up to a picture.
-        if packet.is_discard or not (packet.is_keyframe or self._key_was_decoded):
+        if packet.is_discard:
             return True
         if self._facts.holds_on:
             self._times.damaged(packet)
-        return self._facts.holds_on
+            return True
+        return not (packet.is_keyframe or self._key_was_decoded)
 
     def _delay_of(self, packet: Packet[Stream]) -> int:
         """By how much the times of a container without times for showing are too late, from its first packet."""

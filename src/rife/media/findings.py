@@ -38,7 +38,7 @@ class Findings:
         """Say it in sentences."""
         notes = []
         if self.jumps:
-            places = [f"{float(jump.at_seconds):.2f} s (by {float(jump.by_seconds):+.2f} s)" for jump in self.jumps]
+            places = [f"{float(jump.at_seconds):.2f} s" for jump in self.jumps]
             notes.append(
                 f"the source's clock starts again or jumps at {_listed(places)}: what follows is joined to what is "
                 "before, picture and sound together"

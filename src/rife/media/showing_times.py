@@ -91,6 +91,7 @@ class ShowingTimes:
         self._losses: list[tuple[int, bool]] = []
         self._fills = fills
         self._awaited: list[int] = []
+        self._first_key: int | None = None
 
     @property
     def end_seconds(self) -> Fraction:
@@ -110,6 +111,8 @@ class ShowingTimes:
         if packet.pts is not None:
             if self._fills and not packet.is_discard:
                 heapq.heappush(self._awaited, packet.pts)
+                if packet.is_keyframe and self._first_key is None:
+                    self._first_key = packet.pts
                 if len(self._awaited) > _DEEPEST_REORDERING:
                     heapq.heappop(self._awaited)
             self._latest_sent = max(packet.pts, self._latest_sent or packet.pts)
@@ -126,12 +129,14 @@ class ShowingTimes:
 
     def shown(self, picture: av.VideoFrame) -> Iterator[SourceFrame]:
         """Take a picture from the decoder, and yield what comes before it: now it is known how long that is shown."""
+        if self._comes_too_late(picture):
+            return
         pts, length = self._timed(picture)
         after_damage = False
         self._note_missing(picture, pts)
         if self._pending is None and self._losses:
             first = min(when for when, _ in self._losses)
-            if first < pts:
+            if first < pts:  # nothing can be held there
                 self.lost.append(Stretch(first * self._tick, pts * self._tick, held=False))
         if self._pending is not None:
             yield from self._held_until(pts)
@@ -141,22 +146,21 @@ class ShowingTimes:
         self.frames += 1
         self._last, self._next = pts, pts + length
 
-    @property
-    def has_losses(self) -> bool:
-        """Whether something is lost behind the last picture."""
-        return bool(self._losses)
-
     def finish(self, *, is_whole: bool = True, held_until: Fraction | None = None) -> Iterator[SourceFrame]:
         """Yield the last picture, and what stands for lost ones behind it.
 
         Args:
             is_whole: the file was read to its end, and the end that its header tells is that of the last picture.
-            held_until: seconds until which the last picture is shown, where what comes after it is lost.
+            held_until: seconds until which the last picture is shown if what comes after it is lost.
         """
         if self._pending is None:
             return
+        if self._fills:
+            left = self._awaited if self._order is None else self._order.waiting
+            left = [when - self._delay - self._taken_off for when in left]
+            self._losses += [(when, True) for when in left if when > self._last + self._usual // 2]
         end = self._last_end(self._pending) if is_whole else self._next
-        if held_until is not None:
+        if held_until is not None and (self._losses or not is_whole):
             lost = [when for when, _ in self._losses] or [end]
             end = max(end, round(held_until / self._tick), max(lost) + self._usual)
             self.lost.append(Stretch(max(min(lost), self._pending.pts) * self._tick, end * self._tick))
@@ -174,6 +178,12 @@ class ShowingTimes:
             damaged = pending.after_damage or place > pending.pts
             yield replace(pending, pts=place, duration=following - place, after_damage=damaged)
 
+    def _comes_too_late(self, picture: av.VideoFrame) -> bool:
+        """Whether a decoder gives a picture behind later ones, as it does where a key frame is lost."""
+        if not (self._fills and self.lost and self._order is None) or picture.pts is None:
+            return False
+        return picture.pts - self._delay - self._taken_off <= self._last
+
     def _note_missing(self, picture: av.VideoFrame, pts: int) -> None:
         """Note the times of packets before a picture that have given none, if there is a gap."""
         if picture.pts is None:
@@ -183,8 +193,13 @@ class ShowingTimes:
             missing.append(heapq.heappop(self._awaited) - picture.pts + pts)
         # Some codecs have packets without a picture of their own (VP8); they leave no gap.
         half = self._usual // 2
-        if self._pending is not None and self._order is None:
+        if self._order is not None:
+            missing = [when - self._delay for when in self._order.passed_over] if self._fills else []
+            self._order.passed_over.clear()
+        if self._pending is not None:
             self._losses += [(when, True) for when in missing if self._last + half < when < pts - half]
+        elif self._first_key is not None and self._first_key < picture.pts - half and self._order is None:
+            self._losses.append((self._first_key - picture.pts + pts, False))
 
     def _passed_losses(self, pts: int) -> bool:
         """Whether something is lost before a picture; then the stretch is noted."""
@@ -247,7 +262,8 @@ class _DecodingOrder:
 
     def __init__(self) -> None:
         self.is_needed = False
-        self._waiting: list[int] = []
+        self.passed_over: list[int] = []
+        self.waiting: list[int] = []
         self._latest: int | None = None
 
     def sent(self, pts: int | None) -> bool:
@@ -255,23 +271,23 @@ class _DecodingOrder:
         if pts is None or (self._latest is not None and pts <= self._latest):
             return False
         self._latest = pts
-        heapq.heappush(self._waiting, pts)
-        while len(self._waiting) > _DEEPEST_REORDERING:
-            heapq.heappop(self._waiting)  # its picture was never given out
+        heapq.heappush(self.waiting, pts)
+        while len(self.waiting) > _DEEPEST_REORDERING:
+            self.passed_over.append(heapq.heappop(self.waiting))  # its picture was never given out
         return True
 
     def lost(self, pts: int | None) -> None:
         """Forget the time of a packet that gives no picture."""
-        if pts in self._waiting:
-            self._waiting.remove(pts)
-            heapq.heapify(self._waiting)
+        if pts in self.waiting:
+            self.waiting.remove(pts)
+            heapq.heapify(self.waiting)
 
     def shown(self, pts: int, *, is_key: bool) -> int:
         """The time at which the next picture is shown, of which the packet's time is known."""
-        while is_key and self._waiting and self._waiting[0] < pts:
-            heapq.heappop(self._waiting)  # pictures that were decoded before are shown before
-        if not self._waiting:
+        while is_key and self.waiting and self.waiting[0] < pts:
+            self.passed_over.append(heapq.heappop(self.waiting))  # what was decoded before is shown before
+        if not self.waiting:
             return pts
-        when = heapq.heappop(self._waiting)
+        when = heapq.heappop(self.waiting)
         self.is_needed = self.is_needed or when != pts
         return when
