@@ -69,11 +69,12 @@ def test_bad_input_fails_and_leaves_nothing(tmp_path: Path, what: str) -> None:
     assert not list(tmp_path.glob("*.json*"))
 
 
-def test_a_single_frame(tmp_path: Path) -> None:
+def test_a_single_frame_is_refused_as_interpolate_refuses_it(tmp_path: Path) -> None:
     film = Clip(frames=1).make(tmp_path, "film")
-    done = run(film, "--plot", tmp_path / "film.png")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "1 frames" in done.stdout
+    refused = run(film, "--plot", tmp_path / "film.png")
+    assert refused.returncode == 1
+    assert refused.stderr == f"rife: {film}: has one frame; making frames in between needs at least two.\n"
+    assert not (tmp_path / "film.png").exists()
 
 
 def test_pictures_of_two_sizes_are_refused_as_interpolate_refuses_them(tmp_path: Path) -> None:

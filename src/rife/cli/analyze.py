@@ -88,6 +88,8 @@ def _survey(path: Path, reporter: Reporter, *, on_damage: OnDamage) -> Survey:
         notes = list(getattr(source, "notes", ()))
     for note in notes:
         reporter.warn(note)
+    if len(found.pts) < 2:  # as `rife interpolate` refuses it
+        raise JobError(f"{path}: has one frame; making frames in between needs at least two.")
     return found
 
 
