@@ -324,6 +324,7 @@ class Interpolator:
             )
 
 
+@forks.guarded
 def load(
     model: str | Path = DEFAULT_MODEL,
     *,
@@ -357,7 +358,6 @@ def load(
         JobError: one that is impossible here, or an ensemble that the network does not have.
         MissingExtraError: what the engine needs is not installed.
     """
-    forks.settle()
     built = load_network(model, refine=refine != "off", network=network)
     return Interpolator(
         built,
