@@ -1,7 +1,8 @@
 # make demo   a real clip made smooth, with a before/after picture, in demo/
 # make test   everything the tests need, then the tests, against the built wheel
+#             TESTS=tests/engines for a part of them
 # make lint   style and types
-# make bench  how fast, how large, how good on this machine, against others: bench/table.md (about 30 minutes)
+# make bench  how fast, how large, how good on this machine, against others: bench/full/table.md (about 30 minutes)
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -35,14 +36,14 @@ picture: demo/bikes_2x.mp4
 
 test: $(WHEEL_INSTALLED)
 	$(BIN)/rife fetch --samples
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(TESTS)
 
 lint: $(WHEEL_INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# BENCH=--quick for a first look, BENCH=--publish to renew docs/performance-bf16.md or -float32.md.
+# BENCH=--quick for a first look, BENCH=--publish to renew the page of this kind of processor in docs/.
 bench: $(WHEEL_INSTALLED)
 	$(BIN)/rife fetch --samples
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt '.[bench]'

@@ -1,8 +1,9 @@
 """How fast, how large and how good: ours against the published network, a blend and ffmpeg, on this machine.
 
-    python benchmarks/bench.py              # all of it, about 30 minutes on two cores; into bench/
+    python benchmarks/bench.py              # all of it, about 30 minutes on two cores; into bench/full/
     python benchmarks/bench.py --quick      # under 5 minutes: small sizes, few rounds
-    python benchmarks/bench.py --publish    # also into docs/: performance-bf16.md or performance-float32.md
+    python benchmarks/bench.py --publish    # also into docs/: performance-amx.md, -avx512.md or -avx2.md
+    python benchmarks/bench.py --as-avx2    # on a newer processor, with what it has beyond AVX2 left out
 
 Writes results.json, table.md and two charts. A run that was interrupted goes on where it stopped.
 """
@@ -28,12 +29,14 @@ STREAM_FRAMES = 8
 
 def main() -> None:
     options = _options()
+    if options.as_avx2:
+        machine.emulate_avx2()
     plan = _plan(options)
     ffmpeg = _ffmpeg()
-    bf16 = machine.has_bf16()
     described = machine.describe()
     openvino, native = (described[library] != "not installed" for library in ("openvino", "numba"))
-    rows = contestants(bf16=bf16, openvino=openvino and native, native=native)
+    openvino = openvino and native and not options.as_avx2
+    rows = contestants(bf16=openvino and machine.has_bf16(), openvino=openvino, native=native)
     about = {"machine": described, "plan": tables.plan_as_json(plan), "ffmpeg": _ffmpeg_version(ffmpeg)}
     options.output.mkdir(parents=True, exist_ok=True)
     path = options.output / "results.json"
@@ -49,7 +52,7 @@ def main() -> None:
     print((options.output / "table.md").read_text())
     print(f"Written: {options.output}/results.json, table.md, speed.png, growth.png")
     if options.publish:
-        _publish(options.output)
+        _publish(options.output, machine.kind(described))
 
 
 class _Run:
@@ -144,20 +147,21 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="720x480 only, 2 rounds, few frames")
     parser.add_argument("--runs", type=int, help="rounds that count in every cell (5; quick: 2)")
     parser.add_argument("--sizes", help=f"WIDTHxHEIGHT,... ({SIZES}; quick: 720x480)")
-    parser.add_argument("--output", type=Path, help="folder for results (bench/; quick: bench/quick/)")
+    parser.add_argument("--output", type=Path, help="folder for results (bench/full/; quick: bench/quick/)")
     parser.add_argument(
-        "--publish", action="store_true", help="also write docs/performance-bf16.md or -float32.md, as the processor is"
+        "--publish", action="store_true", help="also write the page in docs/ for this kind of processor"
     )
+    parser.add_argument("--as-avx2", action="store_true", help="use AVX2 at most, without OpenVINO")
     options = parser.parse_args()
     options.runs = options.runs or (2 if options.quick else 5)
     options.sizes = options.sizes or ("720x480" if options.quick else SIZES)
-    options.output = options.output or REPOSITORY / "bench" / ("quick" if options.quick else "")
+    folder = ("avx2-" if options.as_avx2 else "") + ("quick" if options.quick else "full")
+    options.output = options.output or REPOSITORY / "bench" / folder
     return options
 
 
-def _publish(folder: Path) -> None:
-    """Write what docs/performance.md leads to: one page for processors that multiply bf16, one for the others."""
-    kind = "bf16" if machine.has_bf16() else "float32"
+def _publish(folder: Path, kind: str) -> None:
+    """Write what docs/performance.md leads to: one page for each kind of processor."""
     docs = REPOSITORY / "docs"
     charts = {"speed.png": f"performance-{kind}.png", "growth.png": f"performance-{kind}-growth.png"}
     for source, name in {"results.json": f"performance-{kind}.json", **charts}.items():

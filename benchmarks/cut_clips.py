@@ -270,6 +270,15 @@ def _uncut(m: Maker) -> Made:
     return m.shot(m.scene(moving=True), 45), []
 
 
+def _slides(m: Maker) -> Made:
+    """Pictures that do not move, each held for the same 1 to 8 frames: a photo montage, a time lapse of places."""
+    each, out, scene = int(m.rng.integers(1, 9)), [], None
+    for _ in range(6):
+        scene = m.scene(other_than=scene)
+        out.append(m.shot(scene, 1) * each)
+    return _joined(out)
+
+
 KINDS: dict[str, Callable[[Maker], Made]] = {
     "hard cuts": _hard,
     "cuts in one scene": _similar,
@@ -288,6 +297,7 @@ KINDS: dict[str, Callable[[Maker], Made]] = {
     "bursts of light": _explosion,
     "shaken camera, zooms": _shake,
     "no cut": _uncut,
+    "slides": _slides,
 }
 
 

@@ -3,6 +3,7 @@
     python benchmarks/fuzz.py                       # 300 variants, two at a time
     python benchmarks/fuzz.py --seed 7 --count 1000
     python benchmarks/fuzz.py --only "mkv:gap:0"    # one variant again, with all that it prints
+    python benchmarks/fuzz.py --headers --command read   # damaged headers only, and only through the reader
 
 A variant passes with exit code 0 and a file in which FFmpeg's own program decodes as many frames as were announced, or
 with exit code 1, one line and no file under the output's name. A traceback, a crash, more lines, more memory or more
@@ -33,12 +34,17 @@ import rife.media.codecs
 import rife.pipeline.job  # noqa: F401 (once, and not in every child)
 from conftest import blending_network
 from rife.cli.app import main as command_line
+from rife.errors import RifeError
+from rife.media.opening import open_source
+from rife.media.reader import VideoReader
 from rife.samples import SAMPLES, sample_path
 from rife.specs import SPECS
 from support.damage import MADE, Variant, cut_short, frames_in_file, variants
+from support.headers import HEADERS
 
 SECONDS = 60
 MEMORY_BYTES = 6 << 30
+RESIDENT_BYTES = 2 << 30
 FILE_BYTES = 1 << 30
 # Each variant takes one: the rates make what damaged times lead to.
 OPTIONS = ((), ("--fps", "60"), ("--keep-partial",), ("--factor", "3"), ("--slowmo", "2", "--audio", "stretch"))
@@ -57,17 +63,24 @@ class Run:
     started: float
 
 
-def start(variant: Variant, undamaged: Path, folder: Path, model: Path) -> Run:
-    """Damage a clip, and interpolate it in a child that may crash."""
+def start(variant: Variant, undamaged: Path, folder: Path, model: Path, *, command: str) -> Run:
+    """Damage a clip, and interpolate or read it in a child that may crash."""
     folder.mkdir()
     source = variant.make(undamaged, folder)
     at = sum(map(ord, str(variant)))
     output = folder / ("out" + (".mkv", ".mp4", ".mkv", ".mov")[at % 4])
-    arguments = ["interpolate", str(source), "-o", str(output), "--model", str(model), "--engine", "torch", "--json"]
+    arguments = {
+        "interpolate": ["interpolate", str(source), "-o", str(output), "--model", str(model), "--engine", "torch"],
+        "analyze": ["analyze", str(source)],
+        "sheet": ["sheet", str(source), str(source), "-o", str(folder / "out.png")],
+        "read": [str(source)],
+    }[command]
+    if command == "interpolate":
+        arguments += ["--json", *OPTIONS[at % len(OPTIONS)]]
     sys.stdout.flush()
     pid = os.fork()
     if pid == 0:
-        _child([*arguments, *OPTIONS[at % len(OPTIONS)]], folder)
+        _child(arguments, folder)
     return Run(variant, folder, output, pid, time.monotonic())
 
 
@@ -78,8 +91,12 @@ def _child(arguments: list[str], folder: Path) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_BYTES, FILE_BYTES))
     code = 70
     try:
-        sys.argv = ["rife", *arguments]
-        command_line()
+        if len(arguments) == 1:
+            _read(Path(arguments[0]))
+            code = 0
+        else:
+            sys.argv = ["rife", *arguments]
+            command_line()
     except SystemExit as err:
         code = err.code if isinstance(err.code, int) else 71
     except BaseException:
@@ -88,6 +105,33 @@ def _child(arguments: list[str], folder: Path) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def _read(source: Path) -> None:
+    """Read all pictures and packets of a file; exit code 1 where it is refused."""
+    try:
+        with open_source(source) as opened:
+            for _ in opened.frames():
+                pass
+            if isinstance(opened, VideoReader):
+                for _ in opened.packets([stream.index for stream in opened.other_streams]):
+                    pass
+    except RifeError as err:
+        print(err, file=sys.stderr)
+        raise SystemExit(1) from err
+
+
+def verdict_of_reading(run: Run, status: int) -> tuple[str, str]:
+    """What came of a variant that was read, analyzed or laid out on a sheet."""
+    if os.WIFSIGNALED(status):
+        killed = os.WTERMSIG(status)
+        return "crash", "no end" if killed == signal.SIGKILL else f"signal {killed}"
+    code, printed = os.WEXITSTATUS(status), (run.folder / "stderr").read_text(errors="replace").strip()
+    if "Traceback" in printed or code not in (0, 1):
+        return "traceback", f"exit {code}: {' | '.join(printed.splitlines()[-3:])}"
+    if code == 1 and not printed:
+        return "error", "refused without a word"
+    return ("error" if code else "success"), ""
 
 
 def verdict(run: Run, status: int) -> tuple[str, str]:
@@ -119,7 +163,9 @@ def verdict(run: Run, status: int) -> tuple[str, str]:
     return "error", ""
 
 
-def run_all(todo: list[Variant], bases: dict[str, Path], scratch: Path, *, workers: int) -> list[tuple[Run, str, str]]:
+def run_all(
+    todo: list[Variant], bases: dict[str, Path], scratch: Path, *, workers: int, command: str = "interpolate"
+) -> list[tuple[Run, str, str]]:
     """Run variants, a few at a time."""
     running: dict[int, Run] = {}
     done: list[tuple[Run, str, str]] = []
@@ -127,16 +173,20 @@ def run_all(todo: list[Variant], bases: dict[str, Path], scratch: Path, *, worke
     while waiting or running:
         while waiting and len(running) < workers:
             number, variant = waiting.pop(0)
-            run = start(variant, bases[variant.base], scratch / f"{number:04d}", scratch / "model.safetensors")
+            folder = scratch / f"{number:04d}"
+            run = start(variant, bases[variant.base], folder, scratch / "model.safetensors", command=command)
             running[run.pid] = run
         for pid, run in list(running.items()):
-            found, status = os.waitpid(pid, os.WNOHANG)
+            found, status, used = os.wait4(pid, os.WNOHANG)
             if not found and time.monotonic() - run.started > SECONDS:
                 os.kill(pid, signal.SIGKILL)
-                found, status = os.waitpid(pid, 0)
+                found, status, used = os.wait4(pid, 0)
             if found:
                 del running[pid]
-                done.append((run, *verdict(run, status)))
+                outcome, wrong = (verdict if command == "interpolate" else verdict_of_reading)(run, status)
+                if not wrong and used.ru_maxrss << 10 > RESIDENT_BYTES:
+                    wrong = f"took {used.ru_maxrss >> 10} MB"
+                done.append((run, outcome, wrong))
                 if done[-1][2]:
                     print(f"FAILED {run.variant}  [{done[-1][1]}] {done[-1][2]}", flush=True)
                 if len(todo) > 1:
@@ -152,6 +202,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--only", help="base:damage:seed, as a failure is listed")
+    parser.add_argument("--command", choices=("interpolate", "read", "analyze", "sheet"), default="interpolate")
+    parser.add_argument("--headers", action="store_true", help="damage headers only")
     asked = parser.parse_args()
     torch.set_num_threads(1)
     recipes = {**MADE, **{f"sample {name}": cut_short(sample_path(name)) for name in SAMPLES if name != "bigbuckbunny"}}
@@ -167,8 +219,9 @@ def main() -> int:
             base, damage, seed = asked.only.split(":")
             todo = [Variant(base, damage, int(seed))]
         else:
-            todo = variants(list(bases), asked.count, seed=asked.seed)
-        done = run_all(todo, bases, scratch, workers=asked.workers)
+            damages = list(HEADERS) if asked.headers else None
+            todo = variants(list(bases), asked.count, seed=asked.seed, damages=damages)
+        done = run_all(todo, bases, scratch, workers=asked.workers, command=asked.command)
         if asked.only:
             print(*((done[0][0].folder / name).read_text(errors="replace") for name in ("stdout", "stderr")), sep="\n")
     return report(done, seconds=time.monotonic() - started, seed=asked.seed)

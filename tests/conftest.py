@@ -19,6 +19,17 @@ hypothesis.settings.register_profile("any_speed", deadline=None)
 hypothesis.settings.load_profile("any_speed")
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which engines the machine emulates, and which it cannot run: a green suite says nothing of those."""
+    from rife.engines.graphs import has_bf16
+
+    emulated = [] if has_bf16() else ["openvino bf16", "torch bf16"]
+    absent = [] if torch.cuda.is_available() else ["torch on cuda"]
+    terminalreporter.section("engines")
+    terminalreporter.line(f"emulated on this processor: {', '.join(emulated) or 'none'}")
+    terminalreporter.line(f"not run on this machine: {', '.join(absent) or 'none'}")
+
+
 @pytest.fixture(autouse=True)
 def _error_in_the_log_fails(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     yield
@@ -29,6 +40,13 @@ def _error_in_the_log_fails(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _same_random_numbers() -> None:
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _auto_is_pytorch(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test that names no engine runs PyTorch in float32, whatever the processor would choose."""
+    if request.node.get_closest_marker("chooses_engine") is None:
+        monkeypatch.setattr("rife.engines.choice._fastest", lambda precision: ("torch", "of the tests"))
 
 
 @pytest.fixture(scope="session")

@@ -31,6 +31,7 @@ LAYERS = (
     ("analysis",),
     ("prepared",),
     ("interpolator",),
+    ("loading",),
     ("in_memory",),
     ("pipeline",),
     ("evaluate", "inspect"),

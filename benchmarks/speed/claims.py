@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+from speed import machine
 from speed.plan import BASELINE, FFMPEG, REFERENCE
 from speed.store import Results
 
@@ -44,7 +45,8 @@ def check(results: Results) -> list[Claim]:
 def best(results: Results, refine: str) -> str:
     """Name the contestant that the default engine is on this machine, for a refinement mode."""
     names = [name for cell in results["cells"].values() for name in cell["rows"]]
-    for engine in ("rife openvino bf16", "rife native float32", "rife torch float32"):
+    bf16 = ["rife openvino bf16"] if machine.kind(results["about"]["machine"]) == "amx" else []
+    for engine in (*bf16, "rife native float32", "rife torch float32"):
         if f"{engine}, {refine}" in names:
             return f"{engine}, {refine}"
     return f"rife torch float32, {refine}"

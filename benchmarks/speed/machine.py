@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 _FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "amx_tile", "asimd", "bf16")
+_EMULATED = "RIFE_BENCH_EMULATED"
 _LIBRARIES = ("torch", "openvino", "numba", "av", "numpy")
 
 
@@ -28,7 +29,32 @@ def describe() -> dict[str, str]:
         "python": platform.python_version(),
         **{name: _version(name) for name in _LIBRARIES},
         "source": _source(),
+        **({"emulated": os.environ[_EMULATED]} if _EMULATED in os.environ else {}),
     }
+
+
+def kind(described: dict[str, str]) -> str:
+    """Name the kind of processor that engines tell apart: `amx`, `avx512`, `avx2` or `other`."""
+    if described.get("emulated"):
+        return described["emulated"]
+    flags = described["flags"].split()
+    for name, flag in (("amx", "amx_bf16"), ("avx512", "avx512f"), ("avx2", "avx2")):
+        if flag in flags:
+            return name
+    return "other"
+
+
+def emulate_avx2() -> None:
+    """Let libraries of this process and its children use AVX2 at most; OpenVINO cannot be told, and takes no part."""
+    os.environ.update(
+        {
+            "ATEN_CPU_CAPABILITY": "avx2",
+            "ONEDNN_MAX_CPU_ISA": "AVX2",
+            "NUMBA_CPU_NAME": "haswell",
+            "NUMBA_CPU_FEATURES": "+avx,+avx2,+fma,+bmi,+bmi2,+f16c,+sse4.2",
+            _EMULATED: "avx2",
+        }
+    )
 
 
 def load_average() -> float | None:

@@ -24,12 +24,20 @@ def document(results: Results, claims: Iterable[Claim]) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+_KINDS = {
+    "amx": "a processor with matrix units for bf16 (AMX)",
+    "avx512": "a processor with AVX-512 and without AMX",
+    "avx2": "a processor with AVX2 at most",
+    "other": "another processor",
+}
+
+
 def page(kind: str, table: str, charts: Iterable[str]) -> str:
     """Write a page of docs/ around a document."""
-    title = {"bf16": "a processor that multiplies bf16", "float32": "a processor without bf16"}[kind]
     by_size, growth = charts
     return (
-        f"# Measured on {title}\n\nWritten by `make bench BENCH=--publish`; performance.md says what it means.\n\n"
+        f"# Measured on {_KINDS[kind]}\n\n"
+        "Written by `make bench BENCH=--publish`; performance.md says what it means.\n\n"
         f"![Seconds for a new frame, by size and contestant]({by_size})\n\n"
         f"![How the time grows with pixels and with the factor]({growth})\n\n{table}"
     )

@@ -24,7 +24,8 @@ from rife.version import __version__
 
 if TYPE_CHECKING:
     from rife.in_memory import interpolate
-    from rife.interpolator import Interpolator, load
+    from rife.interpolator import Interpolator
+    from rife.loading import load
     from rife.pipeline import Progress, VideoResult, interpolate_video
 
 __all__ = [
@@ -50,7 +51,7 @@ __all__ = [
 _HOMES = {
     "Interpolator": "rife.interpolator",
     "interpolate": "rife.in_memory",
-    "load": "rife.interpolator",
+    "load": "rife.loading",
     "Progress": "rife.pipeline",
     "VideoResult": "rife.pipeline",
     "interpolate_video": "rife.pipeline",

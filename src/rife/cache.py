@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import uuid
 from collections.abc import Iterator
@@ -20,6 +21,27 @@ def cache_folder() -> Path:
     return Path(override).expanduser() if override else platformdirs.user_cache_path("rife")
 
 
+_MOST_NAME_BYTES = 255
+"""Of a file name, on nearly every file system."""
+
+
+def named_beside(path: Path, before: str, after: str) -> Path:
+    """A path beside another one, of the same name between two additions.
+
+    A name that would be too long for a file system loses its end, for a hash of the whole name in its place.
+
+    Args:
+        path: whose stem is taken.
+        before: put before it.
+        after: put behind it, with the ending.
+    """
+    stem, room = path.stem, _MOST_NAME_BYTES - len(f"{before}{after}".encode())
+    if len(stem.encode()) > room:
+        mark = "~" + hashlib.sha256(stem.encode()).hexdigest()[:8]
+        stem = stem.encode()[: room - len(mark)].decode(errors="ignore") + mark
+    return path.with_name(f"{before}{stem}{after}")
+
+
 @contextmanager
 def appearing_whole(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`, and rename it to `path` when the block ends well.
@@ -33,7 +55,7 @@ def appearing_whole(path: Path) -> Iterator[Path]:
     Raises:
         OSError: the folder cannot be written.
     """
-    temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:12]}{path.suffix}")
+    temporary = named_beside(path, ".", f".{uuid.uuid4().hex[:12]}{path.suffix}")
     temporary.touch(exist_ok=False)
     try:
         yield temporary

@@ -35,6 +35,10 @@ class JobError(RifeError):
     """What was asked for cannot be done with this input, output, model or setting."""
 
 
+class EngineFaultError(RifeError):
+    """An engine computes something else than PyTorch does."""
+
+
 class OptionError(JobError, ValueError):
     """A setting has a value that cannot be, or contradicts another one, whatever the input is."""
 

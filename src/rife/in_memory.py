@@ -10,7 +10,8 @@ from torch import Tensor
 
 from rife.errors import ShapeError
 from rife.frames import FrameT, Range, from_network, parse_range, to_network
-from rife.interpolator import Interpolator, as_interpolator
+from rife.interpolator import Interpolator
+from rife.loading import as_interpolator
 from rife.options import Number
 from rife.prepared import PreparedFrame
 from rife.timing import parse_factor, timesteps

@@ -6,10 +6,8 @@ makes middle frames reaches other times: all of that is here, and none of it con
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -17,23 +15,25 @@ from torch import Tensor
 from rife.encoder import FrameFeatures
 from rife.engines import forks
 from rife.engines.choice import create_engine, create_tile_engine
+from rife.engines.guard import GuardedEngines
 from rife.engines.placing import device_named, for_inference
 from rife.engines.protocol import Engine
+from rife.engines.steps import FrameSteps
 from rife.errors import JobError, OptionError, ShapeError
 from rife.frames import FrameT, from_network, parse_range, to_network
 from rife.ifnet import IFNet
-from rife.motion import Pair
+from rife.motion import Motion
 from rife.opacity import hidden_apart, opaque_layer, straight
 from rife.options import EngineName, Number, Precision, Refine, Tile, parse_choice, parse_scale
 from rife.places import Window, padded
 from rife.prepared import PreparedFrame, divided
 from rife.specs import SPECS
 from rife.still import still_parts
-from rife.tiling import TILE_STEP_PX, Tiling, is_out_of_memory
+from rife.tiling import TILE_STEP_PX, Tiling
 from rife.timing import MAX_FACTOR, Clock, FactorClock, parse_factor, parse_time
 from rife.warp import resize
 from rife.weights.catalogue import DEFAULT_MODEL
-from rife.weights.load import load_network
+from rife.weights.digest import weights_digest
 
 _REACH_PER_SCALE_PX = 12.0
 """Motion that a network follows for each unit of its coarsest scale, before a smaller flow scale does better."""
@@ -100,9 +100,15 @@ class Interpolator:
         self.tiling = Tiling(tile, memory_bytes, device=self.device, refine=self.refine, features=features)
         self.network = for_inference(network, self.device)
         forks.watch()
-        self.engine = create_engine(self.network, engine=engine, precision=precision)
+        whole = create_engine(self.network, engine=engine, precision=precision)
         # Others hold more of a frame whole: where the choice is free, PyTorch makes in tiles what is too large.
-        self._tile_engine = create_tile_engine(self.network, self.engine) if engine == "auto" else self.engine
+        tiled = create_tile_engine(self.network, whole) if engine == "auto" else whole
+        self._engines = GuardedEngines(self.network, whole, tiled, self.tiling)
+
+    @property
+    def engine(self) -> Engine:
+        """What runs the network on whole frames."""
+        return self._engines.whole
 
     @property
     def any_time(self) -> bool:
@@ -137,18 +143,13 @@ class Interpolator:
 
     def engine_for(self, size: tuple[int, int]) -> Engine:
         """What makes frames of a size (height, width)."""
-        return self.engine if self.tiling.side(size) is None else self._tile_engine
+        return self._engines.for_size(size)
 
     def identity(self, size: tuple[int, int]) -> str:
         """What made frames of a size (height, width) depend on: a hash of the weights, and the settings."""
-        digest = hashlib.sha256()
-        for name, tensor in sorted(self.network.state_dict().items()):
-            digest.update(name.encode())
-            values = tensor.detach().to("cpu", torch.float32, memory_format=torch.contiguous_format)
-            digest.update(values.numpy().tobytes())
         refine = "full" if self.refine else "off"
         settings = f"refine {refine}, scale {self._scales}, ensemble {self.ensemble}, {self.engine_for(size).label}"
-        return f"{self.network.spec.name} {digest.hexdigest()[:16]}, {settings}, {self.device.type}"
+        return f"{self.network.spec.name} {weights_digest(self.network)[:16]}, {settings}, {self.device.type}"
 
     def check_factor(self, factor: Number) -> None:
         """Refuse a factor that this network cannot make.
@@ -249,11 +250,16 @@ class Interpolator:
         spec = self.network.spec
         if len(self._scales) == 1 or min(frame0.size) < _AUTO_MIN_SIDE_PX:
             return self._scales[0]
-        # Half the size is enough to measure, and reaches twice as far.
-        (half0, features0), (half1, features1) = (self._computed(f, 1.0, size=0.5) for f in (frame0, frame1))
-        pair = self.network.pair(half0, half1, 0.5, features0=features0, features1=features1)
         inside = Window(0, 0, *(side // 2 for side in frame0.size))
-        motion = self.engine_for(frame0.size).estimate(pair)
+
+        def estimated(engine: Engine) -> Motion:
+            # Half the size is enough to measure, and reaches twice as far.
+            (half0, features0), (half1, features1) = (
+                self._computed(frame, 1.0, engine, size=0.5) for frame in (frame0, frame1)
+            )
+            return engine.estimate(self.network.pair(half0, half1, 0.5, features0=features0, features1=features1))
+
+        motion = self._engines.run(frame0.size, estimated)
         flow = motion.at(inside, mask_accumulates=spec.mask_accumulates)[0][..., ::4, ::4]
         # Flow leads from the middle to one frame: twice that, and twice again for the halved size. The median is
         # the camera's motion; one fast object on a slow background would lose more there than it gains.
@@ -264,40 +270,40 @@ class Interpolator:
 
     @forks.guarded
     def _make(self, frame0: PreparedFrame, frame1: PreparedFrame, time: float, scale: float) -> Tensor:
-        (padded0, features0), (padded1, features1) = (self._computed(frame, scale) for frame in (frame0, frame1))
+        sources = frame0.whole, frame1.whole
+        return self._engines.make(frame0.size, sources, lambda engine: self._made(frame0, frame1, time, scale, engine))
+
+    def _made(self, frame0: PreparedFrame, frame1: PreparedFrame, time: float, scale: float, engine: Engine) -> Tensor:
+        (padded0, features0), (padded1, features1) = (
+            self._computed(frame, scale, engine) for frame in (frame0, frame1)
+        )
         pair = self.network.pair(
             padded0, padded1, time, features0=features0, features1=features1, refine=self.refine, flow_scale=scale
         )
-        while True:
-            try:
-                return self._made(pair, frame0, frame1, scale)
-            except (RuntimeError, MemoryError) as err:
-                if not is_out_of_memory(err):
-                    raise
-                shortage = str(err).splitlines()[0] if str(err) else type(err).__name__
-            # Here, not above: an error that is being handled holds on to all that it was raised in.
-            self.tiling.lower(frame0.size, reason=shortage)
-
-    def _made(self, pair: Pair, frame0: PreparedFrame, frame1: PreparedFrame, scale: float) -> Tensor:
-        tile, engine = self.tiling.side(frame0.size), self.engine_for(frame0.size)
-        motion = engine.estimate(pair, flow_scale=scale, ensemble=self.ensemble, tile=tile)
-        frame = Window(0, 0, *frame0.size)
-        parts = []
-        for window in frame.tiles(tile, multiple=TILE_STEP_PX):
+        tile = self.tiling.side(frame0.size)
+        frame, parts = Window(0, 0, *frame0.size), []
+        windows = frame.tiles(tile, multiple=TILE_STEP_PX)
+        steps = FrameSteps(self.network, self.tiling, pair.whole, tile=tile, windows=len(windows))
+        with steps.estimate():
+            motion = engine.estimate(pair, flow_scale=scale, ensemble=self.ensemble, tile=tile)
+        for window in windows:
             merged = engine.finish(pair, motion, window, refine=self.refine, ensemble=self.ensemble)
             if frame0.layer is not None or frame1.layer is not None:
                 layer0, layer1 = (opaque_layer(f.whole) if f.layer is None else f.layer for f in (frame0, frame1))
                 merged = straight(merged, engine.carried((layer0, layer1), motion, window))
             parts.append((window, merged))
+            steps.tile()
         return frame.assembled(parts)
 
-    def _computed(self, frame: PreparedFrame, scale: float, *, size: float = 1.0) -> tuple[Tensor, FrameFeatures]:
+    def _computed(
+        self, frame: PreparedFrame, scale: float, engine: Engine, *, size: float = 1.0
+    ) -> tuple[Tensor, FrameFeatures]:
         """Picture at a relative size, padded for a flow scale, and its features: computed once for a frame."""
-        key = size, self.network.spec.pad_multiple_at(scale)
+        key = size, self.network.spec.pad_multiple_at(scale), engine.label
         if key not in frame.computed:
             picture, whole = padded(resize(frame.picture, size), key[1]), size == 1
             excess = padded(frame.excess, key[1]) if whole and frame.excess is not None else None
-            features = self.engine_for(frame.size).features(picture, refine=self.refine and whole, excess=excess)
+            features = engine.features(picture, refine=self.refine and whole, excess=excess)
             frame.computed[key] = picture, features
         return frame.computed[key]
 
@@ -322,71 +328,6 @@ class Interpolator:
                 f"time {time}: network {self.network.spec.name} makes middle frames only, so it reaches k/2, k/4, "
                 f"... k/{MAX_FACTOR}. Take one of these times, or the model {DEFAULT_MODEL}, which takes any."
             )
-
-
-@forks.guarded
-def load(
-    model: str | Path = DEFAULT_MODEL,
-    *,
-    refine: Refine = "full",
-    scale: Number = "1",
-    ensemble: bool = False,
-    network: str | None = None,
-    device: str | torch.device = "auto",
-    engine: EngineName = "auto",
-    precision: Precision = "auto",
-    tile: Tile | Number = "auto",
-    memory_bytes: Number | None = None,
-) -> Interpolator:
-    """Load a model, fetching published weights the first time.
-
-    Args:
-        model: a name of the catalogue, a path to weights, or `hf:owner/repo/file`.
-        network: the network that the weights are for, where their tensors do not tell (IFNet_2R).
-        refine: this and all that follows: as for `Interpolator`.
-        scale: likewise.
-        ensemble: likewise.
-        device: likewise.
-        engine: likewise.
-        precision: likewise.
-        tile: likewise.
-        memory_bytes: likewise.
-
-    Raises:
-        CheckpointError: the weights cannot be had, read, recognised or trusted.
-        OptionError: a choice or a device that is not known.
-        JobError: one that is impossible here, or an ensemble that the network does not have.
-        MissingExtraError: what the engine needs is not installed.
-    """
-    built = load_network(model, refine=refine != "off", network=network)
-    return Interpolator(
-        built,
-        refine=refine,
-        scale=scale,
-        ensemble=ensemble,
-        device=device,
-        engine=engine,
-        precision=precision,
-        tile=tile,
-        memory_bytes=memory_bytes,
-    )
-
-
-def as_interpolator(value: Interpolator | str | Path | None) -> Interpolator:
-    """Take an interpolator as it is; load what is named; the default model for None.
-
-    Raises:
-        OptionError: neither an interpolator nor a name or a path.
-        CheckpointError: what is named cannot be loaded.
-    """
-    if value is None or isinstance(value, (str, Path)):
-        return load() if value is None else load(value)
-    if not hasattr(value, "between"):
-        raise OptionError(
-            f"interpolator: expected what rife.load returns, or the name or the path of a model, got {value!r:.60}. "
-            "rife.Interpolator(network) puts a network of your own to work."
-        )
-    return value
 
 
 def _auto_scales(network: IFNet) -> tuple[float, ...]:

@@ -30,6 +30,9 @@ AtCut = Literal["hold", "blend"]
 Duplicates = Literal["keep", "retime"]
 """Leave repeated source frames as they are, or replace them by motion."""
 
+OnDamage = Literal["stop", "hold"]
+"""Where a source cannot be decoded: make nothing, or hold the frame before it and go on behind it."""
+
 Sound = Literal["drop", "stretch"]
 """In slow motion, leave sound out or stretch it."""
 
@@ -230,3 +233,8 @@ def _shortest(number: float, kind: str) -> str:
             if struct.unpack(code, struct.pack(code, float(text)))[0] == number:
                 return text
     return repr(number)
+
+
+def readable_bytes(size_bytes: int) -> str:
+    """A size for a person: in GB, or in MB where that would be less than 0.1 GB."""
+    return f"{size_bytes / 1e9:.1f} GB" if size_bytes >= 1e8 else f"{size_bytes / 1e6:.0f} MB"

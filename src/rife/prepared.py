@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 
 import torch
 from torch import Tensor
 
 from rife.encoder import FrameFeatures
-from rife.kernels import kernels
+from rife.kernels import kernels, passes
 
 
 @dataclass(frozen=True)
@@ -22,14 +23,15 @@ class PreparedFrame:
             pure red, and networks were not trained on them.
         layer: straight colours and transparency (`rife.opacity`); None for frames without opacity. `picture` and
             `excess` are multiplied by opacity then.
-        computed: the padded picture and its features, by relative size and pad multiple; filled when first needed.
+        computed: the padded picture and its features, by relative size, pad multiple and engine; filled when first
+            needed.
     """
 
     whole: Tensor
     picture: Tensor
     excess: Tensor | None
     layer: Tensor | None = None
-    computed: dict[tuple[float, int], tuple[Tensor, FrameFeatures]] = field(default_factory=dict)
+    computed: dict[tuple[float, int, str], tuple[Tensor, FrameFeatures]] = field(default_factory=dict)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -43,13 +45,38 @@ def divided(picture: Tensor) -> tuple[Tensor, Tensor | None]:
     Args:
         picture: (1, 3, H, W) float32; returned as it is if nothing lies outside.
     """
-    packing = kernels("packing") if picture.device.type == "cpu" and picture.is_contiguous() else None
-    if packing is None:
+    if picture.device.type != "cpu" or not picture.is_contiguous() or not _kernels_are_right():
         inside = picture.clamp(0, 1)
         return (picture, None) if torch.equal(inside, picture) else (inside, picture - inside)
     # One pass on one thread: PyTorch's would wait for threads that the encoder of a job holds up.
+    return _divided_by_kernels(picture)
+
+
+@cache
+def _kernels_are_right() -> bool:
+    """Whether the kernels are there, and divide a few numbers as PyTorch does."""
+
+    def self_test() -> bool:
+        numbers = torch.linspace(-1, 2, 67)
+        inside, beyond = _divided_by_kernels(numbers)
+        expected = numbers.clamp(0, 1)
+        whole = _divided_by_kernels(expected)
+        return (
+            whole[0] is expected
+            and whole[1] is None
+            and beyond is not None
+            and torch.equal(inside, expected)
+            and torch.equal(beyond, numbers - expected)
+        )
+
+    return kernels("packing") is not None and passes("colours beyond black and white", self_test)
+
+
+def _divided_by_kernels(picture: Tensor) -> tuple[Tensor, Tensor | None]:
     from rife.kernels import kept
 
+    packing = kernels("packing")
+    assert packing is not None
     numbers = picture.detach().view(-1).numpy()
     if not kept.run(packing.reaches_beyond, numbers):
         return picture, None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -59,6 +60,7 @@ class Tiling:
         """
         self.tile: Tile = parse_tile(tile)
         self.memory_bytes = None if memory_bytes is None else parse_memory(memory_bytes)
+        self.on_tile: Callable[[int, int], None] | None = None
         self._device, self._refine, self._features = device, refine, features
         self._sides: dict[tuple[int, int], int | None] = {}
 
@@ -72,19 +74,31 @@ class Tiling:
             self._sides[size] = side
         return self._sides[size]
 
+    def tile_done(self, done: int, tiles: int) -> None:
+        """Tell whoever listens through `on_tile` how many tiles of a frame are done, of how many."""
+        if self.on_tile is not None:
+            self.on_tile(done, tiles)
+
     def needed_bytes(self, size: tuple[int, int]) -> int:
         """About what the network takes for frames of a size, in the tiles that were chosen for it."""
         pixels, side = size[0] * size[1], self.side(size)
         tile = pixels if side is None else min(pixels, (side + _OVERLAP_PX) ** 2)
-        return pixels * _WHOLE_BYTES_PER_PX[self._refine] + tile * _TILE_BYTES_PER_PX[self._refine]
+        two_frames_bytes = 2 * 4 * self._features
+        whole_bytes = _WHOLE_BYTES_PER_PX[self._refine] + two_frames_bytes
+        return pixels * whole_bytes + tile * (_TILE_BYTES_PER_PX[self._refine] + 2 * two_frames_bytes)
 
-    def check(self, size: tuple[int, int]) -> None:
+    def check(self, size: tuple[int, int], *, beside_bytes: int = 0) -> None:
         """Refuse frames that cannot be made in the memory that is free, before any is begun.
+
+        Args:
+            size: height and width.
+            beside_bytes: what the job takes beside the network, where both share a memory.
 
         Raises:
             JobError: not even in the smallest tiles.
         """
         needed, free = self.needed_bytes(size), _free_bytes(self._device)
+        needed += beside_bytes if self._device.type == "cpu" else 0
         if free is not None and needed > free:
             raise JobError(
                 f"frames of {size[1]}x{size[0]}: need about {needed / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB "

@@ -8,6 +8,7 @@ output frame, at a constant rate that never drifts, and finds each frame's place
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TypeAlias
@@ -138,6 +139,22 @@ class RateClock:
 
 
 Clock: TypeAlias = FactorClock | RateClock
+
+
+def distinct_ticks(times: Iterable[int], tick: Fraction, coarse: Fraction) -> Iterator[int]:
+    """Round times to coarse ticks, each later than the one before.
+
+    Args:
+        times: in ticks, growing.
+        tick: seconds of a tick.
+        coarse: seconds of a coarse tick.
+    """
+    ratio = tick / coarse
+    latest: int | None = None
+    for time in times:
+        rounded = (2 * time * ratio.numerator + ratio.denominator) // (2 * ratio.denominator)
+        latest = rounded if latest is None else max(rounded, latest + 1)
+        yield latest
 
 
 def clock_for(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.sources import Pictures, frame, texture
+from analysis.sources import Pictures, coded, frame, texture
 from rife.analysis.cuts import CutFinder
 from rife.analysis.planes import planes_of
 from rife.analysis.survey import survey
@@ -102,3 +102,39 @@ def test_progress_and_keyframes_are_told() -> None:
     seen: list[int] = []
     survey(Pictures(pictures), on_progress=seen.append)
     assert seen == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("held", [1, 2, 3, 4, 5, 8])
+@pytest.mark.parametrize("crf", [None, 28])
+def test_each_change_of_a_slide_show_is_a_cut(held: int, crf: int | None) -> None:
+    """Slides change as much each time: no change stands out from those beside it, and two slides were morphed."""
+    slides = [frame(texture(40 + index // held)) for index in range(6 * held)]
+    shown = slides if crf is None else coded(slides, crf=crf)
+    assert survey(Pictures(shown)).cuts == tuple(range(held, 6 * held, held))
+
+
+@pytest.mark.parametrize("held", [1, 2, 5])
+@pytest.mark.parametrize("slides", [2, 3, 4])
+def test_a_few_slides_alone_and_before_a_shot(slides: int, held: int) -> None:
+    pictures = [texture(40 + index // held) for index in range(slides * held)]
+    wanted = tuple(range(held, slides * held, held))
+    assert cuts(pictures) == wanted
+    if slides * held > 3:  # a frame or two of something else are taken for a flash or an insert
+        assert cuts(pictures + drift(A, 10)) == (*wanted, slides * held)
+
+
+@pytest.mark.parametrize("each", [2, 3])
+def test_fades_and_strobes_on_twos_and_threes_are_none(each: int) -> None:
+    shot = drift(A, 6)
+    faded = shot + mixed(shot, [BLACK] * 6)
+    assert cuts([picture for picture in faded for _ in range(each)]) == ()
+    strobe = [picture for index in range(4) for picture in (A, A * 0.4 + WHITE * 0.6)]
+    assert cuts([picture for picture in strobe for _ in range(each)]) == ()
+
+
+def test_slides_that_come_back_and_dark_slides() -> None:
+    a, b, c, d = (texture(seed, grain=16) for seed in (11, 12, 13, 14))
+    assert cuts([picture for picture in (a, b, a, b, a) for _ in range(2)]) == (2, 4, 6, 8)
+    assert cuts([picture for picture in (a, b * 0.15, c, d * 0.15) for _ in range(3)]) == (3, 6, 9)
+    flash = [a] * 4 + [a * 0.2 + WHITE * 0.8] * 2 + [a] * 4
+    assert cuts(flash) == ()

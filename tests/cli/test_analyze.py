@@ -74,3 +74,12 @@ def test_a_single_frame(tmp_path: Path) -> None:
     done = run(film, "--plot", tmp_path / "film.png")
     assert (done.returncode, done.stderr) == (0, "")
     assert "1 frames" in done.stdout
+
+
+def test_pictures_of_two_sizes_are_refused_as_interpolate_refuses_them(tmp_path: Path) -> None:
+    parts = [Clip(frames=3, width=width, suffix=".ts").make(tmp_path, f"{width}") for width in (96, 64)]
+    film = tmp_path / "film.ts"
+    film.write_bytes(b"".join(part.read_bytes() for part in parts))
+    refused = run(film)
+    assert refused.returncode == 1
+    assert "the picture changes from 96x64 to 64x64 after 3 frames; expected one size" in refused.stderr

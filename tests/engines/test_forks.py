@@ -1,132 +1,131 @@
-"""A model that was loaded before `fork`: a result in the child, or a sentence; it once waited for ever."""
+"""Children of a process that has loaded a model: a result or a sentence, and never a wait without end."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import subprocess
 import sys
-import threading
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from safetensors.torch import save_file
 
-from rife.engines import forks
-from rife.engines.crew import Crew
-from rife.engines.lending import Lender
-from rife.errors import JobError
-
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
-
-JOB = """
-import sys
-from multiprocessing import get_context
-import numpy as np, torch
 from conftest import blending_network
-from rife.interpolator import Interpolator
 from rife.specs import SPECS
 
-model = Interpolator(blending_network(SPECS["4.6"]), device="cpu", engine=sys.argv[1])
-frames = [np.full((200, 300, 3), value, np.uint8) for value in (40, 80)]
-torch.set_num_threads(2)
-torch.rand(1 << 20).sin().sum()  # as loading real weights does: from here on there is a team of threads
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 
-def child(results):
-    results.put(int(model(*frames).mean()))
+_MOST_SECONDS = 120
+"""Far beyond what any of this takes: a child that waits for a thread that it does not have never ends."""
 
-def forked():
-    context = get_context("fork")
-    results = context.Queue()
-    process = context.Process(target=child, args=(results,))
-    process.start()
-    process.join(120)
-    print("waits for ever" if process.is_alive() else results.get(timeout=10))
-    process.kill()
+_PARENT = """
+import os, sys, threading, time
+import numpy as np
+import rife
+from rife.errors import JobError
 
-forked()
-print(int(model(*frames).mean()))
-forked()
+model = rife.load(sys.argv[1], engine=sys.argv[2], precision="float32", device="cpu")
+frames = np.random.default_rng(0).random((3, 64, 96, 3), dtype=np.float32)
+
+def made():
+    return float(model(frames[0], frames[1], 0.25).sum())
+
+def in_child(work):
+    "What a child says, and how it ends."
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            said = repr(work())
+        except JobError as err:
+            said = str(err)
+        os.write(write, said.encode())
+        os._exit(0)
+    os.close(write)
+    with os.fdopen(read) as answer:
+        said = answer.read()
+    assert os.waitpid(child, 0)[1] == 0, said
+    return said
+"""
+
+_LOADED_THEN_RUN = """
+first = in_child(made)
+expected = made()
+assert first == repr(expected), (first, expected)
+assert in_child(made) == repr(expected)
+assert in_child(lambda: in_child(made)) == repr(repr(expected))
+assert made() == expected
+print("right")
+"""
+
+_WHILE_ANOTHER_THREAD_WORKS = """
+made()
+begun, may_end = threading.Event(), threading.Event()
+engine, honest = model.engine, model.engine.finish
+
+def slowly(*arguments, **options):
+    begun.set()
+    may_end.wait()
+    return honest(*arguments, **options)
+
+engine.finish = slowly
+worker = threading.Thread(target=made)
+worker.start()
+begun.wait()
+said = in_child(made)
+may_end.set()
+worker.join()
+engine.finish = honest
+assert "forked while another thread" in said and "spawn" in said, said
+assert in_child(made) == repr(made())
+print("right")
+"""
+
+_LOCKED = """
+from rife.engines.lending import Lender
+lender = Lender()
+locked, may_end = threading.Event(), threading.Event()
+
+def hold():
+    with lender._lock:
+        locked.set()
+        may_end.wait()
+
+holder = threading.Thread(target=hold)
+holder.start()
+locked.wait()
+from rife.engines import forks
+forks.watch()
+said = in_child(lambda: tuple(lender.empty(4, 4).shape))
+may_end.set()
+holder.join()
+assert said == "(4, 4)", said
+print("right")
 """
 
 
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("model") / "blend.safetensors"
+    save_file(blending_network(SPECS["4.6"]).state_dict(), path)
+    return path
+
+
+def run(script: str, weights: Path, engine: str) -> str:
+    command = [sys.executable, "-c", _PARENT + script, str(weights), engine]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=_MOST_SECONDS).stdout.strip()
+
+
 @pytest.mark.parametrize("engine", ["torch", "native", "openvino"])
-def test_a_child_makes_frames_whether_its_parent_has_or_not(engine: str) -> None:
-    for library in {"native": ("numba",), "openvino": ("openvino", "numba")}.get(engine, ()):
-        if find_spec(library) is None:
-            pytest.skip(f"{library} is not installed")
-    path = os.pathsep.join([str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH", "")])
-    done = subprocess.run(
-        [sys.executable, "-c", JOB, engine],
-        capture_output=True,
-        text=True,
-        timeout=400,
-        check=False,
-        env={**os.environ, "PYTHONPATH": path},
-    )
-    assert done.stdout.split("\n") == ["60", "60", "60", ""], done.stderr
+def test_a_child_makes_what_its_parent_makes(engine: str, weights: Path) -> None:
+    """Children of a parent that has only loaded the model, that has run it, and their children waited for ever."""
+    assert run(_LOADED_THEN_RUN, weights, engine) == "right"
 
 
-def in_child(work: object) -> str:
-    """What work says in a child process, within a time limit."""
-    context = multiprocessing.get_context("fork")
-    results = context.SimpleQueue()
-
-    def run() -> None:
-        try:
-            results.put(str(work()))  # type: ignore[operator]
-        except JobError as err:
-            results.put(str(err))
-
-    forks.watch()
-    process = context.Process(target=run)
-    process.start()
-    process.join(60)
-    if process.is_alive():
-        process.kill()
-        return "waits for ever"
-    return str(results.get())
+@pytest.mark.parametrize("engine", ["torch", "native"])
+def test_a_fork_in_the_middle_of_a_frame_is_refused_in_the_child(engine: str, weights: Path) -> None:
+    assert run(_WHILE_ANOTHER_THREAD_WORKS, weights, engine) == "right"
 
 
-def test_a_lock_that_another_thread_held_is_free_in_the_child() -> None:
-    lender, workers = Lender(), Crew(3)
-    workers.run(lambda *_: None, 100)
-    held, enough = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        with lender._lock:
-            held.set()
-            enough.wait(60)
-
-    holder = threading.Thread(target=hold)
-    holder.start()
-    held.wait(10)
-    try:
-        assert in_child(lambda: tuple(lender.empty(3, 4).shape)) == "(3, 4)"
-        together = threading.Barrier(3, timeout=30)
-        assert in_child(lambda: workers.run(lambda *_: together.wait(), 3, least=1, pieces=1)) == "None", "a new team"
-    finally:
-        enough.set()
-        holder.join()
-
-
-def test_a_fork_in_the_middle_of_a_frame_is_told() -> None:
-    begun, enough = threading.Event(), threading.Event()
-
-    @forks.guarded
-    def make(*, wait: bool) -> str:
-        if wait:
-            begun.set()
-            enough.wait(60)
-        return "made"
-
-    worker = threading.Thread(target=make, kwargs={"wait": True})
-    worker.start()
-    begun.wait(10)
-    try:
-        assert 'start processes with "spawn"' in in_child(lambda: make(wait=False))
-        assert make(wait=False) == "made", "the parent goes on"
-    finally:
-        enough.set()
-        worker.join()
-    assert in_child(lambda: make(wait=False)) == "made"
+def test_a_lock_that_another_thread_held_is_made_anew(weights: Path) -> None:
+    assert run(_LOCKED, weights, "native") == "right"

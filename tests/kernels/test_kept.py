@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -37,16 +38,28 @@ def run(folder: Path, *arguments: str) -> list[str]:
     return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.splitlines()
 
 
-def test_what_was_kept_is_damaged(tmp_path: Path) -> None:
-    assert run(tmp_path) == ["0.5"]
-    kept = list(tmp_path.rglob("*.nbi"))
-    assert kept
-    for path in kept:
-        path.write_bytes(b"")
-    warning, result = run(tmp_path)
-    assert "compiled kernels are not kept" in warning
+@pytest.fixture(scope="module")
+def compiled_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("kernels")
+    assert run(folder) == ["0.5"]
+    return folder
+
+
+@pytest.mark.parametrize("files", ["*.nbi", "*.nbc"])
+@pytest.mark.parametrize("damage", ["empty", "a byte"])
+def test_a_damaged_file_is_compiled_again(files: str, damage: str, tmp_path: Path, compiled_folder: Path) -> None:
+    """Machine code with another byte in it would do anything."""
+    folder = tmp_path / "cache"
+    shutil.copytree(compiled_folder, folder)
+    (path,) = folder.rglob(files)
+    content = path.read_bytes()
+    at = len(content) // 2
+    changed = content[:at] + bytes([content[at] ^ 0x10]) + content[at + 1 :]
+    path.write_bytes({"empty": b"", "a byte": changed}[damage])
+    warning, result = run(folder)
+    assert "A compiled kernel is compiled again: its file is damaged" in warning
     assert result == "0.5"
-    assert run(tmp_path) == ["0.5"]
+    assert path.read_bytes()[:100] == content[:100]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of a process")

@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 
-from rife.media.decoders import opacity_decoder
+from rife.media.decoders import has_opacity_tag, opacity_decoder, with_opacity_tag
 from rife.media.formats import samples
 
 
@@ -58,3 +58,19 @@ def test_streams_without_opacity_keep_their_decoder(tmp_path: Path) -> None:
     clip(path, "yuv420p")
     with av.open(str(path)) as container:
         assert opacity_decoder(container.streams.video[0]) is None
+
+
+@pytest.mark.parametrize(
+    ("tags", "opaque"),
+    [({"alpha_mode": "1"}, False), ({"ALPHA_MODE": "1"}, False), ({"alpha_mode": "0"}, True), ({"TITLE": "1"}, True)],
+)
+def test_the_tag_of_opacity_in_either_case(tags: dict[str, str], opaque: bool) -> None:
+    assert has_opacity_tag(tags) is not opaque
+
+
+def test_the_tag_follows_the_pictures_of_the_output() -> None:
+    source = {"ALPHA_MODE": "1", "title": "A"}
+    assert with_opacity_tag(source, codec="vp9", pixel_format="yuva420p") == {"title": "A", "alpha_mode": "1"}
+    assert with_opacity_tag({}, codec="vp8", pixel_format="yuva420p") == {"alpha_mode": "1"}
+    assert with_opacity_tag(source, codec="vp9", pixel_format="yuv420p") == {"title": "A"}
+    assert with_opacity_tag(source, codec="ffv1", pixel_format="yuva420p") == {"title": "A"}

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from rife.errors import MediaError
+from rife.media.codecs import CODECS
 from rife.media.formats import LAYOUTS, encoder_formats, has_alpha, losses, samples, working_format
 
 
@@ -102,6 +103,8 @@ def test_what_is_lost_is_named() -> None:
         ("libvpx-vp9", ".webm", "libvpx-vp9"),
         ("libvpx-vp9", ".mkv", "libvpx-vp9"),
         ("libvpx-vp9", ".mp4", "libvpx-vp9"),
+        ("libvpx", ".webm", "libvpx"),
+        ("libvpx", ".mkv", "libvpx"),
         ("libx265", ".mp4", None),
         ("libx264", ".mp4", None),
         ("ffv1", ".mkv", None),
@@ -125,7 +128,7 @@ def opacity_kept(path: Path, codec: str, name: str, decoder: str | None) -> list
     opacity[:, 32:, 3] = 128
     try:
         with av.open(str(path), "w") as out:
-            stream = out.add_stream(codec, rate=25)
+            stream = out.add_stream(codec, rate=25, options=CODECS[codec].options)
             stream.width, stream.height, stream.pix_fmt = 64, 64, name
             picture = av.VideoFrame.from_ndarray(opacity, format="rgba").reformat(format=name)
             out.mux(stream.encode(picture))

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from rife.kernels import kernels
-from rife.media import yuv
+from rife.media import colour, yuv
 from rife.media.colour import from_rgb, to_rgb
 from rife.media.formats import LAYOUTS, samples
 from rife.media.siting import Siting
@@ -131,3 +131,27 @@ def test_a_numba_that_does_not_fit_is_done_without(monkeypatch: pytest.MonkeyPat
         assert_same(noise("yuv420p"), None)
     finally:
         kernels.cache_clear()
+
+
+@pytest.mark.parametrize("kernel", ["decode", "encode"])
+@pytest.mark.parametrize("fault", ["wrong", "raises"])
+def test_kernels_that_are_wrong_here_are_done_without(
+    kernel: str, fault: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    honest = getattr(yuv, kernel)
+
+    def broken(*arguments: object, out: object) -> None:
+        if fault == "raises":
+            raise RuntimeError("LLVM does not know this processor")
+        honest(*arguments, out=out)
+        planes = [out.numpy()] if isinstance(out, torch.Tensor) else samples(out)
+        planes[0][..., 3, 5] += planes[0].dtype.type(3)
+
+    monkeypatch.setattr(yuv, kernel, broken)
+    colour._kernels_are_right.cache_clear()
+    try:
+        assert_same(noise("yuv420p"), None)
+        assert_same(noise("yuv420p"), None)
+    finally:
+        colour._kernels_are_right.cache_clear()
+    assert caplog.text.count("Kernels for colours (yuv420p) failed their self-test") == 1

@@ -16,9 +16,11 @@ import numpy as np
 import pytest
 
 from rife.errors import JobError, MediaError, TruncatedMediaError
+from rife.media.formats import LAYOUTS
 from rife.media.sink import PictureSpec
 from rife.media.sinks import sink_for
-from rife.media.yuv_stream import STREAM_FORMATS, Y4mStream
+from rife.media.spool import Spool
+from rife.media.yuv_stream import _FORMAT_OF_SPACE, STREAM_FORMATS, Y4mStream
 from support.clips import planes
 
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
@@ -142,7 +144,7 @@ def test_every_cut_is_told_with_the_number_of_the_picture() -> None:
         (b"\x1aE\xdf\xa3matroska", "expected y4m"),
         (HEADER[:-1], "no end"),
         (HEADER, "no picture"),
-        (HEADER.replace(b"C420jpeg", b"C410"), "C410 is not known"),
+        (HEADER.replace(b"C420jpeg", b"C444ps"), "C444ps is not known"),
         (HEADER.replace(b"W4", b"W0"), "expected a width"),
         (HEADER.replace(b"W4", b"W-4"), "expected a width"),
         (HEADER.replace(b"H2", b""), "expected a height"),
@@ -214,6 +216,7 @@ def test_a_pipe_that_takes_a_part_gets_the_rest() -> None:
 WRITER = """
 import sys, av
 from fractions import Fraction
+from rife.media.formats import LAYOUTS
 from rife.media.sink import PictureSpec
 from rife.media.sinks import sink_for
 spec = PictureSpec(64, 48, "yuv420p", Fraction(25), Fraction(1, 25))
@@ -265,3 +268,31 @@ def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["a.y4m"]
     with pytest.raises(JobError, match="exists already"):
         sink_for(tmp_path / "a.y4m", spec)
+
+
+@pytest.mark.parametrize("size", [(46, 32), (47, 33), (3, 3)])
+@pytest.mark.parametrize("space", _FORMAT_OF_SPACE)
+def test_every_colour_space_comes_through_a_pipe(space: str, size: tuple[int, int], tmp_path: Path) -> None:
+    """4:1:1, the layout of NTSC DV, ended in a KeyError where the pipe is kept on the disk."""
+    pictures = [noise(_FORMAT_OF_SPACE[space], size, seed) for seed in range(3)]
+    head = f"YUV4MPEG2 W{size[0]} H{size[1]} F10:1 C{space}\n".encode()
+    stream = io.BytesIO(head + b"".join(b"FRAME\n" + raw(picture) for picture in pictures))
+    with Spool(Y4mStream(stream), tmp_path) as spool:
+        frames = list(spool.frames())
+    assert [(frame.pts, frame.picture.width, frame.picture.height) for frame in frames] == [
+        (i, *size) for i in range(3)
+    ]
+    name = frames[0].picture.format.name
+    assert name in LAYOUTS
+    for frame, picture in zip(frames, pictures, strict=True):
+        # Luma, and chroma where its layout is kept, pass without loss.
+        kept = len(picture.planes) if name == picture.format.name else 1
+        for plane in range(kept):
+            np.testing.assert_array_equal(planes(frame.picture)[plane], planes(picture)[plane])
+
+
+def test_an_older_name_of_the_colour_space_and_a_size_that_cannot_be() -> None:
+    stream = Y4mStream(io.BytesIO(b"YUV4MPEG2 W8 H8 F10:1 XYSCSS=411\n"))
+    assert stream.pixel_format == "yuv411p"
+    with pytest.raises(MediaError, match="has pictures of 65536x65536; expected at most"):
+        Y4mStream(io.BytesIO(b"YUV4MPEG2 W65536 H65536 F10:1 C420\n"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from safetensors.torch import save_file
 from conftest import blending_network
 from rife.errors import JobError
 from rife.interpolator import Interpolator
+from rife.media.opening import open_source
 from rife.pipeline import interpolate_video
 from rife.specs import SPECS
 from support.clips import Clip, decoded
@@ -218,3 +220,99 @@ def test_json_does_not_disturb_a_stream(tmp_path: Path) -> None:
     run = subprocess.run(rife, capture_output=True, check=True)
     assert run.stdout.startswith(b"YUV4MPEG2")
     assert run.stderr.splitlines()[-1].startswith(b'{"event": "done"')
+
+
+@pytest.mark.parametrize("target", ["o.gif", "o.webp", "o.apng", "o.y4m", "png", "jpg", "tiff", "webp", "p/%03d.png"])
+@pytest.mark.parametrize(("rotation", "mirrored"), [(90, False), (180, False), (270, True)])
+def test_a_turned_clip_becomes_upright_pictures(
+    target: str, rotation: int, mirrored: bool, tmp_path: Path, blender: Interpolator
+) -> None:
+    """A clip that a phone took upright lay on its side in outputs that have no display matrix."""
+    source = Clip(frames=2, pixel_format="yuv444p", rotation=rotation, mirrored=mirrored).make(tmp_path)
+    lying = decoded(source)[0].to_ndarray(format="rgb24").astype(int)
+    (tmp_path / "p").mkdir()
+    out, kind = tmp_path / target, target if "." not in target else "png"
+    result = interpolate_video(source, out, interpolator=blender, image_format=kind)  # type: ignore[arg-type]
+    wanted = np.rot90(lying, rotation // 90)
+    wanted = wanted[:, ::-1] if mirrored else wanted
+    first = out if out.is_file() else sorted((tmp_path / target.split("/")[0]).iterdir())[0]
+    if out.suffix == ".y4m":
+        shown = decoded(out)[0].to_ndarray(format="rgb24")
+    else:
+        with Image.open(first) as image:
+            shown = np.asarray(image.convert("RGB"))
+    assert shown.shape == wanted.shape
+    assert np.abs(shown - wanted).mean() < 12  # a GIF has few colours, JPEG and WebP are lossy; turned wrong, it is 60
+    assert not result.notes
+
+
+def test_pixels_that_are_not_square_are_named_and_turned(tmp_path: Path, blender: Interpolator) -> None:
+    source = tmp_path / "clip.mp4"
+    with av.open(str(source), "w") as file:
+        stream = file.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        stream.codec_context.sample_aspect_ratio = Fraction(64, 45)
+        stream.set_display_rotation(90)
+        for index in range(2):
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(Clip().picture(index), format="rgb24")))
+        file.mux(stream.encode())
+    result = interpolate_video(source, tmp_path / "o.y4m", interpolator=blender)
+    header = (tmp_path / "o.y4m").read_bytes().splitlines()[0].split()
+    assert header[1:3] == [b"W64", b"H96"]
+    assert b"A45:64" in header
+    assert not result.notes
+    for name in ("o.gif", "o.webp", "o.apng", "folder"):
+        result = interpolate_video(source, tmp_path / name, interpolator=blender)
+        assert any("pixels are 45:64" in note and "instead of 45x96" in note for note in result.notes), name
+
+
+def test_a_rotation_that_is_no_quarter_turn_is_named(tmp_path: Path, blender: Interpolator) -> None:
+    source = Clip(frames=2, rotation=30).make(tmp_path)
+    result = interpolate_video(source, tmp_path / "o.gif", interpolator=blender)
+    assert "the source is shown turned clockwise by 330 degrees, and the pictures are not" in result.notes
+
+
+@pytest.mark.parametrize("codec", ["libvpx-vp9", "libvpx"])
+@pytest.mark.parametrize("suffix", [".webm", ".mkv"])
+def test_opacity_goes_into_vpx_and_comes_back(codec: str, suffix: str, tmp_path: Path, blender: Interpolator) -> None:
+    """Without AlphaMode browsers show no opacity; FFmpeg reads it back as the tag ALPHA_MODE, which was not seen."""
+    source, middle = pictures(tmp_path / "in", alpha=True), tmp_path / f"m{suffix}"
+    interpolate_video(source, middle, interpolator=blender, codec=codec)
+    assert b"\x53\xc0\x81\x01" in middle.read_bytes()  # the element AlphaMode with its value 1
+    with open_source(middle) as reader:
+        assert next(iter(reader.frames())).picture.format.name == "yuva420p"
+    result = interpolate_video(middle, tmp_path / "out.mkv", interpolator=blender)
+    assert decoded(tmp_path / "out.mkv")[0].format.name == "yuva420p"
+    assert not result.notes
+    opaque = interpolate_video(middle, tmp_path / "opaque.mkv", interpolator=blender, codec="libx264")
+    assert any("transparency" in note for note in opaque.notes)
+    assert b"\x53\xc0\x81\x01" not in (tmp_path / "opaque.mkv").read_bytes()
+
+
+@pytest.mark.parametrize("codec", ["png", "utvideo", "huffyuv"])
+def test_encoders_that_matroska_holds_without_saying_so(codec: str, tmp_path: Path, blender: Interpolator) -> None:
+    """Their packets lie in Matroska as they do in AVI: it was said that a .mkv file does not hold them."""
+    yuv, rgb = Clip(pixel_format="yuv422p", codec="ffv1", suffix=".mkv"), Clip(codec="png", pixel_format="rgb24")
+    source = (replace(rgb, suffix=".mov") if codec == "png" else yuv).make(tmp_path)
+    result = interpolate_video(source, tmp_path / "o.mkv", codec=codec, interpolator=blender)
+    after = decoded(result.path)
+    assert len(after) == 12
+    for index, picture in enumerate(decoded(source)):
+        np.testing.assert_array_equal(picture.to_ndarray(format="rgb24"), after[2 * index].to_ndarray(format="rgb24"))
+
+
+def test_motion_jpeg_is_made_in_full_range(tmp_path: Path, blender: Interpolator) -> None:
+    """The encoder lists limited range too, and refused it with the name of a function of FFmpeg."""
+    result = interpolate_video(Clip().make(tmp_path), tmp_path / "o.mov", codec="mjpeg", interpolator=blender)
+    assert {(picture.format.name, picture.color_range) for picture in decoded(result.path)} == {("yuvj420p", 2)}
+    with pytest.raises(JobError, match=r"mjpeg: does not take yuv420p; expected one of yuvj420p"):
+        interpolate_video(
+            Clip().make(tmp_path), tmp_path / "p.mov", codec="mjpeg", pixel_format="yuv420p", interpolator=blender
+        )
+
+
+def test_an_encoder_that_refuses_is_quoted_without_names_of_functions(tmp_path: Path, blender: Interpolator) -> None:
+    with pytest.raises(JobError, match=r"the encoder mpeg2video refused the video \(MPEG-1/2 does not support") as err:
+        interpolate_video(Clip().make(tmp_path), tmp_path / "o.mkv", codec="mpeg2video", interpolator=blender)
+    assert "avcodec" not in str(err.value)
+    assert "returned" not in str(err.value)

@@ -126,3 +126,25 @@ def test_what_cannot_be_asked_together() -> None:
         clock_for(TICK, Fraction(24), slowdown=Fraction(1))
     with pytest.raises(JobError, match="one frame"):
         plan_of([])
+
+
+@pytest.mark.parametrize("factor", [2, 3, 8])
+def test_a_segment_of_very_large_frames_has_one_new_frame(factor: int) -> None:
+    """At 7680x4320 a frame takes half a minute: nothing of five minutes was kept."""
+    intervals = [MOVES, MOVES, CUT, MOVES]
+    survey = Survey(tuple(1001 * i for i in range(5)), 1001, TICK, tuple(intervals), (0,))
+    plan = Plan(survey, FactorClock(factor, TICK), "hold", "keep", (7680, 4320))
+    small = Plan(survey, FactorClock(factor, TICK), "hold", "keep", (640, 360))
+    parts = [list(plan.frames(segment)) for segment in plan.segments]
+    assert [frame for part in parts for frame in part] == list(small.all_frames())
+    assert [len(part) for part in parts] == [segment.frames for segment in plan.segments]
+    made = [sum(frame.second is not None for frame in part) for part in parts]
+    assert made[:-1] == [1] * (3 * (factor - 1))
+    assert made[-1] <= 1
+
+
+def test_a_still_of_very_large_frames_is_not_cut_into_as_many_segments() -> None:
+    survey = Survey((0, 240, 480), 24000, Fraction(1, 24000), (MOVES, CUT), (0,))
+    plan = Plan(survey, RateClock(Fraction(240), Fraction(1, 24000)), "hold", "keep", (7680, 4320))
+    assert plan.output_frames > 200
+    assert len(plan.segments) < 20

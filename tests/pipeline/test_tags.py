@@ -14,6 +14,7 @@ from rife.media.hdr import read_static_hdr
 from rife.media.reader import VideoReader
 from rife.pipeline import interpolate_video
 from support.clips import decoded
+from support.dolby_vision import dolby_vision_film
 
 DISPLAY = "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50)"
 
@@ -72,7 +73,55 @@ def test_siting_aspect_ratio_and_colour_tags(siting: str, suffix: str, tmp_path:
         assert frame.format.name == "yuv420p10le"
 
 
-def test_interlaced_sources_are_named(tmp_path: Path, blender: Interpolator) -> None:
+@pytest.mark.parametrize(("codec", "suffix"), [("libx264", ".mp4"), ("ffv1", ".mkv")])
+def test_interlaced_sources_are_named_and_what_is_written_is_progressive(
+    codec: str, suffix: str, tmp_path: Path, blender: Interpolator
+) -> None:
+    """FFV1 marked the source's frames as interlaced, and the new ones between them as progressive."""
     source = clip(tmp_path, options={"x264-params": "tff=1"})
-    result = interpolate_video(source, tmp_path / "o.mp4", interpolator=blender)
-    assert any("interlaced" in note for note in result.notes)
+    assert all(frame.interlaced_frame for frame in decoded(source))
+    result = interpolate_video(source, tmp_path / f"o{suffix}", codec=codec, crf=0, interpolator=blender)
+    assert any("interlaced" in note and "marked progressive" in note for note in result.notes)
+    after = decoded(result.path)
+    assert not any(frame.interlaced_frame for frame in after)
+    np.testing.assert_array_equal(decoded(source)[1].to_ndarray(), after[2].to_ndarray())
+
+
+@pytest.mark.parametrize(
+    ("codec", "suffix"),
+    [
+        ("libvpx-vp9", ".webm"),
+        ("libvpx-vp9", ".mkv"),
+        ("libsvtav1", ".mkv"),
+        ("libsvtav1", ".webm"),
+        ("libsvtav1", ".mp4"),
+        ("ffv1", ".mkv"),
+        ("libx264", ".mkv"),
+        ("mjpeg", ".mkv"),
+        ("png", ".mkv"),
+    ],
+)
+def test_the_aspect_ratio_of_pixels_is_in_every_container(
+    codec: str, suffix: str, tmp_path: Path, blender: Interpolator, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Matroska and WebM lost it with codecs that do not tell it themselves."""
+    source = clip(tmp_path)
+    result = interpolate_video(source, tmp_path / f"o{suffix}", codec=codec, interpolator=blender)
+    with VideoReader(source) as before, VideoReader(result.path) as after:
+        assert before.info.sample_aspect_ratio == after.info.sample_aspect_ratio == Fraction(4, 3)
+    assert not any("aspect" in note for note in result.notes)
+    assert "Svt" not in capfd.readouterr().err  # the banner of SVT-AV1, for each part
+
+
+def test_an_aspect_ratio_that_could_not_be_written_is_named(
+    tmp_path: Path, blender: Interpolator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rife.media.assembly.write_display_size", lambda path, size: False)
+    result = interpolate_video(clip(tmp_path), tmp_path / "o.webm", interpolator=blender)
+    assert "the aspect ratio of pixels (4:3) is not kept" in result.notes
+
+
+def test_a_dolby_vision_record_that_is_not_carried_over_is_named(tmp_path: Path, blender: Interpolator) -> None:
+    source = dolby_vision_film(tmp_path / "in.mp4", 8)
+    result = interpolate_video(source, tmp_path / "o.mp4", codec="libx265", interpolator=blender)
+    assert result.notes == ("Dolby Vision metadata (profile 8) is not carried over",)

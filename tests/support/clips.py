@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from subprocess import run
 
 import av
+import imageio_ffmpeg
 import numpy as np
 
 
@@ -101,3 +103,29 @@ def planes(frame: av.VideoFrame) -> list[np.ndarray]:
         lines = np.frombuffer(memoryview(plane), dtype).reshape(plane.height, -1)
         out.append(lines[:, : plane.width].copy())
     return out
+
+
+def by_ffmpeg(folder: Path, name: str, *arguments: str) -> Path:
+    """A clip written by FFmpeg's own program.
+
+    Args:
+        folder: to write it into; file names in the arguments are taken from there.
+        name: of the clip.
+        arguments: of the program, without its name and the clip.
+    """
+    run([imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", *arguments, name], check=True, cwd=folder)
+    return folder / name
+
+
+def with_damaged_packets(clip: Path, numbers: tuple[int, ...], *, kind: str = "video") -> Path:
+    """Overwrite what some packets of a track hold, in place; numbers count in the file's order."""
+    with av.open(str(clip)) as file:
+        packets = [p for p in file.demux() if p.size and p.stream.type == kind]
+    data = bytearray(clip.read_bytes())
+    for number in numbers:
+        content = bytes(packets[number])
+        place = data.find(content)
+        assert place >= 0
+        data[place : place + len(content)] = b"\xff" * len(content)
+    clip.write_bytes(data)
+    return clip

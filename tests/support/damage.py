@@ -13,6 +13,7 @@ import av
 import imageio_ffmpeg
 
 from support.clips import Clip
+from support.headers import HEADERS
 
 Recipe = Callable[[Path], Path]
 _FRAMES = 12
@@ -56,6 +57,17 @@ def _with_subtitles(folder: Path) -> Path:
     return path
 
 
+def _turned_and_covered(folder: Path) -> Path:
+    """A clip with a display matrix, sound, and a picture that is its cover."""
+    cover = folder / "cover.png"
+    av.VideoFrame.from_ndarray(Clip().picture(0), format="rgb24").save(cover)
+    turned = Clip(frames=_FRAMES, audio=True, rotation=90).make(folder, "turned")
+    path = folder / "covered.mp4"
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", str(turned), "-i", str(cover), "-map", "0"]
+    subprocess.run([*command, "-map", "1", "-c", "copy", "-disposition:v:1", "attached_pic", str(path)], check=True)
+    return path
+
+
 def cut_short(source: Path, *, frames: int = _FRAMES) -> Recipe:
     """The beginning of a real clip, as it was encoded."""
 
@@ -84,6 +96,13 @@ MADE: dict[str, Recipe] = {
     "webp": _by_ffmpeg("clip.webp", "-an", "-c:v", "libwebp_anim"),
     "apng": _by_ffmpeg("clip.apng", "-an"),
     "pictures": _pictures,
+    "turned and covered": _turned_and_covered,
+    "3gp": _by_ffmpeg("clip.3gp", "-c:v", "h263", "-s", "176x144", "-c:a", "aac"),
+    "wmv": _by_ffmpeg("clip.wmv", "-c:v", "wmv2", "-c:a", "wmav2"),
+    "mpg": _by_ffmpeg("clip.mpg", "-c:v", "mpeg2video", "-bf", "2", "-c:a", "mp2"),
+    "motion jpeg": _by_ffmpeg("silent.avi", "-c:v", "mjpeg", "-an"),
+    "fragments": _by_ffmpeg("clip.mp4", "-c:v", "libx264", "-g", "6", "-c:a", "aac", "-movflags", "frag_keyframe"),
+    "avif": _by_ffmpeg("clip.avif", "-an", "-c:v", "libaom-av1", "-cpu-used", "8", "-crf", "40"),
 }
 """Recipes of undamaged clips, small ones."""
 
@@ -156,6 +175,7 @@ BYTES: dict[str, Callable[[bytearray, Random], bytearray]] = {
     "removed block": _removed_block,
     "inserted block": _inserted_block,
     "appended to itself": _appended_to_itself,
+    **HEADERS,
 }
 
 
@@ -309,9 +329,10 @@ def takes(base: str) -> list[str]:
     return [*BYTES, *(PACKETS if base in _REMUXED or base not in MADE else ())]
 
 
-def variants(bases: list[str], count: int, *, seed: int = 0) -> list[Variant]:
-    """Every base with every damage in turn, each time with other random numbers."""
-    all_kinds = [(base, damage) for base in bases for damage in takes(base)]
+def variants(bases: list[str], count: int, *, seed: int = 0, damages: list[str] | None = None) -> list[Variant]:
+    """Every base with every damage, or some of them, in turn, each time with other random numbers."""
+    kinds = [(base, damage) for base in bases for damage in takes(base)]
+    all_kinds = [kind for kind in kinds if damages is None or kind[1] in damages]
     order = Random(seed)
     order.shuffle(all_kinds)
     return [Variant(*all_kinds[i % len(all_kinds)], seed + i // len(all_kinds)) for i in range(count)]
@@ -325,7 +346,7 @@ def frames_in_file(path: Path) -> tuple[int, str]:
     )
     counts = [line.removeprefix("frame=") for line in done.stdout.splitlines() if line.startswith("frame=")]
     # Its rounding of times for an output that is thrown away says nothing of the file.
-    # Nor do damaged packets of sound, which are copied as they are.
-    ignored = ("[null @", "repeated", "[aac @", "[mp3", "[opus @")
+    # Nor do damaged packets of sound and damaged covers, which are copied as they are.
+    ignored = ("[null @", "repeated", "[aac @", "[mp3", "[opus @", "[png @")
     complaints = [line for line in done.stderr.splitlines() if not any(word in line for word in ignored)]
     return (int(counts[-1]) if counts else 0), "; ".join(complaints)

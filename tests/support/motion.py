@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+from itertools import pairwise
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from rife.options import Precision
+from rife.ifnet import IFNet
+from rife.interpolator import Interpolator
+from rife.options import EngineName, Precision
 
 
 def lowest_psnr_db(precision: Precision) -> float:
@@ -29,3 +34,20 @@ def moving(height: int, width: int, shift_px: int, count: int = 2) -> list[np.nd
         ]
         frames.append(np.stack(planes, -1).astype(np.float32))
     return frames
+
+
+def made(worker: Interpolator, frames: list[np.ndarray], times: list[Fraction]) -> list[Tensor]:
+    prepared = [worker.prepare(torch.from_numpy(f).permute(2, 0, 1)[None]) for f in frames]
+    return [x for a, b in pairwise(prepared) for x in worker.between(a, b, times)]
+
+
+def compared(
+    network: IFNet, engine: EngineName, precision: Precision, frames: list[np.ndarray], **options: object
+) -> float:
+    """The lowest PSNR of an engine's frames at a third and a half to the reference's."""
+    times = [Fraction(1, 3), Fraction(1, 2)] if network.spec.any_time else [Fraction(1, 2)]
+    reference = made(Interpolator(network, device="cpu", engine="torch", **options), frames, times)  # type: ignore[arg-type]
+    worker = Interpolator(network, device="cpu", engine=engine, precision=precision, **options)  # type: ignore[arg-type]
+    results = made(worker, frames, times)
+    assert [x.shape for x in results] == [x.shape for x in reference]
+    return min(psnr_db(a, b) for a, b in zip(results, reference, strict=True))

@@ -9,12 +9,17 @@ An interval is a cut if no frame shortly before it is like any frame shortly aft
 it differs much more than the intervals beside it, so that a fade, a dissolve or a rough camera is none. Intervals where
 nothing moves are passed over as neighbours, so that animation on twos or threes is judged by its drawings.
 
+Slides and montages have nothing beside an interval that it stands out from: each change is as large as the next. There
+a cut is told by how unlike its sides are: of two pictures that are held, less than of pictures of one frame each, where
+three such changes follow each other. Dark pictures are left out, of which coding and fades leave little to compare.
+
 docs/cuts.md has the figures, which `python benchmarks/cuts.py` prints, and says how the constants were found.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -29,8 +34,12 @@ _REACH = 2
 _NEIGHBOUR_REACH = 8
 """How far the next interval in which something moves is looked for."""
 _LAG = _NEIGHBOUR_REACH + 1
+_MONTAGE = 3
+"""How many changes in a row make a montage."""
 
 _STILL = 0.3
+_CODED_STILL = 1.0
+"""What coding changes of a picture that is held, in 8-bit codes."""
 _NOISE = 3.0
 _STRUCTURE_NOISE = 2.0
 _DETAIL_NOISE = 0.1
@@ -52,6 +61,16 @@ _LIKE_PICTURE = _Rule(colour=0.17, structure=0.38, rise=2.1, colour_below=0.9)
 """A jump inside one scene; light that bursts over a scene keeps about as much structure, but changes colours more."""
 _AFTER_NOTHING = _Rule(colour=0.6, structure=0.5, rise=1.5)
 """Another shot beyond an empty picture; beyond a flash, the same shot differs less."""
+_HELD = _Rule(colour=0.45, structure=0.4, rise=3.0)
+"""A change between two pictures that stand still beside it; drawings of fast motion on twos differ less."""
+_HELD_AND_MOVING = _Rule(colour=0.45, structure=0.45, rise=3.0, colour_below=0.9)
+"""The same where one of both moves a little; light that bursts over a scene changes colours more."""
+_UNRELATED = _Rule(colour=0.45, structure=0.6, rise=3.0)
+"""Two held pictures that have nothing in common, whatever comes before and after them."""
+_ALONE = _Rule(colour=0.65, structure=0.4, rise=0.0)
+"""One of several changes in a row; a shaken camera changes less, and light that bursts not three times."""
+_DIM = 5.0
+"""Contrast in 8-bit codes below which a picture is left to the other rules."""
 _RULES = (_NEW_PICTURE, _LIKE_PICTURE)
 _RULES_AROUND_NOTHING = (_NEW_PICTURE, _AFTER_NOTHING)
 _EMPTY = 0.25
@@ -141,10 +160,59 @@ def _is_cut(steps: list[_Step], place: int) -> bool:
     rise = step.lost / (max(_neighbour(steps, place, side) for side in sides) + _RISE_NOISE)
     candidates = _RULES if len(sides) == 2 else _RULES_AROUND_NOTHING
     rules = [rule for rule in candidates if rise > rule.rise and step.lost > rule.colour * contrast]
-    if not rules:
+    if rules:
+        colour, structure = _difference_around(steps, place)
+        if any(rule.colour < colour < rule.colour_below and structure > rule.structure for rule in rules):
+            return True
+    return _is_between_held(steps, place) or _is_in_montage(steps, place)
+
+
+def _is_between_held(steps: list[_Step], place: int) -> bool:
+    """Whether two pictures that stand still, and are unlike each other, meet in an interval."""
+    beside = [steps[i].lost for i in (place - 1, place + 1) if 0 <= i < len(steps) and np.isfinite(steps[i].change)]
+    step = steps[place]
+    if step.lost <= _HELD.rise * (max(beside, default=0.0) + _RISE_NOISE):
         return False
-    colour, structure = _difference_around(steps, place)
-    return any(rule.colour < colour < rule.colour_below and structure > rule.structure for rule in rules)
+    # Slides may come back, as a flash does; but a flash has nothing of its own to be seen, or what was there before.
+    return _is_unlike(step, [_difference(step.before, step.after)], _UNRELATED) or _is_unlike(
+        step, _differences_around(steps, place), _HELD if max(beside, default=0.0) <= _CODED_STILL else _HELD_AND_MOVING
+    )
+
+
+def _is_in_montage(steps: list[_Step], place: int) -> bool:
+    """Whether an interval is one of three in a row that are unlike; an end of the video counts as one of them."""
+
+    def is_unlike(i: int) -> bool:
+        return _is_unlike(steps[i], _differences_around(steps, i), _ALONE)
+
+    if not is_unlike(place):
+        return False
+    length, ends = 1, 0
+    for direction in (-1, 1):
+        for distance in range(1, _MONTAGE):
+            beside = place + direction * distance
+            if not 0 <= beside < len(steps):
+                ends += 1
+                break
+            if not is_unlike(beside):
+                break
+            length += 1
+    # Where the video begins or ends, fewer are enough: there is no more of the montage to be seen.
+    return length + ends >= _MONTAGE
+
+
+def _is_unlike(step: _Step, differences: Iterable[tuple[float, float]], rule: _Rule) -> bool:
+    """Whether the least of some differences around an interval is as large as a rule says, and no picture is dark."""
+    if step.before.colour.shape != step.after.colour.shape:
+        return True
+    contrasts = (step.before.contrast, step.after.contrast)
+    if min(contrasts) < _DIM or step.lost <= rule.colour * (sum(contrasts) / 2 + _NOISE):
+        return False
+    colour, structure = (min(values) for values in zip(*differences, strict=True))
+    # Of two pictures of which one is much fainter, only structure tells a fade from another picture.
+    is_faint = min(contrasts) < _EMPTY * max(contrasts)
+    least = max(rule.structure, _UNRELATED.structure) if is_faint else rule.structure
+    return bool(rule.colour < colour < rule.colour_below and structure > least)
 
 
 def _sides(step: _Step) -> tuple[int, ...]:
@@ -170,17 +238,24 @@ def _neighbour(steps: list[_Step], place: int, direction: int) -> float:
 
 def _difference_around(steps: list[_Step], place: int) -> tuple[float, float]:
     """Least difference in colour and in structure of a frame just before the interval from one just after it."""
+    differences = list(_differences_around(steps, place))
+    return min(colour for colour, _ in differences), min(structure for _, structure in differences)
+
+
+def _differences_around(steps: list[_Step], place: int) -> Iterator[tuple[float, float]]:
     before = [steps[i].before for i in range(max(0, place - _REACH), place + 1)]
     after = [steps[i].after for i in range(place, min(len(steps), place + _REACH + 1))]
-    colour = structure = float("inf")
     for a in before:
         for b in after:
             if a.colour.shape == b.colour.shape:
-                contrast = (a.contrast + b.contrast) / 2 + _NOISE
-                detail = (a.detail + b.detail) / 2 + _DETAIL_NOISE
-                colour = min(colour, _lost(a.colour, b.colour) / contrast)
-                structure = min(structure, _lost(a.structure, b.structure) / detail)
-    return colour, structure
+                yield _difference(a, b)
+
+
+def _difference(a: _Look, b: _Look) -> tuple[float, float]:
+    """What two pictures differ in: colour, in shares of their contrast, and structure, in shares of theirs."""
+    contrast = (a.contrast + b.contrast) / 2 + _NOISE
+    detail = (a.detail + b.detail) / 2 + _DETAIL_NOISE
+    return _lost(a.colour, b.colour) / contrast, _lost(a.structure, b.structure) / detail
 
 
 def _lost(a: Means, b: Means) -> float:

@@ -28,11 +28,13 @@ class Interval:
         cut: frame i + 1 begins a new shot: nothing can be made in between.
         repeated: frame i + 1 shows the same picture as frame i.
         luma_change: mean absolute difference of luma over the picture, as a share of black to white: 0 to 1.
+        damaged: what lies in between is lost: frame i is held until frame i + 1.
     """
 
     cut: bool
     repeated: bool
     luma_change: float
+    damaged: bool = False
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,9 @@ class Survey:
             "luma_change": [round(interval.luma_change, _CHANGE_DIGITS) for interval in self.intervals],
             "pts": self.pts,
         }
+        damaged = [index + 1 for index, interval in enumerate(self.intervals) if interval.damaged]
+        if damaged:
+            measured["damaged"] = damaged
         about = "each cut is the first frame of a new shot, counted from 0; seconds are for the reader"
         head = {"format": FORMAT, "version": VERSION, "about": about}
         parts = [f"  {json.dumps(name)}: {json.dumps(value)}" for name, value in head.items()]
@@ -150,8 +155,10 @@ class Survey:
             raise JobError(f"{name}: luma_change: expected {frames - 1} numbers from 0 to 1. {_NEXT}")
         repeated = set(_numbers(fields, "repeated", name))
         cuts = set(_cut_frames(fields, name, frames))
-        if not repeated <= set(range(1, frames)):
-            raise JobError(f"{name}: repeated: expected frame numbers from 1 to {frames - 1}. {_NEXT}")
+        damaged = set(_numbers(fields, "damaged", name)) if "damaged" in fields else set()
+        for what, numbers in (("repeated", repeated), ("damaged", damaged)):
+            if not numbers <= set(range(1, frames)):
+                raise JobError(f"{name}: {what}: expected frame numbers from 1 to {frames - 1}. {_NEXT}")
         try:
             time_base = Fraction(str(fields.get("time_base")))
         except (ValueError, ZeroDivisionError) as err:
@@ -159,7 +166,12 @@ class Survey:
                 f"{name}: time_base: expected a fraction such as 1/12800, got {fields.get('time_base')!r}. {_NEXT}"
             ) from err
         intervals = tuple(
-            Interval(cut=i + 1 in cuts, repeated=i + 1 in repeated, luma_change=float(changes[i]))
+            Interval(
+                cut=i + 1 in cuts,
+                repeated=i + 1 in repeated,
+                luma_change=float(changes[i]),
+                damaged=i + 1 in damaged,
+            )
             for i in range(frames - 1)
         )
         last = _whole(fields.get("last_duration"), f"{name}: last_duration", least=1)

@@ -74,10 +74,11 @@ def shots(survey: Survey) -> list[tuple[Run, ...]]:
     first = 0
     for index in range(len(survey.pts)):
         interval = survey.intervals[index] if index < len(survey.intervals) else None
-        if interval is None or interval.cut or not interval.repeated:
+        ends = interval is not None and (interval.cut or interval.damaged)
+        if interval is None or ends or not interval.repeated:
             found[-1].append(Run(first, index))
             first = index + 1
-        if interval is not None and interval.cut:
+        if ends:
             found.append([])
     return [tuple(shot) for shot in found]
 

@@ -26,6 +26,7 @@ def survey(source: Source, *, on_progress: Callable[[int], None] | None = None) 
         MediaError: the input has no frames.
     """
     pts: list[int] = []
+    damaged: list[bool] = []
     keyframes: list[int] = []
     changes: list[Change] = []
     finder = CutFinder()
@@ -34,6 +35,7 @@ def survey(source: Source, *, on_progress: Callable[[int], None] | None = None) 
         now = planes_of(frame.picture)
         if before is not None:
             changes.append(compare(before, now))
+            damaged.append(frame.after_damage)
         finder.add(now)
         if frame.picture.key_frame:
             keyframes.append(len(pts))
@@ -46,7 +48,7 @@ def survey(source: Source, *, on_progress: Callable[[int], None] | None = None) 
         raise MediaError(f"{source.info.path}: expected a video, but it has no frames.")
     cuts = finder.finish()
     intervals = tuple(
-        Interval(cut=cut, repeated=repeated, luma_change=change.luma_change)
-        for cut, repeated, change in zip(cuts, repeats(changes, cuts), changes, strict=True)
+        Interval(cut=cut, repeated=repeated, luma_change=change.luma_change, damaged=lost)
+        for cut, repeated, change, lost in zip(cuts, repeats(changes, cuts), changes, damaged, strict=True)
     )
     return Survey(tuple(pts), last_duration, source.info.time_base, intervals, tuple(keyframes))

@@ -12,6 +12,7 @@ import typer
 from rife.cli.arguments import Input, Json
 from rife.cli.report import Reporter
 from rife.errors import JobError
+from rife.options import OnDamage
 
 if TYPE_CHECKING:
     from rife.analysis.record import Survey
@@ -26,6 +27,10 @@ def analyze(
     ] = None,
     plot: Annotated[Path | None, typer.Option(help="PNG to write: change over time, cuts and repeats.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
+    on_damage: Annotated[
+        OnDamage,
+        typer.Option(help="Where INPUT cannot be decoded: stop, or hold the frame before that and go on behind it."),
+    ] = "stop",
     json_lines: Json = False,
 ) -> None:
     """Find the cuts, the repeated frames and the motion of INPUT, without making a frame."""
@@ -35,7 +40,7 @@ def analyze(
 
         path = resolve_input(source)
         _check_targets(output, plot, path, overwrite=overwrite)
-        found = _survey(path, reporter)
+        found = _survey(path, reporter, on_damage=on_damage)
         if output is not None:
             _write(output, found.to_json())
         if plot is not None:
@@ -66,19 +71,24 @@ def _check_targets(output: Path | None, plot: Path | None, source: Path, *, over
         check_plot(plot, overwrite=overwrite)
 
 
-def _survey(path: Path, reporter: Reporter) -> Survey:
+def _survey(path: Path, reporter: Reporter, *, on_damage: OnDamage) -> Survey:
     from rife.analysis.survey import survey
     from rife.media.opening import open_source
+    from rife.media.source import OneSize
     from rife.pipeline import Progress
 
     started = time.monotonic()
-    with open_source(path) as source, reporter.progress():
+    with open_source(path, on_damage=on_damage) as source, reporter.progress():
         total = source.info.frames
 
         def step(frames: int) -> None:
             reporter.step(Progress("survey", frames, total, time.monotonic() - started))
 
-        return survey(source, on_progress=step)
+        found = survey(OneSize(source), on_progress=step)
+        notes = list(getattr(source, "notes", ()))
+    for note in notes:
+        reporter.warn(note)
+    return found
 
 
 def _write(target: Path, text: str) -> None:

@@ -14,6 +14,7 @@ from rife import __version__
 from rife.cli import models
 from rife.cli.analyze import analyze
 from rife.cli.convert import convert
+from rife.cli.doctor import doctor
 from rife.cli.evaluate import evaluate
 from rife.cli.fetch import fetch
 from rife.cli.interpolate import interpolate
@@ -44,7 +45,7 @@ def _main(
     pass
 
 
-for _command in (interpolate, analyze, evaluate, sheet, fetch, convert):
+for _command in (interpolate, analyze, evaluate, sheet, fetch, convert, doctor):
     app.command()(_command)
 app.add_typer(models.app, name="models")
 

@@ -32,7 +32,8 @@ def evaluate(
     reporter = Reporter(json_lines=json_lines)
     with reporter.errors():
         from rife.evaluate.heldout import score_held_out
-        from rife.interpolator import Interpolator, load
+        from rife.interpolator import Interpolator
+        from rife.loading import load
         from rife.samples import resolve_input
 
         path = resolve_input(source)

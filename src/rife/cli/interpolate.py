@@ -16,6 +16,7 @@ from rife.options import (
     AtCut,
     Duplicates,
     ImageFormat,
+    OnDamage,
     Refine,
     Sound,
     parse_memory,
@@ -36,8 +37,8 @@ def interpolate(
         typer.Option(
             "--output",
             "-o",
-            help="File to write (mp4, mkv, mov, webm, gif, webp, apng, y4m), folder or pattern for pictures, or - for "
-            "y4m on standard output; by default beside INPUT, with the factor in its name.",
+            help="File to write (mp4, mkv, mov, webm, 3gp, gif, webp, apng, y4m), folder or pattern for pictures, or - "
+            "for y4m on standard output; by default beside INPUT, with the factor in its name.",
         ),
     ] = None,
     factor: Annotated[
@@ -111,6 +112,10 @@ def interpolate(
         bool,
         typer.Option("--keep-partial", help="Of a truncated input, keep what can be made as NAME.partial.EXT."),
     ] = False,
+    on_damage: Annotated[
+        OnDamage,
+        typer.Option(help="Where INPUT cannot be decoded: stop, or hold the frame before that and go on behind it."),
+    ] = "stop",
     json_lines: Json = False,
 ) -> None:
     """Write INPUT with more frames: FACTOR for each of its own, a constant rate, or slow motion.
@@ -121,7 +126,7 @@ def interpolate(
     reporter = Reporter(json_lines=json_lines, output_is_piped=output == Path("-"))
     with reporter.errors():
         from rife.allocation import keep_freed_memory
-        from rife.interpolator import load
+        from rife.loading import load
         from rife.media.codecs import EncodeSettings
         from rife.pipeline import JobSettings, check_job, run_job, work_folder
         from rife.samples import resolve_input
@@ -139,6 +144,7 @@ def interpolate(
             overwrite=overwrite,
             restart=restart,
             keep_partial=keep_partial,
+            on_damage=on_damage,
             image_format=image_format,
             input_rate=input_fps,
         )
@@ -196,6 +202,7 @@ def _report(reporter: Reporter, result: VideoResult) -> None:
         cuts=result.cuts,
         frames_resumed=result.frames_resumed,
         seconds=round(result.seconds, 3),
+        damage=[[round(float(at.start), 3), round(float(at.end), 3)] for at in result.damage],
         check=asdict(result.check),
     )
     check = result.check

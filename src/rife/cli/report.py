@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 failed, 2 bad usage, 130 interrupted.
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import time
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from rife.errors import OptionError, RifeError
+from rife.options import readable_bytes
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -66,7 +68,9 @@ class Reporter:
 
     @contextmanager
     def errors(self) -> Iterator[None]:
-        """Turn errors and Ctrl-C into a message and an exit code."""
+        """Turn errors and Ctrl-C into a message and an exit code, and what the package logs into warnings."""
+        log, handler = logging.getLogger("rife"), _WarningHandler(self)
+        log.addHandler(handler)
         try:
             yield
         except RifeError as err:
@@ -82,6 +86,8 @@ class Reporter:
             told = f"Finished parts are in {self._work}; the same command goes on." if kept else "Nothing was kept."
             self._fail("interrupted", f"Interrupted. {told}")
             raise typer.Exit(EXIT_INTERRUPTED) from err
+        finally:
+            log.removeHandler(handler)
 
     @contextmanager
     def unfinished(self, work: Path) -> Iterator[None]:
@@ -114,13 +120,13 @@ class Reporter:
 
     def step(self, progress: Progress) -> None:
         """Report how far a job is."""
-        done = progress.frames_done - progress.frames_before
+        done = progress.frames_done - progress.frames_before + progress.frame_share
         rate = done / progress.seconds if progress.seconds else 0.0
         if self._bar is not None and self._task is not None:
             self._bar.update(
                 self._task,
                 description=progress.stage,
-                completed=progress.frames_done,
+                completed=progress.frames_done + progress.frame_share,
                 total=progress.frames_total,
                 rate=rate,
             )
@@ -133,6 +139,7 @@ class Reporter:
                 frames_done=progress.frames_done,
                 frames_total=progress.frames_total,
                 frames_per_second=round(rate, 3),
+                frame_share=round(progress.frame_share, 3),
             )
 
     def forecast(self, forecast: Forecast) -> None:
@@ -140,8 +147,8 @@ class Reporter:
         self.event("forecast", **asdict(forecast))
         before = f", {forecast.frames_made_before} of them made before" if forecast.frames_made_before else ""
         room = (
-            f"memory: about {_gigabytes(forecast.memory_bytes)} for the network; "
-            f"disk: at least {_gigabytes(forecast.disk_bytes)}, {_gigabytes(forecast.disk_free_bytes)} free"
+            f"memory: about {readable_bytes(forecast.memory_bytes)}; "
+            f"disk: at least {readable_bytes(forecast.disk_bytes)}, {readable_bytes(forecast.disk_free_bytes)} free"
         )
         if forecast.seconds is None:
             self._print(f"{forecast.frames} frames{before}; {room}")
@@ -166,8 +173,15 @@ class Reporter:
             typer.echo(f"rife: {message}", err=True)
 
 
-def _gigabytes(size_bytes: int) -> str:
-    return f"{size_bytes / 1e9:.1f} GB" if size_bytes >= 1e8 else f"{size_bytes / 1e6:.0f} MB"
+class _WarningHandler(logging.Handler):
+    """Hands what is logged to a reporter."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        super().__init__(logging.WARNING)
+        self._reporter = reporter
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._reporter.warn(record.getMessage())
 
 
 def _duration(seconds: float) -> str:

@@ -13,7 +13,7 @@ from rife.cli.report import Reporter
 
 def sheet(
     before: Input,
-    after: Annotated[Path, typer.Argument(help="The interpolated video.", metavar="AFTER")],
+    after: Annotated[Path, typer.Argument(help="The interpolated video, animation or folder.", metavar="AFTER")],
     output: Annotated[Path, typer.Option("--output", "-o", help="PNG or JPEG to write.")],
     at: Annotated[float | None, typer.Option(help="Seconds from the start; by default a lively moment.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing sheet.")] = False,

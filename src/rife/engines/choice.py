@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import platform
-from importlib.util import find_spec
 from typing import get_args
 
 import torch
@@ -13,6 +12,7 @@ from rife.engines.protocol import Engine
 from rife.engines.torch_engine import TorchEngine
 from rife.errors import JobError, MissingExtraError, OptionError
 from rife.ifnet import IFNet
+from rife.kernels import is_installed
 from rife.options import EngineName, Precision
 
 _log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ def create_engine(network: IFNet, *, engine: EngineName = "auto", precision: Pre
             raise OptionError(f"{name}: expected {', '.join(get_args(known))}, got {value!r}.")
     device, free = next(network.parameters()).device.type, engine == "auto"
     if free:
-        engine = "torch" if device != "cpu" else _fastest(precision)
+        engine, _ = choose(device, precision)
     if engine == "torch":
         if precision == "bf16" and device == "cpu" and not _torch_has_bf16():
             raise JobError(_NO_BF16)
@@ -80,20 +80,33 @@ def _openvino(network: IFNet, precision: Precision) -> Engine:
     return OpenVinoEngine(network, precision="bf16" if fast else "float32")
 
 
-def _fastest(precision: Precision) -> EngineName:
+def choose(device_type: str = "cpu", precision: Precision = "auto") -> tuple[EngineName, str]:
+    """Choose the engine that `auto` stands for on a device, and say why."""
+    if device_type != "cpu":
+        return "torch", f"the network is on {device_type}"
+    return _fastest(precision)
+
+
+def _fastest(precision: Precision) -> tuple[EngineName, str]:
     """Choose for a processor: OpenVINO where it has matrix units for bf16, else our own convolutions, else PyTorch.
 
     Vector units that multiply bf16 (AVX-512) gain a tenth over float32 at most, and lose without refinement.
     """
     if precision != "float32" and not _missing("openvino"):
         try:
-            if precision == "bf16" or ("amx-bf16" in _host_features() and _openvino_has_bf16()):
-                return "openvino"
+            if precision == "bf16":
+                return "openvino", "bf16 is asked for"
+            if "amx-bf16" in _host_features() and _openvino_has_bf16():
+                return "openvino", "this processor has matrix units for bf16 (AMX)"
         except (ImportError, OSError, MissingExtraError) as err:
             _log.warning("OpenVINO is installed, and cannot be loaded (%s).", err.__cause__ or err)
-    # Without fused multiply-add, PyTorch's own kernels are faster.
-    fused = not _IS_X86 or torch.backends.cpu.get_cpu_capability() != "DEFAULT"
-    return "native" if fused and precision != "bf16" and not _missing("native") else "torch"
+    if precision == "bf16":
+        return "torch", "bf16 is asked for, and OpenVINO is not installed"
+    if _missing("native"):
+        return "torch", f"{' and '.join(_missing('native'))} is not installed"
+    if _IS_X86 and torch.backends.cpu.get_cpu_capability() == "DEFAULT":
+        return "torch", "this processor has no fused multiply-add, without which PyTorch's own kernels are faster"
+    return "native", "our own convolutions are fastest on a processor without matrix units for bf16 (AMX)"
 
 
 def create_tile_engine(network: IFNet, engine: Engine) -> Engine:
@@ -105,7 +118,7 @@ def create_tile_engine(network: IFNet, engine: Engine) -> Engine:
 
 def _missing(engine: EngineName) -> list[str]:
     """What an engine needs, and is not installed."""
-    return [library for library in _LIBRARIES[engine] if find_spec(library) is None]
+    return [library for library in _LIBRARIES[engine] if not is_installed(library)]
 
 
 def _openvino_has_bf16() -> bool:

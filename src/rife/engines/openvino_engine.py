@@ -13,7 +13,7 @@ from rife.engines.native import NativePieces
 from rife.engines.passes import Passes
 from rife.engines.pieces import BlockPiece, FeaturesPiece, ResidualPiece
 from rife.engines.precision import in_bf16
-from rife.engines.processor_engine import Form, ProcessorEngine
+from rife.engines.processor_engine import Form, Pieces, ProcessorEngine
 from rife.ifnet import IFNet
 from rife.options import Precision
 
@@ -33,7 +33,7 @@ class OpenVinoEngine(ProcessorEngine):
             MissingExtraError: OpenVINO is not installed.
         """
         self.graphs = GraphStore(network, threads=threads)
-        crew = Crew(threads)
+        self._crew = crew = Crew(threads)
         exact = Passes(network.spec, dtype=torch.float32, crew=crew)
         if precision == "float32":
             form = whole = Form(network, exact, _GraphPieces(network, precision, self.graphs))
@@ -44,6 +44,30 @@ class OpenVinoEngine(ProcessorEngine):
             form = Form(quick, passes, _GraphPieces(quick, precision, self.graphs))
             whole = Form(network, exact, NativePieces(network, crew))
         super().__init__(form, whole, name="openvino", precision=precision)
+
+    @property
+    def any_size(self) -> ProcessorEngine:
+        """The same passes, between convolutions of our own: a graph is compared with PyTorch when it is built."""
+        exact, passes = self._exact, self._form.passes
+        native = NativePieces(exact.network, self._crew)
+        form = Form(exact.network, passes, _RoundedPieces(native, passes.dtype))
+        return ProcessorEngine(form, Form(exact.network, exact.passes, native), name="passes", precision=self.precision)
+
+
+class _RoundedPieces:
+    """Pieces in float32, between passes of another precision."""
+
+    def __init__(self, pieces: Pieces, dtype: torch.dtype) -> None:
+        self._pieces, self._dtype = pieces, dtype
+
+    def block(self, index: int, scale: float, x: Tensor) -> Tensor:
+        return self._pieces.block(index, scale, x.float())
+
+    def features(self, pixels: Tensor, *, refine: bool) -> Sequence[Tensor]:
+        return [x.to(self._dtype) for x in self._pieces.features(pixels, refine=refine)]
+
+    def residual(self, seen: Tensor, contexts: Sequence[Tensor]) -> Tensor:
+        return self._pieces.residual(seen.float(), [x.float() for x in contexts])
 
 
 class _GraphPieces:

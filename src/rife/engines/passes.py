@@ -52,7 +52,7 @@ class Passes:
             dtype: of what convolutions take, float32 or bf16; what is added up is float32 in any case.
             crew: does the work; one of as many threads as PyTorch uses if None.
         """
-        self._spec, self._dtype = spec, dtype
+        self._spec, self.dtype = spec, dtype
         self._layout, self._lanes = block_layout(spec), motion_lanes(spec)
         self._crew = crew or Crew()
 
@@ -92,7 +92,7 @@ class Passes:
             np.arange(length) if scale == 1 else array(middles(length, scale, torch.device("cpu")))
             for length in (height, width)
         )
-        out = self._crew.empty(height // scale, width // scale, self._layout.lanes, dtype=self._dtype)
+        out = self._crew.empty(height // scale, width // scale, self._layout.lanes, dtype=self.dtype)
         if out[0].numel() < LANES:
             raise ShapeError(f"frames of {width} px are too narrow for a block that works at 1/{scale}. Pad them.")
         features = _arrays((encoded[0], encoded[1])) if encoded else (_NO_FEATURES, _NO_FEATURES)
@@ -105,8 +105,8 @@ class Passes:
     def in_lanes(self, joined: Tensor) -> Tensor:
         """The same from what `rife.motion.Sight.joined` returned, (1, C, h, w)."""
         height, width = joined.shape[-2:]
-        out = torch.zeros(1, height, width, self._layout.lanes, dtype=self._dtype)
-        out[..., list(self._layout.order)] = joined.permute(0, 2, 3, 1).to(self._dtype)
+        out = torch.zeros(1, height, width, self._layout.lanes, dtype=self.dtype)
+        out[..., list(self._layout.order)] = joined.permute(0, 2, 3, 1).to(self.dtype)
         return out
 
     def merged(
@@ -134,7 +134,7 @@ class Passes:
         carried = self._crew.empty(3 if excess else 0, *shape)
         shrink = seen_shrink or 1
         flow = self._crew.empty(window.height // shrink, window.width // shrink, 8 if seen_shrink else 0)
-        looked_at = self._crew.empty(*shape, SEEN_LANES if seen_shrink else 0, dtype=self._dtype)
+        looked_at = self._crew.empty(*shape, SEEN_LANES if seen_shrink else 0, dtype=self.dtype)
         rows, columns = np.arange(window.top, window.bottom), np.arange(window.left, window.right)
         outputs = array(merged), array(carried), array(flow), array(looked_at)
         inputs = _arrays(pictures), _arrays(excess or pictures), *self._lows(motion)
@@ -159,7 +159,7 @@ class Passes:
             if level > 0:
                 flow = self._halved(flow)
             first, second = (_side_by_side(x) for x in pair)
-            out = self._crew.empty(*flow.shape[:2], 2 * first.shape[2], dtype=self._dtype)
+            out = self._crew.empty(*flow.shape[:2], 2 * first.shape[2], dtype=self.dtype)
             corner = window.top // shrink, window.left // shrink
             self._crew.run(
                 warping.warp_pair, out.shape[0], array(first), array(second), array(flow), *corner, array(out)

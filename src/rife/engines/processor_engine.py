@@ -60,6 +60,11 @@ class ProcessorEngine:
         """Kernels are compiled when they are first called."""
         return None if are_kept() else "compiles its kernels for this processor, once, about 15 seconds"
 
+    @property
+    def any_size(self) -> ProcessorEngine:
+        """Kernels take any size; engines that compile for a size say what to do without."""
+        return self
+
     @torch.no_grad()
     def features(self, img: Tensor, *, refine: bool = True, excess: Tensor | None = None) -> FrameFeatures:
         """Compute what depends on one frame alone."""

@@ -27,6 +27,10 @@ class Engine(Protocol):
     def preparation(self) -> str | None:
         """What the first use on an installation waits for, if it seems to be the first."""
 
+    @property
+    def any_size(self) -> Engine:
+        """The engine, or the same kernels without what is compiled for a size: for a self-test on a small frame."""
+
     def features(self, img: Tensor, *, refine: bool = True, excess: Tensor | None = None) -> FrameFeatures:
         """Compute what depends on one frame alone, for every pair that the frame takes part in.
 

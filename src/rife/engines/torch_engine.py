@@ -28,6 +28,11 @@ class TorchEngine:
             network = in_bf16(network, coarse=network.spec.restart_flow_px is None)
         self._network = network
 
+    @property
+    def any_size(self) -> TorchEngine:
+        """Nothing is compiled."""
+        return self
+
     @torch.no_grad()
     def features(self, img: Tensor, *, refine: bool = True, excess: Tensor | None = None) -> FrameFeatures:
         """Compute what depends on one frame alone."""

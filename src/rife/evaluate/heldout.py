@@ -16,7 +16,8 @@ from rife.errors import JobError
 from rife.frames import quantise
 from rife.interpolator import Interpolator
 from rife.media.colour import LAYOUTS, adapted, to_rgb, working_format
-from rife.media.reader import VideoReader
+from rife.media.opening import open_source
+from rife.media.source import OneSize
 from rife.options import Number, parse_path, parse_whole
 
 
@@ -48,7 +49,7 @@ def score_held_out(
     """Score linear blending and each interpolator on the hidden frames of a clip.
 
     Args:
-        source: video file.
+        source: whatever frames can be made for: a video file, an animation, a folder or pattern of pictures.
         interpolators: by the name that the score shall have.
         frames: how many frames of the clip to use; every second one is hidden.
 
@@ -71,8 +72,8 @@ def score_held_out(
 
 def _triples(source: Path, frames: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     window: list[Tensor] = []
-    with VideoReader(source) as reader, torch.no_grad():
-        pictures = (frame.picture for frame in reader.frames())
+    with open_source(source) as reader, torch.no_grad():
+        pictures = (frame.picture for frame in OneSize(reader).frames())
         for picture in islice(pictures, frames):
             target = working_format(picture.format.name, list(LAYOUTS), size=(0, 0))
             window.append(to_rgb(adapted(picture, target)))

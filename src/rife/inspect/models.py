@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import cast
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from rife.ifnet import IFNet
 from rife.options import parse_path
@@ -66,31 +65,54 @@ class FileFacts:
 
 @cache
 def network_facts(name: str, *, refine: bool = True) -> NetworkFacts:
-    """Count a network's parameters and its work, without weights and without running it on data."""
+    """Count a network's parameters and its work, without weights and without running it."""
     spec = SPECS[name]
-    multiply_adds = 0
-
-    def count(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        nonlocal multiply_adds
-        weight = cast("Tensor", layer.weight)
-        # Each output pixel of a convolution, each input pixel of a transposed one, meets the kernel once.
-        pixels = inputs[0] if isinstance(layer, nn.ConvTranspose2d) else output
-        multiply_adds += pixels.shape[2] * pixels.shape[3] * weight.numel()
-
-    height, width = (length + -length % spec.pad_multiple for length in REFERENCE_SIZE)
     with torch.device("meta"):
-        # Training form: the restart on large motion depends on data, which there is none of.
-        network = IFNet(spec, refine=refine).train()
-        frame = torch.zeros(1, 3, height, width)
-    for layer in network.modules():
-        if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
-            layer.register_forward_hook(count)
-    with torch.no_grad(), torch.device("meta"):
-        network(frame, frame, 0.5)
-    giga_multiply_adds = multiply_adds / 1e9
+        network = IFNet(spec, refine=refine)
+    giga_multiply_adds = _multiply_adds(network) / 1e9
     parameters = sum(parameter.numel() for parameter in network.parameters())
     time_class = next((label for label, limit in _CLASS_LIMITS if giga_multiply_adds < limit), "huge")
     return NetworkFacts(spec, network.refines, parameters, giga_multiply_adds, time_class)
+
+
+def _multiply_adds(network: IFNet) -> int:
+    """Multiply-adds of all convolutions for one new frame of `REFERENCE_SIZE`; no restart on large motion."""
+    spec = network.spec
+    height, width = (length + -length % spec.pad_multiple for length in REFERENCE_SIZE)
+    times = 2 if spec.ensemble == "always" else 1
+    total, halvings = 0, 2 if spec.half_downsampling else 4
+    for index, scale in enumerate(spec.scales):
+        block = network.get_submodule(f"block{index}")
+        # A block pads what its two first convolutions do not divide.
+        size = _multiple_of(height // scale, halvings), _multiple_of(width // scale, halvings)
+        for part in block.children():
+            made, after = _walked(part, size)
+            total += times * made
+            # Two branches of a head begin at the same size.
+            size = size if part in (getattr(block, "conv1", None), getattr(block, "conv2", None)) else after
+    frames = [network.encode] if spec.encoder is not None else []
+    frames += [network.contextnet] if network.refines else []
+    total += 2 * sum(_walked(part, (height, width))[0] for part in frames)
+    return total + (times * _walked(network.unet, (height, width))[0] if network.refines else 0)
+
+
+def _multiple_of(length: float, multiple: int) -> int:
+    return -(-int(length) // multiple) * multiple
+
+
+def _walked(part: nn.Module, size: tuple[int, int]) -> tuple[int, tuple[int, int]]:
+    """Multiply-adds of convolutions that follow each other, and the size that they end at."""
+    total = 0
+    for layer in part.modules():
+        if not isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
+            continue
+        stride, enlarges = layer.stride[0], isinstance(layer, nn.ConvTranspose2d)
+        after = (size[0] * stride, size[1] * stride) if enlarges else (-(-size[0] // stride), -(-size[1] // stride))
+        # Each output pixel of a convolution, each input pixel of a transposed one, meets the kernel once.
+        pixels = size if enlarges else after
+        total += pixels[0] * pixels[1] * layer.weight.numel()
+        size = after
+    return total, size
 
 
 def known_models() -> list[ModelFacts]:

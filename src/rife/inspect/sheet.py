@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from rife.analysis.planes import planes_of
 from rife.cache import appearing_whole
 from rife.errors import JobError, MissingExtraError
-from rife.media.reader import VideoReader
+from rife.media.colour import adapted
+from rife.media.formats import has_alpha, samples
+from rife.media.opening import open_source
+from rife.media.side_data import display_matrix_of
+from rife.media.source import OneSize, SourceFrame
+from rife.media.upright import orientation_of, swaps_sides, upright
 from rife.options import Number, parse_number, parse_path
 
 if TYPE_CHECKING:
@@ -25,14 +32,34 @@ _ENDINGS = (".png", ".jpg")
 _COLUMN_WIDTH, _LABEL, _GAP = 320, 20, 10
 _ZOOM = 3
 _INK, _PAPER, _MADE = (235, 235, 235), (24, 24, 27), (250, 160, 60)
+_GROUND = 128
+"""Grey under transparent pixels, in codes."""
+
+_LEAST_ROUNDING, _MOST_ROUNDING = Fraction(1, 900), Fraction(1, 160)
+"""Seconds by which a container may have rounded a time."""
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """A frame as it is shown: turned, on a plain ground where it is transparent.
+
+    Attributes:
+        seconds: its time.
+        picture: (H, W, 3) RGB.
+        aspect: width over height of a pixel.
+    """
+
+    seconds: Fraction
+    picture: Picture
+    aspect: Fraction
 
 
 @dataclass(frozen=True)
 class _Moment:
-    """Frames over the same stretch of time: each (seconds, picture)."""
+    """Frames over the same stretch of time."""
 
-    before: list[tuple[Fraction, Picture]]
-    after: list[tuple[Fraction, Picture]]
+    before: list[_Shown]
+    after: list[_Shown]
 
 
 def contact_sheet(
@@ -80,18 +107,18 @@ def _drawn(moment: _Moment) -> Image:
     """Lay out four rows over the same times: before, after, and both enlarged where most changes."""
     from PIL import Image, ImageDraw
 
-    source_times = {when for when, _ in moment.before}
-    made = [when not in source_times for when, _ in moment.after]
-    held = [max((b for b in moment.before if b[0] <= when), key=lambda b: b[0])[1] for when, _ in moment.after]
-    shown = [picture for _, picture in moment.after]
-    box = _busiest_box(moment.before[0][1], moment.before[1][1])
+    source_times = {frame.seconds for frame in moment.before}
+    made = [frame.seconds not in source_times for frame in moment.after]
+    held = [max((b for b in moment.before if b.seconds <= a.seconds), key=lambda b: b.seconds) for a in moment.after]
+    shown = moment.after
+    box = _busiest_box(moment.before[0].picture, moment.before[1].picture)
     rows = [
         ("before", held),
         ("after", shown),
-        ("before, enlarged", [_crop(picture, box) for picture in held]),
-        ("after, enlarged", [_crop(picture, box) for picture in shown]),
+        ("before, enlarged", [_enlarged(frame, box) for frame in held]),
+        ("after, enlarged", [_enlarged(frame, box) for frame in shown]),
     ]
-    cells = [[_cell(Image.fromarray(picture)) for picture in row] for _, row in rows]
+    cells = [[_cell(Image.fromarray(frame.picture), frame.aspect) for frame in row] for _, row in rows]
     size = (_GAP + len(made) * (_COLUMN_WIDTH + _GAP), _GAP + sum(row[0].height + _LABEL + _GAP for row in cells))
     canvas = Image.new("RGB", size, _PAPER)
     draw = ImageDraw.Draw(canvas)
@@ -103,7 +130,7 @@ def _drawn(moment: _Moment) -> Image:
             new = made[column]
             what = "source" if not new else "made" if is_after else "shown again"
             ink = _MADE if new and is_after else _INK
-            label = f"{title}: {float(moment.after[column][0]):.3f} s, {what}"
+            label = f"{title}: {float(moment.after[column].seconds):.3f} s, {what}"
             draw.text((left, top), label, fill=ink, font_size=15)
             canvas.paste(cell, (left, top + _LABEL))
             if new and is_after:
@@ -113,20 +140,46 @@ def _drawn(moment: _Moment) -> Image:
     return canvas
 
 
-def _pictures(path: Path) -> Iterator[tuple[Fraction, Picture]]:
-    with VideoReader(path) as reader:
-        for frame in reader.frames():
-            rgb = np.asarray(frame.picture.to_ndarray(format="rgb24"), np.uint8)
-            yield frame.pts * reader.info.time_base, rgb
+def _frames(path: Path) -> Iterator[tuple[Fraction, SourceFrame]]:
+    """Frames of whatever frames can be made for, and their times in seconds."""
+    with open_source(path) as source:
+        for frame in OneSize(source).frames():
+            yield frame.pts * source.info.time_base, frame
+
+
+def _pictures(path: Path, *, first: Fraction, last: Fraction | None = None) -> Iterator[_Shown]:
+    """Frames of a stretch of time, as they are shown."""
+    with open_source(path) as source:
+        tick, aspect = source.info.time_base, source.info.sample_aspect_ratio or Fraction(1)
+        turn = 0
+        for frame in OneSize(source).frames():
+            # Streams may say how they are turned with their first frame only.
+            turn = turn or orientation_of(display_matrix_of(frame.picture)) or 1
+            when = frame.pts * tick
+            if last is not None and when > last:
+                return
+            if when >= first:
+                yield _Shown(when, _rgb(frame, turn), 1 / aspect if swaps_sides(turn) else aspect)
+
+
+def _rgb(frame: SourceFrame, turn: int) -> Picture:
+    name = "gbrap" if has_alpha(frame.picture.format.name) else "gbrp"
+    channels = samples(upright(adapted(frame.picture, name), turn))
+    rgb = np.stack(channels[:3], -1)
+    if len(channels) < 4:
+        return rgb
+    opacity = channels[3][..., None].astype(np.float32) / 255
+    return np.asarray((rgb * opacity + _GROUND * (1 - opacity)).round(), np.uint8)
 
 
 def _liveliest(path: Path) -> Fraction:
     """Time of the frame after which the clip moves more than after nine tenths of its frames."""
-    last: npt.NDArray[np.int16] | None = None
+    last: npt.NDArray[np.float32] | None = None
     changes: list[tuple[float, Fraction]] = []
     last_time = Fraction(0)
-    for when, picture in _pictures(path):
-        small = picture[::4, ::4].astype(np.int16)
+    for when, frame in _frames(path):
+        found = planes_of(frame.picture)
+        small = found.planes[0][::4, ::4].astype(np.float32) * found.unit
         if last is not None:
             changes.append((float(np.abs(small - last).mean()), last_time))
         last, last_time = small, when
@@ -138,36 +191,37 @@ def _liveliest(path: Path) -> Fraction:
 
 
 def _moment(before: Path, after: Path, start: Fraction) -> _Moment:
-    sources = [item for _, item in zip(range(3), (p for p in _pictures(before) if p[0] >= start), strict=False)]
+    sources = list(islice(_pictures(before, first=start), 3))
     if len(sources) < 3:
         raise JobError(f"{before}: fewer than three frames from {float(start):.2f} s on; name an earlier time.")
-    first, last = sources[0][0], sources[-1][0]
-    # Containers round times to a thousandth of a second at worst.
-    near = Fraction(1, 500)
+    first, last = sources[0].seconds, sources[-1].seconds
+    # A GIF rounds times to hundredths of a second, other files to thousandths; new frames lie closer at high rates.
+    near = max(_LEAST_ROUNDING, min(_MOST_ROUNDING, (last - first) / 32))
     frames = []
-    for when, picture in _pictures(after):
-        if first - near <= when <= last + near:
-            exact = next((s for s, _ in sources if abs(s - when) <= near), when)
-            frames.append((exact, picture))
+    for frame in _pictures(after, first=first - near, last=last + near):
+        exact = next((source.seconds for source in sources if abs(source.seconds - frame.seconds) <= near), None)
+        frames.append(frame if exact is None else replace(frame, seconds=exact))
     if len(frames) < 3:
         raise JobError(f"{after}: has no frames from {float(first):.2f} s to {float(last):.2f} s.")
     return _Moment(sources, frames[:7])
 
 
-def _busiest_box(a: Picture, b: Picture) -> tuple[int, int, int, int]:
-    """Top, left, bottom, right of the part that changes most, 1/3 of the picture in each direction."""
+def _busiest_box(a: Picture, b: Picture) -> tuple[float, float]:
+    """Top and left, in shares of the picture, of the third in each direction that changes most."""
     height, width = a.shape[0] // _ZOOM, a.shape[1] // _ZOOM
     change = np.abs(a.astype(np.int16) - b.astype(np.int16)).sum(2).astype(np.float64)
     total = np.pad(change.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
     sums = total[height:, width:] - total[:-height, width:] - total[height:, :-width] + total[:-height, :-width]
     top, left = np.unravel_index(int(sums.argmax()), sums.shape)
-    return int(top), int(left), int(top) + height, int(left) + width
+    return float(top / a.shape[0]), float(left / a.shape[1])
 
 
-def _crop(picture: Picture, box: tuple[int, int, int, int]) -> Picture:
-    top, left, bottom, right = box
-    return np.ascontiguousarray(picture[top:bottom, left:right])
+def _enlarged(frame: _Shown, box: tuple[float, float]) -> _Shown:
+    height, width = frame.picture.shape[:2]
+    top, left = round(box[0] * height), round(box[1] * width)
+    part = frame.picture[top : top + height // _ZOOM, left : left + width // _ZOOM]
+    return replace(frame, picture=np.ascontiguousarray(part))
 
 
-def _cell(image: Image) -> Image:
-    return image.resize((_COLUMN_WIDTH, round(image.height * _COLUMN_WIDTH / image.width)))
+def _cell(image: Image, aspect: Fraction) -> Image:
+    return image.resize((_COLUMN_WIDTH, max(1, round(image.height * _COLUMN_WIDTH / (image.width * aspect)))))

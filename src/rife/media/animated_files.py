@@ -1,4 +1,4 @@
-"""Animations as outputs: GIF, animated PNG and animated WebP. They loop for ever.
+"""Animations as outputs: GIF, animated PNG and animated WebP. They are played for ever, or as often as the source.
 
 A GIF counts time in hundredths of a second. Every picture begins at the hundredth nearest to its own time, so
 that rounding never adds up, and lasts two of them at least: what is shorter is shown five to ten times slower by
@@ -23,9 +23,20 @@ from av.video.stream import VideoStream
 
 from rife.errors import JobError, MediaError
 from rife.media.planar import interleaved
-from rife.media.sink import AppearingFile, PictureSpec, lossy_quality, refuse_other_format, refuse_other_picture
+from rife.media.plays import FOREVER
+from rife.media.sink import (
+    AppearingFile,
+    PictureSpec,
+    aspect_notes,
+    lossy_quality,
+    refuse_other_format,
+    refuse_other_picture,
+)
 
 _GIF_TICK, _GIF_SHORTEST = Fraction(1, 100), 2
+FASTEST_GIF = 1 / (_GIF_SHORTEST * _GIF_TICK)
+"""Pictures a second."""
+
 _MILLISECOND = Fraction(1, 1000)
 _FASTEST_SHOWN = 90
 
@@ -35,7 +46,25 @@ APNG_FORMATS = {
     "gbrp16le": "rgb48be", "gbrap16le": "rgba64be", "gray16le": "gray16be",
 }  # fmt: skip
 WEBP_FORMATS = ("gbrp", "gbrap")
-_MOST_DELAY = 65535
+_MOST_DELAY = _MOST_PLAYS = 65535
+
+
+def check_gif_rate(target: Path, frame_rate: Fraction) -> None:
+    """Refuse more pictures a second than a GIF can show.
+
+    Raises:
+        JobError: there are more.
+    """
+    if frame_rate > FASTEST_GIF:
+        raise JobError(
+            f"{target}: a GIF shows {FASTEST_GIF} pictures a second at most, expected no more, got "
+            f"{float(frame_rate):g}. Take --fps {FASTEST_GIF} or less, or write .webp or .apng."
+        )
+
+
+def _gif_loop(plays: int) -> str:
+    """How often FFmpeg's muxer is to repeat a GIF: -1 for one play, 0 for ever."""
+    return "0" if plays == FOREVER else "-1" if plays == 1 else str(min(plays - 1, _MOST_PLAYS))
 
 
 class _AnimatedFile:
@@ -43,7 +72,7 @@ class _AnimatedFile:
 
     def __init__(self, target: Path, spec: PictureSpec, *, takes: tuple[str, ...], overwrite: bool) -> None:
         refuse_other_format(spec, takes, target)
-        self.notes: list[str] = []
+        self.notes = aspect_notes(spec, target)
         self.frames_written = 0
         self.target, self.spec = target, spec
         self._file = AppearingFile(target, overwrite=overwrite)
@@ -146,19 +175,14 @@ class AnimatedGif(_MuxedFile):
             JobError: more pictures a second than a GIF can show, or a file in the way.
             MediaError: it cannot be written.
         """
-        fastest = 1 / (_GIF_SHORTEST * _GIF_TICK)
-        if spec.frame_rate > fastest:
-            raise JobError(
-                f"{target}: a GIF shows {fastest} pictures a second at most, expected no more, got "
-                f"{float(spec.frame_rate):g}. Take --fps {fastest} or less, or write .webp or .apng."
-            )
+        check_gif_rate(target, spec.frame_rate)
         self._has_alpha = spec.pixel_format == "gbrap"
         super().__init__(
             target,
             spec,
             takes=GIF_FORMATS,
             overwrite=overwrite,
-            muxer=("gif", {"loop": "0"}),
+            muxer=("gif", {"loop": _gif_loop(spec.plays)}),
             encoder=("gif", "pal8", {}),
             tick=_GIF_TICK,
         )
@@ -216,7 +240,7 @@ class AnimatedPng(_MuxedFile):
             spec,
             takes=tuple(APNG_FORMATS),
             overwrite=overwrite,
-            muxer=("apng", {"plays": "0"}),
+            muxer=("apng", {"plays": str(min(spec.plays, _MOST_PLAYS))}),
             encoder=("apng", self._encodes, {"pred": "mixed"}),
             tick=spec.time_base,
         )
@@ -279,7 +303,7 @@ class AnimatedWebp(_AnimatedFile):
         """Complete the file; see `PictureSink.finish`."""
         self._encode(None)
         data = bytearray(b"".join(self._parts))
-        _patch_last_webp_duration(data, round(self._end_seconds / _MILLISECOND))
+        _patch_webp(data, round(self._end_seconds / _MILLISECOND), plays=self.spec.plays)
         try:
             self._file.path.write_bytes(data)
         except OSError as err:
@@ -359,11 +383,13 @@ def _patch_last_apng_delay(path: Path, seconds: Fraction) -> None:
         file.write(body + struct.pack(">I", zlib.crc32(b"fcTL" + body)))
 
 
-def _patch_last_webp_duration(data: bytearray, total_ms: int) -> None:
-    """Set the length of the last picture, which the encoder guesses, so that all add up to the total."""
+def _patch_webp(data: bytearray, total_ms: int, *, plays: int) -> None:
+    """Set what the encoder is not told: how often it is played, and a last length by which all add up to the total."""
     at, places = 12, []
     while at + 8 <= len(data):
         size = int.from_bytes(data[at + 4 : at + 8], "little")
+        if data[at : at + 4] == b"ANIM":
+            data[at + 12 : at + 14] = min(plays, _MOST_PLAYS).to_bytes(2, "little")
         if data[at : at + 4] == b"ANMF":
             places.append(at + 8 + 12)
         at += 8 + size + size % 2

@@ -36,7 +36,7 @@ class AnimatedImage:
         """
         self.path = path
         with _opened(path) as image:
-            durations, may_clear = _survey(path)
+            durations, may_clear, lossless = _survey(path)
             # Files are marked as having alpha also where holes only let the picture before show through.
             holes = self._pixels(image, 0)[..., 3].min() < _OPAQUE
             self._pixel_format = "gbrap" if _flags(path) & _ALPHA_FLAG and (holes or may_clear) else "gbrp"
@@ -49,6 +49,7 @@ class AnimatedImage:
                 time_base=_MILLISECOND,
                 frames=len(durations),
                 duration_seconds=length,
+                lossless=lossless,
             )
         self._durations = durations
 
@@ -108,13 +109,13 @@ def _flags(path: Path) -> int:
     return head[20] if len(head) == 21 and head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X" else 0
 
 
-def _survey(path: Path) -> tuple[list[int], bool]:
-    """Milliseconds of every picture, and whether any can make a hole in what was opaque; from the ANMF chunks.
+def _survey(path: Path) -> tuple[list[int], bool, bool]:
+    """Milliseconds of every picture, whether any can make a hole in what was opaque, and whether all are lossless.
 
     A length of 10 ms or less is shown as 100 ms, as browsers do: such files were never meant to be shown that fast.
     """
     found: list[int] = []
-    may_clear = False
+    may_clear, lossless = False, True
     with path.open("rb") as file:
         file.seek(12)
         while len(head := file.read(8)) == 8:
@@ -123,12 +124,13 @@ def _survey(path: Path) -> tuple[list[int], bool]:
             if head[:4] == b"ANMF":
                 about = file.read(29).ljust(29, b"\0")
                 found.append(int.from_bytes(about[12:15], "little"))
+                lossless &= about[16:20] == b"VP8L"
                 opaque = about[16:20] == b"VP8 " or (about[16:20] == b"VP8L" and not about[28] & _ALPHA_FLAG)
                 may_clear |= bool(about[15] & _CLEARED_AFTER or (about[15] & _NOT_BLENDED and not opaque))
             file.seek(body + length + length % 2)
     if not found:
         raise MediaError(f"{path}: an animated WebP without a picture; the file is damaged.")
-    return [duration if duration >= _SHORTEST_MS else _USUAL_MS for duration in found], may_clear
+    return [duration if duration >= _SHORTEST_MS else _USUAL_MS for duration in found], may_clear, lossless
 
 
 def _opened(path: Path) -> Any:  # noqa: ANN401 (Pillow is optional; its types are not there without it)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -12,6 +12,7 @@ import av
 import torch
 
 from rife.errors import MediaError, OptionError
+from rife.media.encoders import container_holds, preset_problem, taken_formats
 from rife.media.formats import encoder_formats, has_alpha, working_format
 from rife.media.hdr import StaticHdr, encoder_options
 from rife.media.matrices import check_matrix
@@ -52,6 +53,8 @@ CODECS = {
     "libvpx-vp9": Codec(
         {"b:v": "0", "deadline": "good", "row-mt": "1", "auto-alt-ref": "0"}, "crf", {"lossless": "1"}, "cpu-used", "5"
     ),
+    # VP8 has no constant quality without a bound on its rate; this one is far above what any quality takes.
+    "libvpx": Codec({"b:v": "200M", "deadline": "good", "auto-alt-ref": "0"}, "crf", None, "cpu-used", "2"),
     "libsvtav1": Codec({}, "crf", None, "preset", "8", even_sizes=True),
     "prores_ks": Codec({"vendor": "apl0"}),
     "ffv1": Codec({"level": "3", "slices": "4", "slicecrc": "1"}, lossless={}),
@@ -82,25 +85,25 @@ class Container:
         muxer: FFmpeg's name for the kind of file.
         codec: encoder where none is asked for.
         alpha_codec: encoder for pictures with transparency, where the usual one cannot hold it.
-        cannot_hold: prefixes of codecs that the container is said to hold, but that it or most players do not.
         tick: seconds to which it rounds times; 0 where it keeps them as they are.
     """
 
     muxer: str
     codec: str
     alpha_codec: str | None = None
-    cannot_hold: tuple[str, ...] = ()
     tick: Fraction = Fraction(0)
 
 
 _MILLISECOND = Fraction(1, 1000)
-_MP4 = Container("mp4", "libx264", cannot_hold=("pcm_",))
+_MP4 = Container("mp4", "libx264")
 CONTAINERS = {
     ".mp4": _MP4,
     ".m4v": _MP4,
     ".mov": Container("mov", "libx264", alpha_codec="prores_ks"),
     ".mkv": Container("matroska", "libx264", alpha_codec="ffv1", tick=_MILLISECOND),
     ".webm": Container("webm", "libvpx-vp9", alpha_codec="libvpx-vp9", tick=_MILLISECOND),
+    ".3gp": Container("3gp", "libx264"),
+    ".3g2": Container("3g2", "libx264"),
 }
 """Video files that can be written, by ending."""
 
@@ -157,21 +160,24 @@ def container_for(path: Path) -> Container:
 
 
 def check_holds(path: Path, settings: EncodeSettings) -> None:
-    """Refuse an encoder whose stream this kind of file does not hold, before anything is done.
+    """Refuse an encoder whose stream this kind of file does not hold, and a preset that it does not have.
 
     Raises:
         MediaError: an ending that cannot be written.
-        OptionError: the file does not hold it.
+        OptionError: the file does not hold it, or there is no such preset.
     """
     container = container_for(path)
-    if settings.codec is None:
-        return
-    name = _encoder(settings.codec).canonical_name
-    with av.open(os.devnull, "w", format=container.muxer) as file:
-        if name not in file.supported_codecs:
-            raise OptionError(
-                f"{path}: a {path.suffix} file does not hold what {settings.codec} makes. Take .mkv or .mov."
-            )
+    codec = settings.codec or container.codec
+    _encoder(codec)
+    row = CODECS.get(codec, Codec())
+    if settings.codec is not None and not container_holds(container.muxer, codec):
+        able = [suffix for suffix, other in CONTAINERS.items() if container_holds(other.muxer, codec)]
+        advice = f"Take {' or '.join(able)}." if able else "No output can; take another encoder."
+        raise OptionError(f"{path}: a {path.suffix} file does not hold what {codec} makes. {advice}")
+    if settings.preset is not None and row.preset:
+        expected = preset_problem(codec, row.preset, settings.preset, options=row.options)
+        if expected is not None:
+            raise OptionError(f"preset: {codec} expects {expected}, got {settings.preset!r}.")
 
 
 def check_settings(settings: EncodeSettings) -> None:
@@ -215,7 +221,7 @@ def encoding_for(
     name = settings.codec or (container.alpha_codec if alpha and container.alpha_codec else container.codec)
     row = CODECS.get(name, Codec())
     _encoder(name)
-    formats = encoder_formats(name, path.suffix)
+    formats = list(taken_formats(name, tuple(encoder_formats(name, path.suffix))))
     if settings.pixel_format is not None:
         if settings.pixel_format not in formats:
             raise OptionError(f"{name}: does not take {settings.pixel_format}; expected one of {', '.join(formats)}.")
@@ -239,6 +245,8 @@ def encoding_for(
         # x264's macroblock tree is not the same from run to run with AVX-512; a job taken up again must end in the
         # frames of one that was not.
         options["x264-params"] = "asm=avx2"
+    if name == "ffv1":
+        options["slices"] = _slices(first.width, first.height, pixel_format)
     options |= siting_options(siting, pixel_format)
     notes: tuple[str, ...] = ()
     if hdr is not None:
@@ -260,7 +268,22 @@ def intermediate_for(formats: Sequence[str], first: av.VideoFrame) -> Encoding:
     pixel_format = working_format(first.format.name, formats, size=(0, 0), keep_rgb=True)
     # FFV1 takes planar RGB of more than 8 bit only, and knows full range by its tag, not by the name of the format.
     stored = "bgra" if pixel_format in ("gbrp", "gbrap") else pixel_format.replace("yuvj", "yuv")
-    return Encoding("ffv1", pixel_format, CODECS["ffv1"].options, stored_format=stored)
+    options = CODECS["ffv1"].options | {"slices": _slices(first.width, first.height, stored)}
+    return Encoding("ffv1", pixel_format, options, stored_format=stored)
+
+
+def _slices(width: int, height: int, pixel_format: str) -> str:
+    """A number of slices that FFV1 takes for a size: it refuses some that divide chroma of odd widths unevenly."""
+    for slices in ("4", "0", "1"):  # 0: as many as the encoder likes
+        context = av.CodecContext.create("ffv1", "w")
+        if isinstance(context, av.VideoCodecContext):
+            context.width, context.height, context.pix_fmt = width, height, pixel_format
+            context.time_base = Fraction(1, 25)
+            context.options = CODECS["ffv1"].options | {"slices": slices}
+            with suppress(av.FFmpegError):
+                context.open()
+                return slices
+    return CODECS["ffv1"].options["slices"]
 
 
 def _encoder(name: str) -> av.Codec:

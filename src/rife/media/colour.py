@@ -8,6 +8,7 @@ match. A fourth channel is opacity in [0, 1], straight: colours are not multipli
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import av
 import numpy as np
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from rife.errors import MediaError
 from rife.frames import quantise
+from rife.kernels import passes
 from rife.media import yuv
 from rife.media.formats import LAYOUTS, PlaneLayout, losses, pixel_format, samples, working_format
 from rife.media.matrices import leads_to_rgb, matrix_of, usual_number
@@ -55,8 +57,15 @@ def to_rgb(picture: av.VideoFrame, *, siting: Siting | None = None) -> Tensor:
         the way back. (1, 4, H, W) if its format has opacity.
     """
     layout = LAYOUTS[picture.format.name]
-    scales, place = _scales(picture, layout), siting or _usual_siting(picture, layout)
-    if yuv.decodes(layout):
+    compiled = yuv.decodes(layout) and _kernels_are_right(picture.format.name)
+    return _to_rgb(picture, siting or _usual_siting(picture, layout), compiled=compiled)
+
+
+def _to_rgb(picture: av.VideoFrame, place: Siting, *, compiled: bool) -> Tensor:
+    """Convert a picture to RGB, by kernels or by PyTorch."""
+    layout = LAYOUTS[picture.format.name]
+    scales = _scales(picture, layout)
+    if compiled:
         rgb = torch.empty(4 if layout.alpha else 3, picture.height, picture.width)
         yuv.decode(picture, _yuv_codes(scales), place, out=rgb[:3])
         if layout.alpha:
@@ -89,14 +98,20 @@ def from_rgb(rgb: Tensor, like: av.VideoFrame, *, siting: Siting | None = None) 
         like: a picture of the same size in one of `LAYOUTS`.
         siting: where its chroma lies; the usual for its range if not given.
     """
+    layout = LAYOUTS[like.format.name]
+    compiled = yuv.encodes(layout, like) and _kernels_are_right(like.format.name)
+    return _from_rgb(rgb, like, siting or _usual_siting(like, layout), compiled=compiled)
+
+
+def _from_rgb(rgb: Tensor, like: av.VideoFrame, place: Siting, *, compiled: bool) -> av.VideoFrame:
+    """Convert RGB to a picture, by kernels or by PyTorch."""
     layout, scales = LAYOUTS[like.format.name], _scales(like, LAYOUTS[like.format.name])
-    place = siting or _usual_siting(like, layout)
     channels = rgb[0].to("cpu", torch.float32)
     colours = channels[:3]
     values: list[Tensor] = []
     out = av.VideoFrame(like.width, like.height, like.format.name)
     _tag(out, like)
-    if yuv.encodes(layout, out):
+    if compiled:
         yuv.encode(colours, _yuv_codes(scales), place, out=out)
     elif layout.rgb:
         values = [colour.clone() for colour in colours]
@@ -113,6 +128,27 @@ def from_rgb(rgb: Tensor, like: av.VideoFrame, *, siting: Siting | None = None) 
     for plane, scale, value in zip(samples(out)[left:], scales[left:], values, strict=True):
         plane[:] = quantise(scale.encode(value), 2**layout.bits - 1).numpy()
     return out
+
+
+@cache
+def _kernels_are_right(name: str) -> bool:
+    """Run the kernels for a pixel format on a small picture, both ways, and compare with PyTorch: milliseconds."""
+
+    def self_test() -> bool:
+        picture, layout = av.VideoFrame(16, 8, name), LAYOUTS[name]
+        for index, plane in enumerate(samples(picture)):
+            plane[:] = (np.arange(plane.size).reshape(plane.shape) * (37 + index)) % 2**layout.bits
+        rgb, expected = (_to_rgb(picture, "left", compiled=way) for way in (True, False))
+        # Colours of which none is halfway between two codes, where either is right.
+        changed = expected * 0.73 + 0.11
+        back, expected_back = (_from_rgb(changed, picture, "left", compiled=way) for way in (True, False))
+        off_codes = max(
+            int(np.abs(ours.astype(int) - theirs).max())
+            for ours, theirs in zip(samples(back), samples(expected_back), strict=True)
+        )
+        return torch.allclose(rgb, expected, rtol=0, atol=1e-5) and off_codes <= 1
+
+    return passes(f"colours ({name})", self_test)
 
 
 def adapted(picture: av.VideoFrame, target: str, *, siting: Siting | None = None) -> av.VideoFrame:

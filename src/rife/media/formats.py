@@ -95,12 +95,12 @@ def _layouts() -> dict[str, PlaneLayout]:
 
 _OPACITY_TAKEN = {
     "libx265": "",  # lists formats with opacity, and opens with none of them unless its library was built for it
-    "libvpx": "",
+    "libvpx": "yuva420p",
     "libvpx-vp9": "yuva420p",
 }
 """The only format with opacity that some encoders take, whatever they list."""
 
-_OPACITY_LOST = {"libvpx-vp9": (".mp4", ".m4v", ".mov")}
+_OPACITY_LOST = dict.fromkeys(("libvpx", "libvpx-vp9"), (".mp4", ".m4v", ".mov"))
 """Containers that drop the opacity of an encoder's stream."""
 
 LAYOUTS = _layouts()

@@ -9,10 +9,11 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
 import av
-from av.sidedata.sidedata import SideDataContainer
+
+from rife.media.side_data import side_data
 
 Point: TypeAlias = tuple[Fraction, Fraction]
 """Chromaticity (x, y)."""
@@ -89,10 +90,10 @@ def read_static_hdr(picture: av.VideoFrame) -> StaticHdr | None:
     Returns:
         None if there is none; a description of a display that is incomplete counts as none.
     """
-    beside = cast("SideDataContainer", picture.side_data)
+    beside = side_data(picture)
     display, light = beside.get("MASTERING_DISPLAY_METADATA"), beside.get("CONTENT_LIGHT_LEVEL")
-    mastering = None if display is None else _mastering(bytes(display))
-    levels = (0, 0) if light is None else struct.unpack_from("=2I", bytes(light))
+    mastering = None if display is None else _mastering(display)
+    levels = (0, 0) if light is None else struct.unpack_from("=2I", light)
     content_light = ContentLight(*levels) if any(levels) else None  # x265 writes zeros where it was told none
     if mastering is None and content_light is None:
         return None

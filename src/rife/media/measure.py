@@ -1,12 +1,12 @@
-"""Numbers that tell one picture from another: its mean luma, a checksum of its samples; and the length of a track."""
+"""Numbers that tell one picture from another: a thumbnail, mean luma, a checksum of samples; when a track is heard."""
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeAlias
 
 import av
 import numpy as np
@@ -17,16 +17,49 @@ from av.stream import Stream
 _RGB_WEIGHTS = (0.7152, 0.0722, 0.2126)
 """Of the planes of planar RGB, which lie in the order G, B, R."""
 
+_MOST_CELLS, _CELL_PX = 8, 16
+"""A thumbnail has at most 8x8 cells, and none is smaller than 16x16 pixels: lossy encoders keep the mean of those."""
 
-def mean_luma(picture: av.VideoFrame) -> float:
-    """Mean luma in codes of 8 bit, whatever the picture's depth."""
-    packed = not picture.format.is_planar and len(picture.format.components) >= 3
-    if packed or picture.format.has_palette:
-        picture = picture.reformat(format="gbrp")
+_LEAST_GAP_SECONDS = Fraction(3, 20)
+_LEAST_GAP_STEPS = 3
+"""A track has a hole where the time from one packet to the next is longer than both: packets of PCM last a second."""
+
+Cells: TypeAlias = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Thumbnail:
+    """What is kept of a picture to recognise it after lossy encoding.
+
+    Attributes:
+        cells: (N,) mean code of each cell in codes of 8 bit: cells of the first plane line by line, then half as many
+            each way for both other planes. Opacity is left out.
+        luma: mean luma in codes of 8 bit.
+    """
+
+    cells: Cells
+    luma: float
+
+
+def thumbnail(picture: av.VideoFrame) -> Thumbnail:
+    """The mean codes of a picture in a few cells, whatever the picture's depth and format."""
+    picture = _planar(picture)
     unit = float(2 ** (picture.format.components[0].bits - 8))
-    planar_rgb = picture.format.name.startswith("gbr")
-    weights = _RGB_WEIGHTS if planar_rgb else (1.0,)
-    return sum(w * float(_samples(picture, i).mean()) for i, w in enumerate(weights)) / unit
+    # A plane with two components interleaved is not taken apart: a file shows one format throughout.
+    count = min(3, len(picture.planes))
+    rows, columns = (min(_MOST_CELLS, max(1, side // _CELL_PX)) for side in (picture.height, picture.width))
+    cells, means = list[npt.NDArray[np.float64]](), list[float]()
+    for index in range(count):
+        if index == 1:
+            rows, columns = max(1, rows // 2), max(1, columns // 2)
+        samples = _samples(picture, index)
+        sums, sizes = _cell_sums(samples, rows, columns)
+        cells.append(sums / sizes)
+        means.append(float(sums.sum()) / samples.size)
+    weights = _RGB_WEIGHTS if picture.format.name.startswith("gbr") else (1.0,)
+    codes = np.concatenate([part.ravel() for part in cells]) / unit
+    luma = sum(weight * mean for weight, mean in zip(weights, means, strict=False)) / unit
+    return Thumbnail(codes.round().astype(np.uint8), luma)
 
 
 def samples_crc32(picture: av.VideoFrame) -> int:
@@ -45,24 +78,83 @@ class TrackSpan:
         start: seconds of its first packet.
         seconds: from there to the end of its last packet.
         tolerance: seconds by which a copy may differ, in both.
+        last_seconds: how long the last packet lasts, 0 where the file does not tell.
+        resumes: seconds at which packets go on after each hole.
+        onsets: seconds at which sound is heard again where silence stands for a hole.
     """
 
     start: Fraction
     seconds: Fraction
     tolerance: Fraction = Fraction(1, 20)
+    last_seconds: Fraction = Fraction(0)
+    resumes: tuple[Fraction, ...] = ()
+    onsets: tuple[Fraction, ...] = ()
+
+
+@dataclass
+class _Course:
+    """What is known of a track while its packets are read."""
+
+    first: Fraction
+    latest: Fraction
+    end: Fraction
+    last_seconds: Fraction = Fraction(0)
+    packets: int = 1
+    gaps: list[tuple[Fraction, Fraction]] = field(default_factory=list)
+
+    def add(self, when: Fraction, seconds: Fraction) -> None:
+        """Take the next packet."""
+        if when - self.latest > _LEAST_GAP_SECONDS:
+            self.gaps.append((when, when - self.latest))
+        if when >= self.latest:
+            self.latest, self.last_seconds = when, seconds
+        self.first, self.end = min(self.first, when), max(self.end, when + seconds)
+        self.packets += 1
+
+    def span(self) -> TrackSpan:
+        """Sum up."""
+        usual = self.packets - 1 - len(self.gaps)
+        long = sum((gap for _, gap in self.gaps), Fraction(0))
+        # Where all packets are as far apart, none of them comes after a hole.
+        step = (self.latest - self.first - long) / usual if usual else min((gap for _, gap in self.gaps), default=long)
+        resumes = tuple(when for when, gap in self.gaps if gap > _LEAST_GAP_STEPS * step)
+        return TrackSpan(self.first, self.end - self.first, last_seconds=self.last_seconds, resumes=resumes)
 
 
 def track_spans(packets: Iterable[Packet[Stream]]) -> dict[int, TrackSpan]:
     """Where each track lies in time, by stream index."""
-    first: dict[int, Fraction] = {}
-    end: dict[int, Fraction] = {}
+    courses: dict[int, _Course] = {}
     for packet in packets:
         if packet.pts is None:
             continue
-        index, when = packet.stream.index, packet.pts * packet.time_base
-        first[index] = min(first.get(index, when), when)
-        end[index] = max(end.get(index, when), when + (packet.duration or 0) * packet.time_base)
-    return {index: TrackSpan(first[index], end[index] - first[index]) for index in end}
+        when, seconds = packet.pts * packet.time_base, (packet.duration or 0) * packet.time_base
+        course = courses.get(packet.stream.index)
+        if course is None:
+            courses[packet.stream.index] = _Course(when, when, when + seconds, seconds)
+        else:
+            course.add(when, seconds)
+    return {index: course.span() for index, course in courses.items()}
+
+
+def _planar(picture: av.VideoFrame) -> av.VideoFrame:
+    packed = not picture.format.is_planar and len(picture.format.components) >= 3
+    return picture.reformat(format="gbrp") if packed or picture.format.has_palette else picture
+
+
+def _cell_sums(
+    samples: npt.NDArray[Any], rows: int, columns: int
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Sum of the samples in each cell, and how many there are."""
+    height, width = samples.shape
+    tops, lefts = np.arange(rows) * height // rows, np.arange(columns) * width // columns
+    lines = np.stack([samples[top:bottom].sum(0, dtype=np.uint32) for top, bottom in _spans(tops, height)])
+    sums = np.add.reduceat(lines.astype(np.float64), lefts, axis=1)
+    sizes = np.outer(np.diff(tops, append=height), np.diff(lefts, append=width)).astype(np.float64)
+    return sums, sizes
+
+
+def _spans(starts: npt.NDArray[np.int64], end: int) -> Iterable[tuple[int, int]]:
+    return zip(starts.tolist(), [*starts[1:].tolist(), end], strict=True)
 
 
 def _samples(picture: av.VideoFrame, index: int) -> npt.NDArray[Any]:

@@ -22,6 +22,7 @@ from av.video.codeccontext import VideoCodecContext
 
 from rife.errors import MediaError
 from rife.media.planar import plain, plain_like, plain_name, turned
+from rife.media.source import check_size
 
 PICTURE_ENDINGS = {
     ".png": "png",
@@ -69,6 +70,7 @@ def picture_facts(path: Path) -> PictureFacts:
     if found is None:
         raise MediaError(f"{path}: not a picture that can be read; it is {_guess(data)}.")
     width, height, name = found
+    check_size(path, width, height)
     if orientation(data) > 4:
         width, height = height, width
     return PictureFacts(width, height, _plain_format(path, name, data, size=(found[0], found[1])))

@@ -28,7 +28,7 @@ from rife.errors import JobError, MediaError
 from rife.media.colour import from_rgb, to_rgb
 from rife.media.planar import interleaved
 from rife.media.sequence import is_pattern, matches, natural_key, numbered
-from rife.media.sink import PictureSpec, lossy_quality, refuse_other_format, refuse_other_picture
+from rife.media.sink import PictureSpec, aspect_notes, lossy_quality, refuse_other_format, refuse_other_picture
 
 _JFIF_MATRICES = (5, 6)
 _UNKNOWN_MATRIX, _HD_HEIGHT, _FULL_RANGE = 2, 720, 2
@@ -93,13 +93,14 @@ class PictureFolder:
             MediaError: no such pixel format, or the hidden folder cannot be made.
         """
         refuse_other_format(spec, tuple(kind.encodes), target)
-        self.notes: list[str] = []
+        self.notes = aspect_notes(spec, target)
         self.frames_written = 0
         self._pattern = target.name if is_pattern(target) else None
         self._folder = target.parent if self._pattern else target
         self._spec, self._kind, self._overwrite = spec, kind, overwrite
         check_folder(target, overwrite=overwrite)
         self._name = ""
+        self._told_order = False
         self._unnamed: list[Path] = []
         self._last_key: tuple[str | tuple[int, int], ...] | None = None
         self._durations: tuple[int, int] | None = None
@@ -174,7 +175,8 @@ class PictureFolder:
             raise MediaError(f"{self._folder}: two pictures would have the name {name}.")
         path.rename(self._work / name)
         key = natural_key(name)
-        if self._last_key is not None and key < self._last_key and not self.notes:
+        if self._last_key is not None and key < self._last_key and not self._told_order:
+            self._told_order = True
             self.notes.append(f"sorted by name, {name} and perhaps others do not stand where they belong")
         self._last_key = key
 

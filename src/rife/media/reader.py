@@ -10,41 +10,45 @@ from typing import cast
 
 import av
 from av.container import InputContainer
+from av.format import Flags
 from av.packet import Packet
 from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
-from rife.errors import MediaError, TruncatedMediaError
-from rife.media.decoders import opacity_decoder
+from rife.errors import MediaError
+from rife.media.decoding import DecodingPass, FileFacts
+from rife.media.findings import Findings
+from rife.media.packets_in_time import PacketsInTime, is_cut_off
+from rife.media.showing_times import Ends
 from rife.media.siting import read_siting
-from rife.media.source import SourceFrame, VideoInfo
-
-_DEFAULT_RATE = Fraction(25)
-_MOST_PIXELS = 16384 * 8192
-"""Four times an 8K picture; a damaged header must not fill the memory."""
-_LATEST_TICK = 2**53
-"""Times beyond this, centuries or more, are damage; a factor and another clock still have to fit into 64 bits."""
-_PRIMING_SECONDS = Fraction(-1, 10)
+from rife.media.source import SourceFrame
+from rife.media.track_length import counts_in_decoding_order, stated_end_seconds
+from rife.media.video_file import VideoFile
+from rife.options import OnDamage
 
 
 class VideoReader:
     """An open video file: its pictures, and the packets of its other tracks. Each pass opens the file anew."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, on_damage: OnDamage = "stop") -> None:
         """Open a file.
+
+        Args:
+            path: of the file.
+            on_damage: `stop` where it cannot be decoded, or `hold` the frame before that, and go on behind it.
 
         Raises:
             MediaError: no such file, not a video, or one without a picture track.
         """
         self.path = path
-        self.container = _open(path)
-        try:
-            self.stream = _picture_stream(path, self.container)
-            self.info = _info(path, self.container, self.stream)
-        except MediaError:
-            self.container.close()
-            raise
+        self.findings = Findings()
+        self._holds = on_damage == "hold"
+        self._file = VideoFile(path)
+        self.container, self.stream, self.info = self._file.open_for_video()
         self._start_seconds = Fraction(self.container.start_time or 0, av.time_base)
+        self._can_jump = bool(self.container.format.flags & cast("int", Flags.ts_discont.value))
+        self._ends = self._stated_ends()
+        self._delay: int | None = None
         self.siting = read_siting(self.container, self.stream)
 
     def __enter__(self) -> VideoReader:
@@ -60,6 +64,11 @@ class VideoReader:
         """Tracks other than the picture."""
         return [stream for stream in self.container.streams if stream.index != self.stream.index]
 
+    @property
+    def notes(self) -> list[str]:
+        """What was bridged, held or not believed in the latest pass over the pictures, as sentences."""
+        return self.findings.notes()
+
     def packets(self, indices: Collection[int]) -> Iterator[Packet[Stream]]:
         """Yield the packets of some of the other tracks, in the file's order.
 
@@ -69,17 +78,28 @@ class VideoReader:
         Raises:
             MediaError: the file cannot be read any further; what was yielded before is good.
         """
-        with _open(self.path) as container:
-            wanted = [stream for stream in container.streams if stream.index in indices]
-            try:
-                for packet in container.demux(wanted) if wanted else ():
-                    self._shift(packet)
-                    if packet.size and packet.stream.disposition & Disposition.attached_pic:
-                        packet.pts = packet.dts = 0  # a cover has no time
-                    if packet.dts is not None and not _is_cut_off(packet):
-                        yield packet
-            except av.FFmpegError as err:
-                raise MediaError(f"{self.path}: its other tracks cannot be read to the end ({err.strerror}).") from err
+        if not indices:
+            return
+        with self._file.open() as container:
+            # Where clocks jump, one track alone does not tell by how much.
+            wanted = None if self._can_jump else [stream for stream in container.streams if stream.index in indices]
+            packets = PacketsInTime(container, wanted, start_ticks=self._start_ticks, joins=self._can_jump)
+            while True:
+                try:
+                    packet = packets.next()
+                except (av.FFmpegError, LookupError) as err:
+                    if self._holds and packets.may_go_on(err):
+                        continue
+                    reason = getattr(err, "strerror", None) or "tracks begin that its header does not name"
+                    raise MediaError(f"{self.path}: its other tracks cannot be read to the end ({reason}).") from err
+                if packet is None:
+                    return
+                if packet.stream.index not in indices:
+                    continue
+                if packet.size and packet.stream.disposition & Disposition.attached_pic:
+                    packet.pts = packet.dts = 0  # a cover has no time
+                if packet.dts is not None and not is_cut_off(packet):
+                    yield packet
 
     def frames(self, *, from_pts: int | None = None) -> Iterator[SourceFrame]:
         """Yield every frame of the picture track.
@@ -96,7 +116,7 @@ class VideoReader:
             yield from self._decoded(None)
             return
         # From the key frame before it, where seeking leads there; else from the beginning, which always does.
-        for seek_to in (from_pts, None):
+        for seek_to in (from_pts, None) if self.findings.can_seek else (None,):
             frames = self._decoded(seek_to)
             first = next((frame for frame in frames if frame.pts >= from_pts), None)
             if first is not None and first.pts == from_pts:
@@ -107,42 +127,42 @@ class VideoReader:
         raise MediaError(f"{self.path}: there is no frame at {float(from_pts * self.info.time_base):.3f} s any more.")
 
     def _decoded(self, seek_to: int | None) -> Generator[SourceFrame]:
-        clock = _Clock(self.info)
-        reached_seconds = Fraction(0)
-        failure: av.FFmpegError | None = None
-        last_is_corrupt = False
-        with _open(self.path) as container:
-            stream = container.streams[self.stream.index]
+        with self._file.open() as container:
+            stream = cast("VideoStream", container.streams[self.stream.index])
             # Frame threads decode ahead, and lose what they hold when a packet is damaged; slices lose nothing.
-            cast("VideoStream", stream).thread_type = "SLICE"
+            stream.thread_type = "SLICE"
             if seek_to is not None and not self._found(container, stream, seek_to):
                 return
-            own_decoder = opacity_decoder(cast("VideoStream", stream))
-            packets = container.demux()
-            while True:
-                try:
-                    packet = next(packets, None)
-                    if packet is None:
-                        break
-                    self._shift(packet)
-                    if packet.stream is not stream:
-                        if packet.dts is not None and not _is_cut_off(packet):
-                            reached_seconds = max(reached_seconds, _end_seconds(packet))
-                        continue
-                    if packet.dts is not None:  # the end of the file comes as an empty packet
-                        last_is_corrupt = packet.is_corrupt
-                    pictures = own_decoder.decode(packet) if own_decoder else _pictures(packet)
-                except av.FFmpegError as err:
-                    failure = err
-                    break
-                yield from map(clock.timed, pictures)
-            if failure is not None:
-                yield from map(clock.timed, _held_back(stream if own_decoder is None else own_decoder))
-        if failure is not None:
-            raise self._truncated(clock, str(failure.strerror)) from failure
-        if last_is_corrupt:
-            raise self._truncated(clock, "the last packet is incomplete")
-        self._check_end(clock, max(reached_seconds, clock.end_seconds))
+            facts = FileFacts(self.path, self.info, self._ends, can_jump=self._can_jump, holds_on=self._holds)
+            one = DecodingPass(facts, container, stream, start_ticks=self._start_ticks, delay=self._delay)
+            try:
+                yield from one.frames(from_start=seek_to is None)
+            except GeneratorExit:  # the rest was not looked at
+                raise
+            except MediaError:
+                self._learn(one, from_start=seek_to is None)
+                raise
+            self._learn(one, from_start=seek_to is None)
+
+    def _learn(self, one: DecodingPass, *, from_start: bool) -> None:
+        if from_start:
+            self.findings, self._delay = one.findings(), one.delay
+
+    def _stated_ends(self) -> Ends:
+        of_decoding = counts_in_decoding_order(self.container)
+        start = max(self._start_seconds, Fraction(0))
+        picture = stated_end_seconds(self.path, self.container, self.stream)
+        file = self.info.duration_seconds
+        if self._can_jump:
+            return Ends(lengths_are_of_decoding=of_decoding)
+        if picture is not None:
+            picture -= start
+            # A tag that another program left behind tells of another file.
+            if not of_decoding and (file is None or picture > file + Fraction(1, 2)):
+                picture = None
+            elif of_decoding and file is not None:
+                file = max(file, picture)
+        return Ends(picture, file, of_decoding)
 
     def _found(self, container: InputContainer, stream: Stream, pts: int) -> bool:
         try:
@@ -152,130 +172,7 @@ class VideoReader:
         return True
 
     def _start_ticks(self, stream: Stream) -> int:
+        """Where the file starts, on the clock of a track: a recording may begin at any hour."""
         if self._start_seconds <= 0 or stream.time_base is None:
             return 0
         return round(self._start_seconds / stream.time_base)
-
-    def _shift(self, packet: Packet[Stream]) -> None:
-        """Count time from the file's own start: a recording may begin at any hour."""
-        ticks = self._start_ticks(packet.stream)
-        packet.pts = None if packet.pts is None else packet.pts - ticks
-        packet.dts = None if packet.dts is None else packet.dts - ticks
-
-    def _check_end(self, clock: _Clock, reached_seconds: Fraction) -> None:
-        """Compare where the file ended with where its header says that it does."""
-        if clock.frames == 0:
-            raise MediaError(f"{self.path}: no frame could be decoded.")
-        announced = self.info.duration_seconds
-        if announced is None:
-            return
-        # Containers round their length, and count it from another track's start: half a second is no loss.
-        slack = max(Fraction(1, 2), 2 / self.info.frame_rate)
-        if reached_seconds < announced - slack:
-            raise self._truncated(clock, "the file ends")
-
-    def _truncated(self, clock: _Clock, reason: str) -> MediaError:
-        if clock.frames == 0:
-            return MediaError(f"{self.path}: no frame could be decoded ({reason}); the file is empty or damaged.")
-        announced = self.info.duration_seconds
-        of = f" of {float(announced):.2f} s" if announced is not None else ""
-        return TruncatedMediaError(
-            f"{self.path}: decoding stopped at {float(clock.end_seconds):.2f} s{of}, after {clock.frames} frames "
-            f"({reason}): the file is truncated or damaged."
-        )
-
-
-class _Clock:
-    """Gives every picture a time that grows, whatever the file left out."""
-
-    def __init__(self, info: VideoInfo) -> None:
-        self.time_base = info.time_base
-        self.frames = 0
-        self._usual = max(1, round(1 / (info.frame_rate * info.time_base)))
-        self._last = 0
-        self._next = 0
-
-    @property
-    def end_seconds(self) -> Fraction:
-        return self._next * self.time_base
-
-    def timed(self, picture: av.VideoFrame) -> SourceFrame:
-        pts = picture.pts
-        if pts is None or (self.frames and pts <= self._last) or abs(pts) > _LATEST_TICK:
-            pts = self._next
-        duration = picture.duration or (pts - self._last if self.frames else self._usual)
-        if not 0 < duration <= _LATEST_TICK:
-            duration = self._usual
-        self.frames += 1
-        self._last, self._next = pts, pts + duration
-        return SourceFrame(picture, pts, duration)
-
-
-def _open(path: Path) -> InputContainer:
-    if path.is_dir():
-        raise MediaError(f"{path}: expected a video file, got a folder.")
-    try:
-        # An absolute path cannot be taken for a protocol, whatever colons are in it.
-        return av.open(str(path.absolute()), metadata_errors="replace")
-    except FileNotFoundError as err:
-        raise MediaError(f"{path}: no such file. Check the path.") from err
-    except PermissionError as err:
-        raise MediaError(f"{path}: no permission to read it.") from err
-    except (av.FFmpegError, OSError, ValueError) as err:
-        raise MediaError(
-            f"{path}: not a video that can be read ({getattr(err, 'strerror', None) or err}). If it should be one, "
-            "it is damaged or its download is incomplete."
-        ) from err
-
-
-def _picture_stream(path: Path, container: InputContainer) -> VideoStream:
-    for stream in container.streams.video:
-        if not stream.disposition & Disposition.attached_pic:
-            return stream
-    raise MediaError(f"{path}: expected a video, but the file has no picture track.")
-
-
-def _info(path: Path, container: InputContainer, stream: VideoStream) -> VideoInfo:
-    rate = stream.average_rate or stream.guessed_rate or _DEFAULT_RATE
-    duration = None if container.duration is None else Fraction(container.duration, av.time_base)
-    frames = stream.frames or (round(duration * rate) if duration else None)
-    context = stream.codec_context
-    if context.width <= 0 or context.height <= 0 or stream.time_base is None:
-        raise MediaError(f"{path}: the picture track does not tell its size or time base; the file is damaged.")
-    if context.width * context.height > _MOST_PIXELS:
-        raise MediaError(
-            f"{path}: has pictures of {context.width}x{context.height}; expected at most {_MOST_PIXELS // 1_000_000} "
-            "million pixels. If they are not that large, the file is damaged."
-        )
-    return VideoInfo(
-        path=path,
-        width=context.width,
-        height=context.height,
-        frame_rate=rate,
-        time_base=stream.time_base,
-        frames=frames,
-        duration_seconds=duration,
-        sample_aspect_ratio=stream.sample_aspect_ratio or None,
-    )
-
-
-def _is_cut_off(packet: Packet[Stream]) -> bool:
-    """Whether an edit list hides the packet for good; what primes a sound decoder just before zero is needed."""
-    return packet.is_discard and _end_seconds(packet) < _PRIMING_SECONDS
-
-
-def _end_seconds(packet: Packet[Stream]) -> Fraction:
-    ticks = (packet.pts if packet.pts is not None else packet.dts or 0) + (packet.duration or 0)
-    return ticks * packet.time_base
-
-
-def _pictures(packet: Packet[Stream]) -> list[av.VideoFrame]:
-    return cast("list[av.VideoFrame]", packet.decode())
-
-
-def _held_back(decoder: Stream | av.VideoCodecContext) -> list[av.VideoFrame]:
-    """Pictures that the decoder had finished but not given out when it failed."""
-    try:
-        return cast("VideoStream", decoder).decode(None)
-    except av.FFmpegError:
-        return []

@@ -13,16 +13,21 @@ from fractions import Fraction
 from itertools import zip_longest
 from pathlib import Path
 from types import TracebackType
+from typing import cast
 
 import av
+from av.codec.context import CodecContext
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
+from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from rife.errors import JobError, MediaError
 from rife.media.codecs import Encoding
 from rife.media.colour import adapted, range_tag
+from rife.media.encoders import quiet, refusal
 from rife.media.formats import samples
+from rife.media.muxers import admits, coded_stream, reason_of
 
 _NUMBER = Fraction(1, 1000)
 _DEEPEST_REORDERING = 32
@@ -71,28 +76,35 @@ class SegmentWriter:
         self._stored_format = encoding.stored_format
         self._file = _create(path)
         try:
-            # The rate is a hint beside the exact times of the frames; a long fraction does not fit its field.
-            rate = frame_rate.limit_denominator(10_000)
-            stream = self._file.add_stream(encoding.codec, rate=rate, options=dict(encoding.options))
-            if not isinstance(stream, VideoStream):
-                raise MediaError(f"{encoding.codec} is not a video encoder.")
-            context = stream.codec_context
-            context.width, context.height = first.width, first.height
-            context.pix_fmt = encoding.stored_format or encoding.pixel_format
-            context.time_base = time_base
-            context.thread_count = threads or 0
-            stream.time_base = _NUMBER
-            copy_colour(adapted(first, encoding.pixel_format), stream)
+            encoder, stream = self._encoder(encoding, frame_rate)
+            encoder.width, encoder.height = first.width, first.height
+            encoder.pix_fmt = encoding.stored_format or encoding.pixel_format
+            encoder.time_base = time_base
+            encoder.thread_count = threads or 0
+            copy_colour(adapted(first, encoding.pixel_format), encoder)
             if sample_aspect_ratio:
-                context.sample_aspect_ratio = sample_aspect_ratio
-            self._file.start_encoding()
+                encoder.sample_aspect_ratio = sample_aspect_ratio
+            with quiet():
+                if stream is None:
+                    encoder.open()
+                    stream = coded_stream(self._file, encoder)
+                stream.time_base = _NUMBER
+                self._file.start_encoding()
         except (av.FFmpegError, ValueError, OverflowError, OSError) as err:
             self._file.close()
+            said = refusal(
+                encoding.codec,
+                encoding.stored_format or encoding.pixel_format,
+                encoding.options,
+                size=(first.width, first.height),
+                frame_rate=frame_rate.limit_denominator(10_000),
+                time_base=time_base,
+            )
             raise JobError(
-                f"the encoder {encoding.codec} refused the video ({err}). "
+                f"the encoder {encoding.codec} refused the video ({said[0] if said else reason_of(err)}). "
                 "Take another one with --codec, or other settings for it."
             ) from err
-        self._video = stream
+        self._video, self._codec = stream, encoder
 
     def __enter__(self) -> SegmentWriter:
         return self
@@ -112,6 +124,8 @@ class SegmentWriter:
         self._numbers[pts] = len(self._numbers)
         if self._stored_format is not None:
             picture = renamed(picture, self._stored_format)
+        if picture.interlaced_frame:
+            picture = _copy(picture, picture.format.name)  # some encoders write the mark, and made pictures have none
         picture.pts = pts
         picture.time_base = self._time_base
         picture.pict_type = 0  # the decoder's frame types are not the encoder's
@@ -129,11 +143,24 @@ class SegmentWriter:
         except (av.FFmpegError, OSError) as err:
             raise MediaError(f"the end of a segment could not be written ({err}).") from err
 
+    def _encoder(self, encoding: Encoding, frame_rate: Fraction) -> tuple[VideoCodecContext, VideoStream | None]:
+        """An encoder that is not open yet, and its track; none where the file does not admit to hold the codec."""
+        # The rate is a hint beside the exact times of the frames; a long fraction does not fit its field.
+        rate = frame_rate.limit_denominator(10_000)
+        if admits(self._file.format.name, av.Codec(encoding.codec, "w")):
+            stream = cast("VideoStream", self._file.add_stream(encoding.codec, rate=rate))
+            stream.codec_context.options = dict(encoding.options)
+            return stream.codec_context, stream
+        encoder = cast("VideoCodecContext", CodecContext.create(encoding.codec, "w"))
+        encoder.options, encoder.framerate = dict(encoding.options), rate
+        return encoder, None
+
     def _mux(self, picture: av.VideoFrame | None) -> None:
         try:
-            for packet in self._video.encode(picture):
+            for packet in self._codec.encode(picture):
+                packet.stream = self._video
                 if packet.pts is None:
-                    raise MediaError(f"{self._video.codec_context.name}: gave a frame without a time.")
+                    raise MediaError(f"{self._codec.name}: gave a frame without a time.")
                 packet.pts = self._numbers[packet.pts]
                 packet.dts = self._decoded - _DEEPEST_REORDERING
                 packet.duration, packet.time_base = 1, _NUMBER
@@ -206,8 +233,11 @@ def renamed(picture: av.VideoFrame, name: str) -> av.VideoFrame:
 
     Opacity that only the new name has is full; opacity that only the old one has was put there so.
     """
-    if picture.format.name == name:
-        return picture
+    return picture if picture.format.name == name else _copy(picture, name)
+
+
+def _copy(picture: av.VideoFrame, name: str) -> av.VideoFrame:
+    """The same samples and colours in a picture of its own, which is progressive."""
     out = av.VideoFrame(picture.width, picture.height, name)
     for plane, values in zip_longest(samples(out), samples(picture)):
         if plane is not None:
@@ -217,9 +247,8 @@ def renamed(picture: av.VideoFrame, name: str) -> av.VideoFrame:
     return out
 
 
-def copy_colour(picture: av.VideoFrame, stream: VideoStream) -> None:
-    """Give a stream the colour tags of a picture."""
-    context = stream.codec_context
+def copy_colour(picture: av.VideoFrame, context: VideoCodecContext) -> None:
+    """Give a codec the colour tags of a picture."""
     context.colorspace, context.color_range = picture.colorspace, range_tag(picture)
     context.color_primaries, context.color_trc = picture.color_primaries, picture.color_trc
 

@@ -16,12 +16,20 @@ from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 
+import av
+
 from rife.errors import MediaError, TruncatedMediaError
+from rife.media.findings import Findings
 from rife.media.picture_file import PICTURE_ENDINGS, PictureFacts, decode_picture, picture_facts, richest
+from rife.media.showing_times import Stretch
 from rife.media.source import SourceFrame, VideoInfo
+from rife.options import OnDamage
 
 DEFAULT_SEQUENCE_RATE = Fraction(25)
 """Pictures per second of a sequence, where nobody says."""
+
+_TOLD = 20
+"""Names that are listed one by one."""
 
 _CONVERSION = re.compile(r"%%|%\d*d")
 
@@ -29,12 +37,13 @@ _CONVERSION = re.compile(r"%%|%\d*d")
 class ImageSequence:
     """Picture files as a `Source`, one second holding `frame_rate` of them."""
 
-    def __init__(self, path: Path, *, frame_rate: Fraction | None = None) -> None:
+    def __init__(self, path: Path, *, frame_rate: Fraction | None = None, on_damage: OnDamage = "stop") -> None:
         """Find the pictures and read the header of every one of them.
 
         Args:
             path: a folder, or a pattern with one `%d` or `%04d` in its last part.
             frame_rate: pictures per second; 25 if not given.
+            on_damage: `stop` at a picture that cannot be read, or `hold` the one before it in its place.
 
         Raises:
             MediaError: no pictures, of different kinds or sizes, with gaps in a pattern, or one that is no picture.
@@ -43,6 +52,9 @@ class ImageSequence:
         if rate <= 0:
             raise MediaError(f"{path}: expected a frame rate above 0, got {rate}.")
         self.path = path
+        self.findings = Findings()
+        self._holds = on_damage == "hold"
+        self._unreadable: set[int] = set()
         self.files = _folder_files(path) if path.is_dir() else _pattern_files(path)
         _refuse_equal_names(path, self.files)
         first, self.pixel_format = self._survey()
@@ -77,15 +89,55 @@ class ImageSequence:
         start = from_pts or 0
         if not 0 <= start < len(self.files):
             raise MediaError(f"{self.path}: has pictures 0 to {len(self.files) - 1}, none at {start}.")
+        held = self._last_readable_before(start) if self._holds and start else None
+        was_lost = False
         for index in range(start, len(self.files)):
             path = self.files[index]
             try:
-                picture = decode_picture(path, pixel_format=self.pixel_format)
+                picture = self._picture(index)
             except MediaError as err:
-                raise self._stopped(index, str(err), first=index == start) from err
-            if (picture.width, picture.height) != (self.info.width, self.info.height):
-                raise self._stopped(index, f"{path}: has changed since it was first looked at.", first=index == start)
-            yield SourceFrame(picture, pts=index, duration=1, name=path.stem)
+                if not self._holds or held is None:
+                    raise self._stopped(index, str(err), first=index == start) from err
+                picture, is_lost = held, True
+                self._unreadable.add(index)
+            else:
+                held, is_lost = picture, False
+            yield SourceFrame(picture, pts=index, duration=1, name=path.stem, after_damage=is_lost or was_lost)
+            was_lost = is_lost
+        self.findings = Findings(lost=self._lost())
+
+    @property
+    def notes(self) -> list[str]:
+        """Which pictures were held over, as a sentence."""
+        if not self._unreadable:
+            return []
+        names = [self.files[index].name for index in sorted(self._unreadable)]
+        more = f" and {len(names) - _TOLD} more" if len(names) > _TOLD else ""
+        return [f"cannot be read: {', '.join(names[:_TOLD])}{more}. The picture before is held in their place"]
+
+    def _picture(self, index: int) -> av.VideoFrame:
+        picture = decode_picture(self.files[index], pixel_format=self.pixel_format)
+        if (picture.width, picture.height) != (self.info.width, self.info.height):
+            raise MediaError(f"{self.files[index]}: has changed since it was first looked at.")
+        return picture
+
+    def _last_readable_before(self, start: int) -> av.VideoFrame | None:
+        for index in range(start - 1, -1, -1):
+            try:
+                return self._picture(index)
+            except MediaError:
+                continue
+        return None
+
+    def _lost(self) -> list[Stretch]:
+        """Stretches of pictures that cannot be read."""
+        tick, stretches = self.info.time_base, list[Stretch]()
+        for index in sorted(self._unreadable):
+            start = index * tick
+            if stretches and stretches[-1].end == start:
+                start = stretches.pop().start
+            stretches.append(Stretch(start, (index + 1) * tick))
+        return stretches
 
     def _stopped(self, index: int, reason: str, *, first: bool) -> MediaError:
         kind = MediaError if first else TruncatedMediaError
@@ -99,6 +151,8 @@ class ImageSequence:
             try:
                 facts = picture_facts(path)
             except MediaError as err:
+                if self._holds and first is not None:
+                    continue
                 raise self._stopped(index, str(err), first=True) from err
             if first is None:
                 first = facts

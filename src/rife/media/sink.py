@@ -11,8 +11,13 @@ from typing import Protocol
 
 import av
 
+from rife.cache import named_beside
 from rife.errors import JobError, MediaError
+from rife.media.plays import FOREVER
 from rife.options import DEFAULT_CRF
+
+_SLIGHT_ASPECT = Fraction(1, 100)
+"""How far from square pixels may be before it shows: scalers leave aspect ratios such as 485:483."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,7 @@ class PictureSpec:
         time_base: seconds per tick of the times given to `write`.
         sample_aspect_ratio: width over height of a pixel, or None where it is not known.
         crf: quality, 0 (lossless where the kind of file can be) to 51; ignored by kinds that have none.
+        plays: how often an animation is played; 0 for ever.
     """
 
     width: int
@@ -34,6 +40,7 @@ class PictureSpec:
     time_base: Fraction
     sample_aspect_ratio: Fraction | None = None
     crf: int = DEFAULT_CRF
+    plays: int = FOREVER
 
 
 class PictureSink(Protocol):
@@ -90,7 +97,7 @@ class AppearingFile:
         """
         self.target, self._overwrite = target, overwrite
         self._check(target)
-        self.path = target.with_name(f".{target.stem}.{uuid.uuid4().hex[:12]}{target.suffix}")
+        self.path = named_beside(target, ".", f".{uuid.uuid4().hex[:12]}{target.suffix}")
 
     def appear(self, target: Path | None = None) -> None:
         """Rename the file to its own name, or to `target`.
@@ -134,6 +141,18 @@ def refuse_other_picture(spec: PictureSpec, picture: av.VideoFrame, target: Path
             f"{target}: expected pictures of {expected[0]}x{expected[1]} in {expected[2]}, "
             f"got {found[0]}x{found[1]} in {found[2]}."
         )
+
+
+def aspect_notes(spec: PictureSpec, target: Path) -> list[str]:
+    """What is lost of pixels that are not square, in a kind of file whose viewers take them as square."""
+    aspect = spec.sample_aspect_ratio
+    if not aspect or abs(aspect - 1) < _SLIGHT_ASPECT:
+        return []
+    shown = round(spec.width * aspect), spec.height
+    return [
+        f"pixels are {aspect.numerator}:{aspect.denominator} (width to height), and most programs show those of "
+        f"{target.name} as squares: {spec.width}x{spec.height} instead of {shown[0]}x{shown[1]}"
+    ]
 
 
 def lossy_quality(crf: int) -> int:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import sys
+from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO, Literal, TypeAlias, cast
 
 from rife.errors import JobError, MediaError
 from rife.media.animated_files import (
     APNG_FORMATS,
+    FASTEST_GIF,
     GIF_FORMATS,
     WEBP_FORMATS,
     AnimatedGif,
     AnimatedPng,
     AnimatedWebp,
+    check_gif_rate,
 )
 from rife.media.picture_folder import FILE_KINDS, PictureFolder, check_folder
+from rife.media.plays import plays_of
 from rife.media.sequence import is_pattern
 from rife.media.sink import PictureSink, PictureSpec
 from rife.media.yuv_stream import STANDARD_INPUT, STREAM_FORMATS, Y4mSink
@@ -25,6 +29,9 @@ Target: TypeAlias = Path | Literal["-"]
 _ANIMATED = {".gif": GIF_FORMATS, ".apng": tuple(APNG_FORMATS), ".webp": WEBP_FORMATS}
 _KIND_OF_ENDING = {".png": "png", ".jpg": "jpg", ".jpeg": "jpg", ".webp": "webp", ".tif": "tiff", ".tiff": "tiff"}
 _STREAM_ENDING = ".y4m"
+
+PICTURE_TARGETS = f"{', '.join((*_ANIMATED, _STREAM_ENDING))}, a folder or a pattern of pictures, or - for y4m"
+"""What can be written picture by picture, in words."""
 
 
 def is_picture_target(target: Target) -> bool:
@@ -73,6 +80,31 @@ def check_target(target: Target, *, overwrite: bool, image_format: ImageFormat =
         raise JobError(f"{path}: there is no folder {path.parent}. Make it first.")
     if path.exists() and not overwrite:
         raise JobError(f"{path}: exists already. Name another file with -o, or replace it with --overwrite.")
+
+
+def check_rate(target: Target, frame_rate: Fraction) -> None:
+    """Refuse a rate that a kind of output cannot show, before a frame is made.
+
+    Raises:
+        JobError: there are more pictures a second than it can show.
+    """
+    path = Path(target)
+    if path.suffix.lower() == ".gif" and not _is_folder(path):
+        check_gif_rate(path, frame_rate)
+
+
+def animation_ending(source: Path, frame_rate: Fraction) -> str | None:
+    """Ending of an output that is an animation as the source is; None where that is no animation.
+
+    Args:
+        source: of the job.
+        frame_rate: of the output.
+    """
+    if plays_of(source) is None:
+        return None
+    ending = source.suffix.lower()
+    fits = ending in _ANIMATED and (ending != ".gif" or frame_rate <= FASTEST_GIF)
+    return source.suffix if fits else ".apng"  # which counts time finely, and needs no library
 
 
 def sink_for(

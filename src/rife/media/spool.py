@@ -11,6 +11,7 @@ from types import TracebackType
 
 from rife.errors import MediaError, TruncatedMediaError
 from rife.media.codecs import intermediate_for
+from rife.media.colour import adapted
 from rife.media.formats import LAYOUTS
 from rife.media.measure import samples_crc32
 from rife.media.segment import SegmentReader, SegmentWriter, segment_suffix
@@ -81,6 +82,7 @@ class Spool:
             raise self._damage
 
     def _keep(self, frame: SourceFrame, writer: SegmentWriter) -> None:
-        writer.write(frame.picture, frame.pts)
+        # y4m has chroma layouts, such as 4:1:1, that frames are not made in.
+        writer.write(adapted(frame.picture, self._encoding.pixel_format), frame.pts)
         self._times.append((frame.pts, frame.duration))
         self._digest.update(samples_crc32(frame.picture).to_bytes(4, "big"))

@@ -1,28 +1,58 @@
-"""The source's other tracks, chapters and titles: copied packet by packet into the output, never encoded again."""
+"""The source's other tracks, chapters and titles: copied packet by packet into the output.
+
+Whether an output holds a track, its muxer is asked. Text that it takes in another form only is converted; nothing else
+is encoded again.
+"""
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from math import floor
+from pathlib import Path
+from typing import cast
 
 import av
 from av.container import OutputContainer
+from av.format import Flags
 from av.packet import Packet
+from av.rational import AVRational
 from av.stream import AttachmentStream, Disposition, Stream
 
 from rife.errors import MediaError
 from rife.media.codecs import CONTAINERS
 from rife.media.measure import TrackSpan, track_spans
+from rife.media.muxers import (
+    Strictness,
+    copied_stream,
+    holds,
+    holds_attachments,
+    holds_cover,
+    needed_strictness,
+    reason_of,
+)
 from rife.media.reader import VideoReader
 from rife.media.stretch import StretchedSound
+from rife.media.subtitles import ConvertedSubtitles, form_for, is_text
 from rife.options import Sound
 
-_HOLDS_FILES = (".mkv",)
-_HOLDS_COVERS = (".mp4", ".m4v", ".mov")
 _LATEST_TICK = 2**60
-_PICTURE_TYPES = {"mjpeg": ("cover.jpg", "image/jpeg"), "png": ("cover.png", "image/png")}
+_LONGEST_SECONDS = 86400
+"""A subtitle that says to last longer does not know its end."""
+
+_SHOWN_SECONDS = 5
+"""How long such a subtitle is shown where a container has to be told, and none comes after it."""
+
+_PICTURE_TYPES = {
+    "mjpeg": ("cover.jpg", "image/jpeg"),
+    "png": ("cover.png", "image/png"),
+    "gif": ("cover.gif", "image/gif"),
+    "bmp": ("cover.bmp", "image/bmp"),
+    "tiff": ("cover.tiff", "image/tiff"),
+    "webp": ("cover.webp", "image/webp"),
+}
+"""Names and types of covers that are attached as files."""
 
 
 class CopiedTracks:
@@ -42,6 +72,7 @@ class CopiedTracks:
         self._sound = sound
         self._copies: dict[int, Stream] = {}
         self._stretched: list[StretchedSound] = []
+        self._converted: list[ConvertedSubtitles] = []
         self._dropped: set[int] = set()
         self._incomplete: set[int] = set()
         self._left_out: set[int] = set()
@@ -49,7 +80,8 @@ class CopiedTracks:
     @property
     def written(self) -> list[int]:
         """Numbers of the source's tracks that have one in the output."""
-        return sorted([*self._copies, *(sound.source_index for sound in self._stretched)])
+        encoded = (*(sound.source_index for sound in self._stretched), *(text.source_index for text in self._converted))
+        return sorted([*self._copies, *encoded])
 
     def begin_again(self, *, without: set[int], why: str) -> None:
         """Forget what was done for a file that could not be written.
@@ -61,6 +93,7 @@ class CopiedTracks:
         self.notes.clear()
         self._copies.clear()
         self._stretched.clear()
+        self._converted.clear()
         self._dropped.clear()
         self._incomplete.clear()
         self._left_out = without
@@ -72,8 +105,18 @@ class CopiedTracks:
         """Name every track."""
         return [_label(stream) for stream in self._source.other_streams]
 
+    def strictness(self, suffix: str) -> Strictness:
+        """How far the muxer of an output has to go to hold the tracks.
+
+        Args:
+            suffix: ending of the output.
+        """
+        muxer = CONTAINERS[suffix].muxer
+        copied = (stream for stream in self._source.other_streams if stream.type == "audio" and self._slowdown == 1)
+        return "experimental" if "experimental" in {needed_strictness(muxer, stream) for stream in copied} else "normal"
+
     def add_to(self, file: OutputContainer, suffix: str) -> None:
-        """Create the tracks in an output file that has its picture track.
+        """Create the tracks in an output file that has its picture track, and was opened with `strictness`.
 
         Args:
             file: not yet begun.
@@ -82,8 +125,8 @@ class CopiedTracks:
         container = self._source.container
         chapters = container.chapters()
         for stream in self._source.other_streams:
-            if stream.index in self._left_out or (stream.type == "data" and chapters):
-                continue  # MP4 keeps the titles of its chapters in such a track
+            if stream.index in self._left_out or self._is_known_otherwise(stream):
+                continue
             why_not = self._add(file, stream, suffix)
             if why_not:
                 self.notes.append(f"{_label(stream)} is not copied: {why_not}")
@@ -102,10 +145,13 @@ class CopiedTracks:
     def packets(self) -> Iterator[Packet[Stream]]:
         """Yield the packets of all tracks, ready to be written, nearly in the order of their times."""
         sounds = (self._slower(stretched) for stretched in self._stretched)
-        return heapq.merge(self._copied(), *sounds, key=decoding_seconds)
+        read = self._read_texts()
+        texts = (self._text(converted, read[converted.source_index]) for converted in self._converted)
+        return heapq.merge(self._copied(), *sounds, *texts, key=decoding_seconds)
 
     def _copied(self) -> Iterator[Packet[Stream]]:
         decoded_at: dict[int, int] = {}
+        latest: dict[int, int | None] = {}
         try:
             for packet in self._source.packets(self._copies):
                 index = packet.stream.index
@@ -121,24 +167,70 @@ class CopiedTracks:
                     continue
                 decoded_at[index] = dts
                 packet.stream = copy
+                if not _takes_any_times(packet.stream):
+                    self._end_subtitle(packet)
+                    _keep_growing(packet, after=latest.get(index))
+                latest[index] = packet.dts
                 yield packet
         except MediaError as err:
             self.notes.append(str(err))
             self._incomplete.update(self._copies)
 
+    def _end_subtitle(self, packet: Packet[Stream]) -> None:
+        """Give an end to a subtitle that tells none; MP4 leaves a last packet without a duration out."""
+        seconds = (packet.duration or 0) * packet.time_base
+        if packet.stream.type != "subtitle" or 0 < seconds <= _LONGEST_SECONDS:
+            return
+        left = (self._source.info.duration_seconds or 0) * self._slowdown - decoding_seconds(packet)
+        shown = min(left, Fraction(_SHOWN_SECONDS)) if left > 0 else Fraction(_SHOWN_SECONDS)
+        packet.duration = max(1, floor(shown / packet.time_base))
+
     def _slower(self, sound: StretchedSound) -> Iterator[Packet[Stream]]:
         try:
             yield from sound.packets()
         except (av.FFmpegError, MediaError, ValueError) as err:
-            self._miss(sound.source_index, str(err))
+            self._miss(sound.source_index, reason_of(err))
         if sound.damaged_packets:
             self._miss(sound.source_index, f"{sound.damaged_packets} of its packets are damaged, or fall back in time")
+
+    def _read_texts(self) -> dict[int, list[Packet[Stream]]]:
+        """The packets of all text that is converted: small, and read in one go."""
+        read: dict[int, list[Packet[Stream]]] = {text.source_index: [] for text in self._converted}
+        try:
+            for packet in self._source.packets(read) if read else ():
+                read[packet.stream.index].append(packet)
+        except MediaError as err:
+            self.notes.append(str(err))
+        return read
+
+    def _text(self, text: ConvertedSubtitles, packets: list[Packet[Stream]]) -> Iterator[Packet[Stream]]:
+        try:
+            yield from text.packets(packets)
+        except (av.FFmpegError, ValueError) as err:
+            self._miss(text.source_index, reason_of(err))
+        if text.damaged_packets:
+            self._miss(text.source_index, f"{text.damaged_packets} of its packets are damaged, or not in UTF-8")
+        if text.lost:
+            lost = ", ".join(sorted(text.lost))
+            label = _label(self._stream(text.source_index))
+            self.notes.append(f"{label}: lost in {text.form}: {lost}; the text and its times are kept")
+
+    def _stream(self, index: int) -> Stream:
+        return next(stream for stream in self._source.other_streams if stream.index == index)
+
+    def _is_known_otherwise(self, stream: Stream) -> bool:
+        """Whether all that a track says is written elsewhere: titles of chapters in MP4, and timecodes."""
+        if stream.type != "data":
+            return False
+        timecode = stream.metadata.get("timecode")
+        return bool(self._source.container.chapters()) or (
+            timecode is not None and timecode == self._source.stream.metadata.get("timecode")
+        )
 
     def _miss(self, index: int, why: str) -> None:
         """Note once that something of a track of the source is not in the output."""
         if index not in self._incomplete:
-            stream = next(stream for stream in self._source.other_streams if stream.index == index)
-            self.notes.append(f"{_label(stream)} is not whole: {why}")
+            self.notes.append(f"{_label(self._stream(index))} is not whole: {why}")
         self._incomplete.add(index)
 
     def sound_spans(self) -> tuple[TrackSpan | None, ...]:
@@ -146,15 +238,11 @@ class CopiedTracks:
         slower = {sound.source_index: sound for sound in self._stretched}
         copied = {index for index, copy in self._copies.items() if copy.type == "audio"}
         try:
-            spans = track_spans(self._source.packets(copied | slower.keys()))
+            spans = track_spans(self._source.packets(copied))
         except MediaError:
             return (None,) * (len(copied) + len(slower))
-        for index, sound in slower.items():
-            # A damaged packet may decode to less than it announces, and what is stretched is what was decoded. What
-            # primes a decoder is not; encoders and filters round to frames of their own.
-            start = max(Fraction(0), spans[index].start) if index in spans else Fraction(0)
-            seconds = sound.seconds_decoded * self._slowdown
-            spans[index] = TrackSpan(start * self._slowdown, seconds, Fraction(1, 8))
+        # A damaged packet may decode to less than it announces, and what is stretched is what was decoded.
+        spans.update((index, sound.span()) for index, sound in slower.items())
         return tuple(
             None if index in self._incomplete else spans.get(index) for index in sorted(copied | slower.keys())
         )
@@ -168,9 +256,10 @@ class CopiedTracks:
 
     def _add(self, file: OutputContainer, stream: Stream, suffix: str) -> str:
         """Create one track; the reason if that cannot be."""
+        muxer = CONTAINERS[suffix].muxer
         if isinstance(stream, AttachmentStream):
-            if suffix not in _HOLDS_FILES:
-                return f"{suffix} cannot hold attached files; .mkv can"
+            if not holds_attachments(muxer):
+                return f"{suffix} cannot hold attached files{_others(suffix, holds_attachments)}"
             file.add_attachment(stream.name or "attachment", stream.mimetype or "application/octet-stream", stream.data)
             return ""
         if stream.disposition & Disposition.attached_pic:
@@ -180,44 +269,84 @@ class CopiedTracks:
         slower = stream.type == "audio" and self._slowdown != 1
         if slower and self._sound == "drop":
             return "the output is slower; --audio stretch keeps sound"
-        name = _codec_name(stream)
-        if not slower and (name not in file.supported_codecs or name.startswith(CONTAINERS[suffix].cannot_hold)):
-            return f"{suffix} cannot hold it; .mkv can"
         try:
             if slower:
                 self._stretched.append(StretchedSound(self._source, stream, file, slowdown=self._slowdown))
                 return ""
-            copy = file.add_stream_from_template(stream)
+            if not holds(muxer, stream, strictness=self.strictness(suffix)):
+                return self._convert(file, stream, suffix)
+            copy = copied_stream(file, stream)
         except (av.FFmpegError, ValueError) as err:
-            return str(err)
+            return reason_of(err)
         copy.metadata.update(stream.metadata)
         copy.disposition = stream.disposition
         self._copies[stream.index] = copy
         return ""
 
+    def _convert(self, file: OutputContainer, stream: Stream, suffix: str) -> str:
+        """Create a track for text in another form; the reason if it is no text, or there is no such form."""
+        form = form_for(CONTAINERS[suffix].muxer, stream) if is_text(stream) else None
+        if form is None:
+            return f"{suffix} cannot hold it{_others(suffix, lambda muxer: holds(muxer, stream))}"
+        text = ConvertedSubtitles(stream, file, form=form, slowdown=self._slowdown)
+        self._converted.append(text)
+        self.notes.append(f"{_label(stream)} is converted to {form}: {suffix} holds text in that form")
+        return ""
+
     def _add_cover(self, file: OutputContainer, stream: Stream, suffix: str) -> str:
-        if suffix in _HOLDS_COVERS:
-            try:
-                copy = file.add_stream_from_template(stream, opaque=True)
-            except (av.FFmpegError, ValueError) as err:
-                return str(err)
+        """Create a cover, in the container's own way or as an attached file; the reason if neither can be."""
+        try:
+            cover = next((packet for packet in self._source.packets([stream.index]) if packet.size), None)
+        except MediaError as err:
+            return str(err)
+        if cover is None:
+            return "it holds no picture"
+        muxer, kind = CONTAINERS[suffix].muxer, _PICTURE_TYPES.get(_codec_name(stream))
+        if holds_cover(muxer, stream, cover):
+            copy = copied_stream(file, stream)
+            copy.metadata.update(stream.metadata)
             copy.disposition = stream.disposition
             self._copies[stream.index] = copy
             return ""
-        if suffix in _HOLDS_FILES and _codec_name(stream) in _PICTURE_TYPES:
-            name, kind = _PICTURE_TYPES[_codec_name(stream)]
-            try:
-                data = b"".join(bytes(packet) for packet in self._source.packets([stream.index]))
-            except MediaError as err:
-                return str(err)
-            file.add_attachment(stream.metadata.get("filename", name), kind, data)
+        if kind is not None and holds_attachments(muxer):
+            name, media_type = kind
+            file.add_attachment(stream.metadata.get("filename", name), media_type, bytes(cover))
             return ""
-        return f"{suffix} cannot hold it"
+
+        def can_hold(other: str) -> bool:
+            return holds_cover(other, stream, cover) or (kind is not None and holds_attachments(other))
+
+        return f"{suffix} cannot hold covers{_others(suffix, can_hold)}"
+
+
+def container_with_sound(path: Path, usual: str) -> str:
+    """The ending of a video file that holds all sound of a source.
+
+    Args:
+        path: the source; what is no video file has no sound.
+        usual: the ending to take if it can be.
+    """
+    try:
+        with VideoReader(path) as source:
+            sounds = [stream for stream in source.other_streams if stream.type == "audio"]
+            for suffix in (usual, ".mkv", ".mov", ".mp4"):
+                if all(needed_strictness(CONTAINERS[suffix].muxer, sound) is not None for sound in sounds):
+                    return suffix
+    except MediaError:
+        pass
+    return usual
 
 
 def decoding_seconds(packet: Packet[Stream]) -> Fraction:
     """When a decoder needs a packet."""
     return (packet.dts if packet.dts is not None else packet.pts or 0) * packet.time_base
+
+
+def _others(suffix: str, can_hold: Callable[[str], bool]) -> str:
+    """Say which other outputs hold what this one does not; each of them was tried."""
+    endings = {row.muxer: ending for ending, row in reversed(CONTAINERS.items())}
+    able = [ending for muxer, ending in reversed(endings.items()) if ending != suffix and can_hold(muxer)]
+    return f"; {' and '.join(able)} can" if able else ", and no other output can"
 
 
 def _codec_name(stream: Stream) -> str:
@@ -226,6 +355,24 @@ def _codec_name(stream: Stream) -> str:
 
 def _label(stream: Stream) -> str:
     return f"{stream.type} track {stream.index} ({_codec_name(stream)})"
+
+
+def _takes_any_times(stream: Stream) -> bool:
+    """Whether packets of a track may share a time, and need not tell how long they last."""
+    return bool(stream.container.format.flags & cast("int", Flags.ts_nonstrict.value))
+
+
+def _keep_growing(packet: Packet[Stream], *, after: int | None) -> None:
+    """Count a packet's times in the output's ticks, and move the packet a tick on where it shares one.
+
+    Matroska counts milliseconds, in which short packets share a time; MP4 takes no two packets at one.
+    """
+    if packet.stream.time_base is None:
+        return
+    packet.rescale_ts(AVRational(packet.stream.time_base))
+    if packet.dts is not None and after is not None and packet.dts <= after:
+        packet.dts = after + 1
+        packet.pts = packet.dts if packet.pts is None else max(packet.pts, packet.dts)
 
 
 def _scale(packet: Packet[Stream], slowdown: Fraction) -> None:

@@ -20,10 +20,11 @@ import numpy as np
 
 from rife.errors import JobError, MediaError, TruncatedMediaError
 from rife.media.colour import range_tag
+from rife.media.formats import LAYOUTS, has_alpha
 from rife.media.planar import plane_samples
 from rife.media.sequence import DEFAULT_SEQUENCE_RATE
 from rife.media.sink import AppearingFile, PictureSpec, refuse_other_format, refuse_other_picture
-from rife.media.source import SourceFrame, VideoInfo
+from rife.media.source import SourceFrame, VideoInfo, check_size
 
 STANDARD_INPUT = Path("-")
 """What the command line calls standard input and output."""
@@ -37,9 +38,12 @@ _EXAMPLE = "ffmpeg -i film.mp4 -f yuv4mpegpipe - | rife interpolate - -o smooth.
 
 def _colour_spaces() -> dict[str, str]:
     known = {"420": "yuv420p", "420jpeg": "yuv420p", "420mpeg2": "yuv420p", "420paldv": "yuv420p", "mono": "gray"}
-    known |= {"411": "yuv411p", "422": "yuv422p", "444": "yuv444p", "444alpha": "yuva444p"}
+    known |= {"410": "yuv410p", "411": "yuv411p", "422": "yuv422p", "440": "yuv440p"}
+    known |= {"444": "yuv444p", "444alpha": "yuva444p"}
     for bits in (9, 10, 12, 14, 16):
         known |= {f"{chroma}p{bits}": f"yuv{chroma}p{bits}le" for chroma in ("420", "422", "444")}
+        if bits in (10, 12):
+            known[f"440p{bits}"] = f"yuv440p{bits}le"
         if bits != 14:
             known[f"mono{bits}"] = f"gray{bits}le"
     return known
@@ -47,7 +51,7 @@ def _colour_spaces() -> dict[str, str]:
 
 _FORMAT_OF_SPACE = _colour_spaces()
 _SPACE_OF_FORMAT = {
-    **{name: space for space, name in _FORMAT_OF_SPACE.items() if name not in ("yuv411p", "yuva444p")},
+    **{name: space for space, name in _FORMAT_OF_SPACE.items() if name in LAYOUTS and not has_alpha(name)},
     # Chroma on the even columns is how this package, MPEG-2 and H.264 place it; JPEG centres it.
     "yuv420p": "420mpeg2",
     "yuvj420p": "420jpeg",
@@ -93,6 +97,7 @@ class Y4mStream:
             sample_aspect_ratio=self._ratio(tags, "A"),
             can_rewind=False,
         )
+        check_size(self._name, self.info.width, self.info.height)
 
     def __enter__(self) -> Y4mStream:
         return self
@@ -163,7 +168,7 @@ class Y4mStream:
         return tags | extensions
 
     def _colours(self, tags: dict[str, str]) -> tuple[str, int]:
-        space = tags.get("C", "420jpeg")
+        space = tags.get("C") or tags.get("YSCSS", "420jpeg").lower()  # an older name of the same tag
         name = _FORMAT_OF_SPACE.get(space)
         if name is None:
             known = ", ".join(_FORMAT_OF_SPACE)

@@ -1,7 +1,8 @@
 """The main job: a video in, a smoother one out."""
 
+from rife.pipeline.api import interpolate_video
 from rife.pipeline.budget import Forecast
-from rife.pipeline.job import interpolate_video, run_job
+from rife.pipeline.job import run_job
 from rife.pipeline.records import JobSettings, Progress, VideoResult
 from rife.pipeline.targets import check_job, default_output, partial_name
 from rife.pipeline.workspace import work_folder

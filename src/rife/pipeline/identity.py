@@ -15,13 +15,16 @@ from rife.media.codecs import Encoding
 from rife.media.sequence import ImageSequence
 from rife.media.source import Source
 from rife.media.spool import Spool
+from rife.options import OnDamage
 from rife.pipeline.plan import Plan
 from rife.version import __version__
 
 _SAMPLE_BYTES = 1 << 20
 
 
-def job_identity(source: Source, plan: Plan, encoding: Encoding, worker: Interpolator) -> dict[str, object]:
+def job_identity(
+    source: Source, plan: Plan, encoding: Encoding, worker: Interpolator, *, on_damage: OnDamage
+) -> dict[str, object]:
     """Describe a job under names that a user knows.
 
     Args:
@@ -29,6 +32,7 @@ def job_identity(source: Source, plan: Plan, encoding: Encoding, worker: Interpo
         plan: its frames.
         encoding: of the output.
         worker: makes the frames.
+        on_damage: what is done where the input cannot be decoded.
     """
     survey = hashlib.sha256(plan.survey.to_json().encode()).hexdigest()
     clock = {name: str(value) for name, value in asdict(plan.clock).items()}
@@ -38,6 +42,7 @@ def job_identity(source: Source, plan: Plan, encoding: Encoding, worker: Interpo
         "times": f"{type(plan.clock).__name__} {clock}",
         "at cuts": plan.at_cut,
         "duplicates": plan.duplicates,
+        "on damage": on_damage,
         "network": worker.identity((plan.size[1], plan.size[0])),
         "encoder": f"{encoding.codec} {encoding.pixel_format} {sorted(encoding.options.items())}",
         "version": f"rife {__version__}, torch {torch.__version__}",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from itertools import chain
@@ -17,28 +18,34 @@ from tempfile import TemporaryDirectory
 
 from rife.analysis.survey import read_cuts, survey
 from rife.errors import FinishedFileError, JobError, MediaError, TruncatedMediaError
-from rife.interpolator import Interpolator, as_interpolator
-from rife.media.assembly import Picture, assemble, display_matrix_of
-from rife.media.codecs import EncodeSettings, container_for, encoding_for, intermediate_for
+from rife.interpolator import Interpolator
+from rife.loading import as_interpolator
+from rife.media.assembly import Picture, assemble
+from rife.media.codecs import container_for, encoding_for, intermediate_for
 from rife.media.colour import is_interlaced
 from rife.media.formats import losses
 from rife.media.hdr import read_static_hdr
 from rife.media.opening import open_source
+from rife.media.picture_records import lost_records
+from rife.media.plays import FOREVER, plays_of
 from rife.media.reader import VideoReader
-from rife.media.sinks import is_picture_target, sink_for, target_formats
+from rife.media.side_data import display_matrix_of, has_other_view
+from rife.media.sinks import check_rate, is_picture_target, sink_for, target_formats
 from rife.media.source import Source
 from rife.media.spool import Spool
 from rife.media.tracks import CopiedTracks
-from rife.options import DEFAULT_CRF, AtCut, Duplicates, ImageFormat, Number, Sound, parse_crf, parse_path
-from rife.pipeline.budget import Forecast, check_disk, least_bytes
-from rife.pipeline.check import Expected, FinishedCheck, check_finished
+from rife.options import DEFAULT_CRF
+from rife.pipeline.budget import Forecast, beside_network_bytes, check_disk, least_bytes
+from rife.pipeline.check import Expected, FinishedCheck, check_finished, step_tolerance
+from rife.pipeline.flicker import flicker_warnings, luma_step
 from rife.pipeline.identity import check_unchanged, job_identity, state_of
 from rife.pipeline.meter import Meter
 from rife.pipeline.observed import ObservedSource
 from rife.pipeline.parts import Parts
-from rife.pipeline.pictures import check_pictures, picture_spec, write_pictures
+from rife.pipeline.pictures import check_pictures, picture_spec, turn_notes, write_pictures
 from rife.pipeline.plan import Plan
 from rife.pipeline.records import JobSettings, Progress, VideoResult
+from rife.pipeline.rounding import largest_move
 from rife.pipeline.targets import (
     STANDARD_STREAM,
     check_job,
@@ -57,97 +64,6 @@ _MAX_TICKS = 2**31 - 1
 """Most ticks a second that containers can count."""
 
 
-def interpolate_video(
-    source: str | Path,
-    output: str | Path | None = None,
-    *,
-    factor: Number | None = None,
-    frame_rate: Number | None = None,
-    slow_motion: Number | None = None,
-    sound: Sound = "drop",
-    at_cut: AtCut = "hold",
-    cuts: str | Path | None = None,
-    duplicates: Duplicates = "keep",
-    interpolator: Interpolator | str | Path | None = None,
-    overwrite: bool = False,
-    restart: bool = False,
-    keep_partial: bool = False,
-    crf: Number | None = None,
-    codec: str | None = None,
-    preset: str | None = None,
-    pixel_format: str | None = None,
-    image_format: ImageFormat = "png",
-    input_rate: Number | None = None,
-    on_progress: Callable[[Progress], None] | None = None,
-    on_forecast: Callable[[Forecast], None] | None = None,
-) -> VideoResult:
-    """Write a video with more frames: `factor` for each of the source's, a constant `frame_rate`, or slow motion.
-
-    With a factor, source frames keep their times and are encoded as they were decoded; the last one is held for its own
-    interval. At a constant rate, each frame is made at its exact time between the source frames around it. The
-    output lasts as long as the source; sound, subtitles and the like are copied. No frame is made across a cut.
-
-    Finished parts are kept in a folder beside the output until it is whole: the same call goes on after them.
-
-    Args:
-        source: video file, folder or pattern of pictures, animation, or `-` for y4m on standard input.
-        output: file to write, folder or pattern for pictures, animation, or `-` for y4m on standard output; by
-            default beside the source, with what is done in its name.
-        factor: 2 to 64; 2 if nothing else is given.
-        frame_rate: frames per second, 1 to 1000: a number, or text such as `60`, `60000/1001`, `ntsc`.
-        slow_motion: output seconds for each source second; the source's rate is kept unless a rate is given.
-        sound: in slow motion, `drop` it or `stretch` it.
-        at_cut: `hold` the last frame before a cut, or `blend` both sides.
-        cuts: an edited list of cuts, as `rife analyze` writes it; found if not given.
-        duplicates: `keep` repeated source frames, or `retime`: replace them by motion.
-        interpolator: from `rife.load`, or what that takes as a model; the default model if not given.
-        overwrite: replace an existing output.
-        restart: throw away finished parts of a job that differs.
-        keep_partial: when the source turns out truncated, make what can be made as NAME.partial.EXT (the call
-            still raises).
-        crf: quality of the encoder, 0 (lossless) to 63.
-        codec: FFmpeg name of the encoder.
-        preset: the encoder's own word for its speed.
-        pixel_format: FFmpeg name; the source's own, or the nearest, if not given.
-        image_format: of the files, where the output is a folder.
-        input_rate: frames per second of picture files, which tell none.
-        on_progress: called after every frame.
-        on_forecast: called before the first frame is made, and once more when its speed is known.
-
-    Raises:
-        OptionError: settings that cannot be.
-        JobError: settings that do not suit the source, an output in the way, fewer than two frames, or no room on
-            the disk.
-        MediaError: the source cannot be read or the output not written.
-        TruncatedMediaError: the source ends before its own end.
-        FinishedFileError: the finished file is not what was planned; it is kept under another name.
-        CheckpointError: the default model cannot be loaded.
-    """
-    settings = JobSettings(
-        factor=factor,
-        frame_rate=frame_rate,
-        slow_motion=slow_motion,
-        sound=sound,
-        at_cut=at_cut,
-        cuts=cuts,
-        duplicates=duplicates,
-        encode=EncodeSettings(codec, None if crf is None else parse_crf(crf), preset, pixel_format),
-        overwrite=overwrite,
-        restart=restart,
-        keep_partial=keep_partial,
-        image_format=image_format,
-        input_rate=input_rate,
-    )
-    return run_job(
-        parse_path(source, "source"),
-        None if output is None else parse_path(output, "output"),
-        settings=settings,
-        interpolator=interpolator,
-        on_progress=on_progress,
-        on_forecast=on_forecast,
-    )
-
-
 def run_job(
     source: Path,
     output: Path | None,
@@ -163,7 +79,9 @@ def run_job(
     check_job(source, output, settings)
     try:
         with ExitStack() as stack:
-            reader: Source = stack.enter_context(open_source(source, frame_rate=settings.source_rate))
+            reader: Source = stack.enter_context(
+                open_source(source, frame_rate=settings.source_rate, on_damage=settings.on_damage)
+            )
             if not reader.info.can_rewind:
                 reader = Spool(reader, Path(stack.enter_context(TemporaryDirectory(prefix="rife-"))))
             return _Job(reader, output, settings, as_interpolator(interpolator), on_progress, on_forecast).run()
@@ -201,12 +119,15 @@ class _Job:
     def run(self) -> VideoResult:
         """Do the whole job."""
         plan, observed = self._plan()
-        damage = observed.damage
+        damage = None if self._settings.on_damage == "hold" else observed.damage
         if damage is not None and not self._settings.keep_partial:
-            raise TruncatedMediaError(f"{damage} Nothing was made; --keep-partial makes what can be made.")
+            raise TruncatedMediaError(
+                f"{damage} Nothing was made; --keep-partial makes what comes before, --on-damage hold what can be read."
+            )
         target = self._output if damage is None else partial_name(self._output)
         picture, notes = self._picture(observed)
-        identity = job_identity(self._reader, plan, picture.encoding, self._worker)
+        on_damage = self._settings.on_damage
+        identity = job_identity(self._reader, plan, picture.encoding, self._worker, on_damage=on_damage)
         with ExitStack() as stack:
             folder = work_folder(target)
             if target == STANDARD_STREAM:
@@ -218,6 +139,7 @@ class _Job:
             stack.callback(parts.close)
             before = parts.frames_before
             memory_bytes = self._worker.tiling.needed_bytes((plan.size[1], plan.size[0]))
+            memory_bytes += beside_network_bytes(plan.size)
             meter = Meter(
                 plan,
                 work,
@@ -240,11 +162,17 @@ class _Job:
             frame_rate=picture.frame_rate,
             duration_seconds=plan.duration_seconds,
             seconds=time.perf_counter() - self._started,
-            notes=(*notes, *more),
+            notes=(*observed.notes, *notes, *more, *check.warnings),
             cuts=sum(interval.cut for interval in plan.survey.intervals),
             frames_resumed=before,
             check=check,
+            damage=observed.lost,
         )
+
+    @property
+    def _crf(self) -> int:
+        crf = self._settings.encode.crf
+        return DEFAULT_CRF if crf is None else crf
 
     def _clock_at(self, source_rate: Fraction) -> Clock:
         settings = self._settings
@@ -280,8 +208,11 @@ class _Job:
             self._clock = self._clock_at(self._source_rate)
         first = observed.first_picture
         size = first.width, first.height
-        self._worker.tiling.check((first.height, first.width))
+        size = first.height, first.width
+        self._worker.tiling.check(size, beside_bytes=beside_network_bytes(size))
         plan = Plan(found, self._clock, self._settings.at_cut, self._settings.duplicates, size)
+        if not is_picture_target(self._output):
+            largest_move(plan, self._output, container_for(self._output).tick)
         if not self._worker.any_time:
             self._worker.check_times({frame.timestep for frame in plan.all_frames() if frame.timestep > 0})
         return plan, observed
@@ -296,14 +227,22 @@ class _Job:
             )
         siting = None if self._file is None else self._file.siting
         if is_picture_target(self._output):
+            check_rate(self._output, self._clock.frame_rate(self._source_rate))
             formats = target_formats(self._output, image_format=self._settings.image_format)
             encoding = intermediate_for(formats, first)
         else:
             hdr = None if self._file is None else read_static_hdr(first)
             encoding = encoding_for(self._output, self._settings.encode, first=first, siting=siting, hdr=hdr)
         notes = [*losses(first.format.name, encoding.pixel_format), *encoding.notes]
+        if self._file is not None and not is_picture_target(self._output):
+            notes += lost_records(self._file.stream, first, muxer=container_for(self._output).muxer)
         if is_interlaced(first):
-            notes.append("the source is interlaced, and each frame is taken as one picture; deinterlace it first")
+            notes.append(
+                "the source is interlaced, and each frame is taken as one picture: the output is marked progressive. "
+                "Deinterlace the source first"
+            )
+        if has_other_view(first):
+            notes.append("the video has a second view, for the other eye, which is not kept: the output is flat")
         picture = Picture(
             encoding=encoding,
             first=first,
@@ -321,10 +260,11 @@ class _Job:
         records = [record for _, record in parts.finished(meter)]
         with parts.work.joining(target) as temporary:
             deepest = max(record.reordering for record in records)
-            assemble(
-                temporary, partial(parts.timed, records), reordering=deepest, picture=parts.picture, tracks=self._tracks
-            )
-            check = self._checked(temporary, parts.plan, records)
+            coarse = container_for(target).tick
+            picture = replace(parts.picture, time_base=coarse or parts.picture.time_base)
+            timed = partial(parts.timed, records, coarse)
+            lost = assemble(temporary, timed, reordering=deepest, picture=picture, tracks=self._tracks)
+            check = self._checked(temporary, parts, records)
             if check.problems:
                 failed = failed_name(target)
                 temporary.replace(failed)
@@ -332,10 +272,10 @@ class _Job:
                 told = "; ".join(check.problems)
                 raise FinishedFileError(f"{target}: not as planned: {told}. The file is kept as {failed}.", check=check)
             check_not_in_the_way(target, self._settings)
-        return check, [] if self._tracks is None else self._tracks.notes
+        return check, [*lost, *([] if self._tracks is None else self._tracks.notes)]
 
-    def _checked(self, path: Path, plan: Plan, records: list[SegmentRecord]) -> FinishedCheck:
-        started = time.perf_counter()
+    def _checked(self, path: Path, parts: Parts, records: list[SegmentRecord]) -> FinishedCheck:
+        plan, started = parts.plan, time.perf_counter()
 
         def read_back(frames: int) -> None:
             if self._on_progress is not None:
@@ -343,14 +283,20 @@ class _Job:
 
         expected = Expected(
             times=(frame.pts for frame in plan.all_frames()),
-            luma=chain.from_iterable(record.expected_luma for record in records),
-            made=(frame.second is not None for frame in plan.all_frames()),
+            sent=chain.from_iterable(record.sent_cells() for record in records),
+            step_tolerance=step_tolerance(self._crf),
             time_base=plan.clock.tick,
-            coarsest_tick=container_for(path).tick,
-            duration_seconds=plan.duration_seconds,
+            time_tolerance=largest_move(plan, path, container_for(path).tick),
+            duration_seconds=plan.shown_seconds,
             sound=() if self._tracks is None else self._tracks.sound_spans(),
         )
-        return check_finished(path, expected, on_progress=read_back)
+        return check_finished(
+            path,
+            expected,
+            luma_step=luma_step(plan, records),
+            warnings=flicker_warnings(plan, records),
+            on_progress=read_back,
+        )
 
     def _write_pictures(
         self, parts: Parts, meter: Meter, target: Path, observed: ObservedSource
@@ -360,7 +306,9 @@ class _Job:
         finished = parts.finished(meter)
         if target != STANDARD_STREAM:
             finished = iter(list(finished))
-        spec = picture_spec(parts, crf=DEFAULT_CRF if settings.encode.crf is None else settings.encode.crf)
+        info = self._reader.info
+        crf = 0 if info.lossless and settings.encode.crf is None else self._crf
+        spec = picture_spec(parts, crf=crf, plays=plays_of(info.path) or FOREVER)
         with sink_for(target, spec, overwrite=settings.overwrite, image_format=settings.image_format) as sink:
             names = observed.names if isinstance(self._clock, FactorClock) else []
             records = write_pictures(sink, parts, finished, names=names)
@@ -369,7 +317,7 @@ class _Job:
                     f"{target}: {sink.frames_written} pictures were made, expected {parts.plan.output_frames}."
                 )
             sink.finish()
-        notes = list(sink.notes)
+        notes = [*turn_notes(parts.picture), *sink.notes]
         if self._tracks is not None:
             notes += [f"{label} is not copied: {target} holds pictures only" for label in self._tracks.labels()]
         return check_pictures(target, parts.plan, records, written=sink.frames_written), notes

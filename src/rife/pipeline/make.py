@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby, islice
@@ -18,13 +19,13 @@ from rife.interpolator import Interpolator
 from rife.media.assembly import Picture
 from rife.media.codecs import CODECS
 from rife.media.colour import adapted, from_rgb, to_rgb
-from rife.media.measure import mean_luma, samples_crc32
+from rife.media.measure import Cells, Thumbnail, samples_crc32, thumbnail
 from rife.media.segment import SegmentReader, SegmentWriter
 from rife.media.source import Source, SourceFrame
 from rife.pipeline.ahead import Ahead
 from rife.pipeline.behind import Behind
 from rife.pipeline.plan import Plan, PlannedFrame, Segment
-from rife.pipeline.workspace import SegmentRecord, sha256_of
+from rife.pipeline.workspace import SegmentRecord, packed_cells, sha256_of
 from rife.prepared import PreparedFrame
 
 
@@ -34,7 +35,7 @@ class _Held:
 
     number: int
     picture: av.VideoFrame
-    luma: float
+    seen: Thumbnail
     prepared: PreparedFrame | None = None
 
 
@@ -78,19 +79,27 @@ class SegmentMaker:
             "changed. Begin anew with --restart."
         )
 
-    def make(self, segment: Segment, path: Path, *, on_frame: Callable[[], None]) -> SegmentRecord:
+    def make(
+        self,
+        segment: Segment,
+        path: Path,
+        *,
+        on_frame: Callable[[], None],
+        on_tile: Callable[[int, int], None] | None = None,
+    ) -> SegmentRecord:
         """Make a segment.
 
         Args:
             segment: of the plan.
             path: file to write.
             on_frame: called when an output frame is made; up to three are not encoded yet then.
+            on_tile: called when a tile of a frame is made, with how many are, of how many.
 
         Raises:
             MediaError: the source cannot be read, or the segment not be written.
         """
-        luma: list[float] = []
-        expected: list[float] = []
+        sent: list[Cells] = []
+        steps: list[tuple[float, float]] = []
         picture = self._picture
         writer = SegmentWriter(
             path,
@@ -102,16 +111,18 @@ class SegmentMaker:
             threads=self._encoder_threads(),
         )
 
-        def write(frame: PlannedFrame, picture_of: Callable[[], av.VideoFrame], expected_luma: float) -> None:
+        def write(frame: PlannedFrame, picture_of: Callable[[], av.VideoFrame], around: list[Thumbnail]) -> None:
             made = picture_of()
-            luma.append(expected_luma if frame.second is None else mean_luma(made))
+            seen = around[0] if frame.second is None else thumbnail(made)
+            sent.append(seen.cells)
+            steps.append(_luma_steps(seen, around, float(frame.timestep)))
             writer.write(made, frame.pts)
 
         with writer:
-            with Behind() as behind:
+            with Behind() as behind, self._told_of_tiles(on_tile):
                 for frame, picture_of in self._pictures(segment):
-                    expected.append(self._expected_luma(frame))
-                    behind.do(partial(write, frame, picture_of, expected[-1]))
+                    numbers = (frame.first,) if frame.second is None else (frame.first, frame.second)
+                    behind.do(partial(write, frame, picture_of, [self._held[number].seen for number in numbers]))
                     on_frame()
             writer.finish()
         with SegmentReader(path) as reader:
@@ -119,14 +130,23 @@ class SegmentMaker:
         # The next segment may begin before the next frame that is used: where repeated frames are passed over.
         resume = self._held[min(self._held)]
         return SegmentRecord(
-            frames=len(luma),
+            frames=len(sent),
             sha256=sha256_of(path),
             reordering=reordering,
-            luma=tuple(round(value, 3) for value in luma),
-            expected_luma=tuple(round(value, 3) for value in expected),
+            sent=packed_cells(sent),
+            luma_step=tuple(round(step, 3) for step, _ in steps),
+            luma_outside=tuple(round(outside, 3) for _, outside in steps),
             resume_source=resume.number,
             resume_crc32=samples_crc32(resume.picture),
         )
+
+    @contextmanager
+    def _told_of_tiles(self, on_tile: Callable[[int, int], None] | None) -> Iterator[None]:
+        self._worker.tiling.on_tile = on_tile
+        try:
+            yield
+        finally:
+            self._worker.tiling.on_tile = None
 
     def close(self) -> None:
         """Read no further."""
@@ -172,12 +192,6 @@ class SegmentMaker:
             self.frames_made += 1
             yield rgb
 
-    def _expected_luma(self, frame: PlannedFrame) -> float:
-        before = self._held[frame.first].luma
-        if frame.second is None:
-            return before
-        return before + (self._held[frame.second].luma - before) * float(frame.timestep)
-
     def _get(self, number: int) -> _Held:
         """The source frame of a number, not earlier than any that was asked for before."""
         frames = self._frames or self._read(self._source.frames(), 0)
@@ -191,7 +205,7 @@ class SegmentMaker:
 
     def _hold(self, number: int, frame: SourceFrame) -> _Held:
         picture = adapted(frame.picture, self._picture.encoding.pixel_format, siting=self._picture.siting)
-        return _Held(number, picture, mean_luma(picture))
+        return _Held(number, picture, thumbnail(picture))
 
     def _read(self, frames: Iterator[SourceFrame], first: int) -> Ahead[tuple[int, SourceFrame]]:
         """Read ahead, from a frame on of which the number is given."""
@@ -201,3 +215,10 @@ class SegmentMaker:
 
     def _from_the_beginning(self, number: int) -> Iterator[SourceFrame]:
         yield from islice(self._source.frames(), number, None)
+
+
+def _luma_steps(seen: Thumbnail, around: list[Thumbnail], timestep: float) -> tuple[float, float]:
+    """How far a frame's mean luma is from that of its source frames weighted by time, and from the range of both."""
+    lumas = [source.luma for source in around]
+    expected = lumas[0] + (lumas[-1] - lumas[0]) * timestep
+    return seen.luma - expected, seen.luma - min(max(seen.luma, min(lumas)), max(lumas))

@@ -55,6 +55,12 @@ class Meter:
         if self._on_progress is not None:
             self._on_progress(Progress("make", self._done, self._total, seconds, self._before))
 
+    def tile(self, done: int, tiles: int) -> None:
+        """Tell how many tiles of the frame that is being made are done, of how many."""
+        if self._on_progress is not None and 0 < done < tiles:
+            seconds = time.perf_counter() - self._started
+            self._on_progress(Progress("make", self._done, self._total, seconds, self._before, done / tiles))
+
     def check_room(self) -> None:
         """Compare what the finished parts take with the room that is left.
 

@@ -8,7 +8,10 @@ from types import TracebackType
 import av
 
 from rife.errors import MediaError, TruncatedMediaError
-from rife.media.source import Source, SourceFrame
+from rife.media.reader import VideoReader
+from rife.media.sequence import ImageSequence
+from rife.media.showing_times import Stretch
+from rife.media.source import OneSize, Source, SourceFrame
 from rife.pipeline.ahead import Ahead
 
 
@@ -21,7 +24,7 @@ class ObservedSource:
         self.first: av.VideoFrame | None = None
         self.damage: TruncatedMediaError | None = None
         self.names: list[str | None] = []
-        self._source = source
+        self._source, self._reader = OneSize(source), source
 
     def __enter__(self) -> ObservedSource:
         return self
@@ -42,24 +45,27 @@ class ObservedSource:
             raise MediaError(f"{self.info.path}: no frame could be decoded.")
         return self.first
 
+    @property
+    def notes(self) -> list[str]:
+        """What the source found out of order while it was read, as sentences."""
+        found = list(self._reader.notes) if isinstance(self._reader, (VideoReader, ImageSequence)) else []
+        return found if self.damage is None else [*found, f"{self.damage} The output ends there"]
+
+    @property
+    def lost(self) -> tuple[Stretch, ...]:
+        """Where the source could not be decoded, and the picture before was held."""
+        return tuple(self._reader.findings.lost) if isinstance(self._reader, (VideoReader, ImageSequence)) else ()
+
     def frames(self, *, from_pts: int | None = None) -> Iterator[SourceFrame]:
         """Yield the frames of the source up to where it is damaged.
 
         Raises:
             MediaError: the picture changes its size.
         """
-        count = 0
         ahead = Ahead(frame for frame in self._source.frames(from_pts=from_pts))
         try:
             for frame in ahead:
-                picture = frame.picture
-                self.first = self.first or picture
-                if (picture.width, picture.height) != (self.first.width, self.first.height):
-                    raise MediaError(
-                        f"{self.info.path}: the picture changes from {self.first.width}x{self.first.height} to "
-                        f"{picture.width}x{picture.height} after {count} frames; expected one size."
-                    )
-                count += 1
+                self.first = self.first or frame.picture
                 if frame.name is not None:
                     self.names.append(frame.name)
                 yield frame

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 
 from rife.interpolator import Interpolator
@@ -12,6 +14,7 @@ from rife.media.source import Source
 from rife.pipeline.make import SegmentMaker
 from rife.pipeline.meter import Meter
 from rife.pipeline.plan import Plan, Segment
+from rife.pipeline.rounding import shown_times
 from rife.pipeline.workspace import SegmentRecord, Workspace
 
 
@@ -69,15 +72,22 @@ class Parts:
                     self._maker.resume_after(passed_over)
                     passed_over = None
                 with self.work.growing(segment.number, self._suffix) as temporary:
-                    record = self._maker.make(segment, temporary, on_frame=meter.frame)
+                    record = self._maker.make(segment, temporary, on_frame=meter.frame, on_tile=meter.tile)
                     self._check_source()
                     self.work.keep(segment.number, temporary, record)
                 meter.check_room()
             yield segment, record
 
-    def timed(self, records: Sequence[SegmentRecord]) -> Iterator[Part]:
-        """Yield the finished segments with the times of their frames, up to the first frame of the next one."""
-        starts = [next(self.plan.frames(segment)).pts for segment in self.plan.segments[1:]]
-        for segment, record, end in zip(self.plan.segments, records, [*starts, self.plan.last_end_pts], strict=True):
-            times = [frame.pts for frame in self.plan.frames(segment)]
-            yield Part(self.path(segment), [*times, max(end, times[-1] + 1)], record.reordering)
+    def timed(self, records: Sequence[SegmentRecord], coarse_tick: Fraction) -> Iterator[Part]:
+        """Yield the finished segments with the times of their frames, up to the first frame of the next one.
+
+        Args:
+            records: of all segments.
+            coarse_tick: seconds to which the container rounds times; 0 for times in the plan's own ticks.
+        """
+        times = shown_times(self.plan, coarse_tick)
+        following = next(times)
+        for segment, record in zip(self.plan.segments, records, strict=True):
+            own = [following, *islice(times, segment.frames)]
+            following = own[-1]
+            yield Part(self.path(segment), own, record.reordering)

@@ -7,27 +7,47 @@ from itertools import pairwise
 from pathlib import Path
 
 from rife.errors import FinishedFileError
+from rife.media.assembly import Picture
 from rife.media.opening import open_source
 from rife.media.segment import SegmentReader
 from rife.media.sink import PictureSink, PictureSpec
-from rife.pipeline.check import FinishedCheck, luma_step
+from rife.media.upright import degrees_of, orientation_of, swaps_sides, upright
+from rife.pipeline.check import FinishedCheck
+from rife.pipeline.flicker import flicker_warnings, luma_step
 from rife.pipeline.parts import Parts
 from rife.pipeline.plan import Plan, PlannedFrame, Segment
 from rife.pipeline.targets import STANDARD_STREAM
 from rife.pipeline.workspace import SegmentRecord
 
 
-def picture_spec(parts: Parts, *, crf: int) -> PictureSpec:
+def turn_of(picture: Picture) -> int:
+    """EXIF's number of the turn that pictures need, 1 to 8: an output of pictures has no display matrix."""
+    return orientation_of(picture.display_matrix) or 1
+
+
+def turn_notes(picture: Picture) -> list[str]:
+    """What is lost of a rotation that is no quarter turn."""
+    matrix = picture.display_matrix
+    if matrix is None or orientation_of(matrix) is not None:
+        return []
+    return [f"the source is shown turned clockwise by {degrees_of(matrix):.0f} degrees, and the pictures are not"]
+
+
+def picture_spec(parts: Parts, *, crf: int, plays: int) -> PictureSpec:
     """What an output that is written picture by picture holds."""
     width, height = parts.plan.size
+    aspect = parts.picture.sample_aspect_ratio
+    if swaps_sides(turn_of(parts.picture)):
+        width, height, aspect = height, width, 1 / aspect if aspect else None
     return PictureSpec(
         width=width,
         height=height,
         pixel_format=parts.picture.encoding.pixel_format,
         frame_rate=parts.picture.frame_rate,
         time_base=parts.picture.time_base,
-        sample_aspect_ratio=parts.picture.sample_aspect_ratio,
+        sample_aspect_ratio=aspect,
         crf=crf,
+        plays=plays,
     )
 
 
@@ -49,6 +69,7 @@ def write_pictures(
     plan, records = parts.plan, list[SegmentRecord]()
     times = pairwise(_pts_and_end(plan))
     shown: set[int] = set()
+    turn, siting = turn_of(parts.picture), parts.picture.siting
     for segment, record in finished:
         records.append(record)
         with SegmentReader(parts.path(segment)) as reader:
@@ -56,7 +77,7 @@ def write_pictures(
             for frame, picture in zip(plan.frames(segment), made, strict=True):
                 pts, end = next(times)
                 name = _source_name(frame, names, shown)
-                sink.write(picture, pts=pts, duration=max(1, end - pts), name=name)
+                sink.write(upright(picture, turn, siting=siting), pts=pts, duration=max(1, end - pts), name=name)
     return records
 
 
@@ -77,7 +98,8 @@ def check_pictures(target: Path, plan: Plan, records: Sequence[SegmentRecord], *
         raise FinishedFileError(f"{target}: holds {found} pictures, expected {planned}.")
     if abs(seconds - wanted) > 0.02:
         raise FinishedFileError(f"{target}: lasts {seconds:.3f} s, expected {wanted:.3f} s.")
-    return FinishedCheck(found, planned, 0.0, seconds, wanted, (), luma_step(plan, records), ())
+    step, warnings = luma_step(plan, records), flicker_warnings(plan, records)
+    return FinishedCheck(found, planned, 0.0, seconds, wanted, (), step, (), warnings=warnings)
 
 
 def _pts_and_end(plan: Plan) -> Iterator[int]:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from itertools import chain, islice
 
 from rife.analysis.retime import content_times
 from rife.analysis.survey import Survey
@@ -21,6 +22,10 @@ from rife.timing import Clock
 _PIXELS_OF_A_SEGMENT = 120_000_000
 _FEWEST_FRAMES, _MOST_FRAMES = 24, 240
 """A segment is lost when a job is killed, and begins with a key frame: neither too long nor too short."""
+
+_LARGE_PIXELS = 10_000_000
+_PIXELS_MADE_OF_A_SEGMENT = 40_000_000
+"""Of frames larger than 4K, each of which takes half a minute, a segment has a new frame or two: 1 at 7680x4320."""
 
 _MOST_FRAMES_OF_AN_INTERVAL = 100_000
 """Half an hour at 60 frames a second: a damaged time must not fill the disk with one picture."""
@@ -54,12 +59,14 @@ class Segment:
         start: number of the source frame that its first interval begins with.
         end: number of the source frame that its last interval ends with (or the number of all frames).
         frames: how many output frames it has.
+        skipped: how many output frames of its first interval are in segments before it.
     """
 
     number: int
     start: int
     end: int
     frames: int
+    skipped: int = 0
 
 
 @dataclass(frozen=True)
@@ -107,6 +114,14 @@ class Plan:
         return (self.end_pts - self.survey.pts[0]) * self.survey.time_base * self.clock.slowdown
 
     @property
+    def shown_seconds(self) -> Fraction:
+        """From the first output frame to the end of the last: at a constant rate, the last one is shown as long as all.
+
+        The source may end before, and begin before its first output frame.
+        """
+        return (self.last_end_pts - self.first_pts) * self.clock.tick
+
+    @property
     def output_frames(self) -> int:
         """How many frames the output has."""
         return sum(segment.frames for segment in self.segments)
@@ -120,12 +135,15 @@ class Plan:
     def last_end_pts(self) -> int:
         """End of the last output frame, in output ticks: at least one tick after its beginning."""
         end = self.end_pts * self.survey.time_base * self.clock.slowdown / self.clock.tick
-        return -(-end.numerator // end.denominator)
+        *_, last = self.frames(self.segments[-1])
+        return max(-(-end.numerator // end.denominator), last.pts + 1)
 
     @cached_property
     def segments(self) -> tuple[Segment, ...]:
         """The work in stretches that end at cuts and key frames of the source where they can."""
         width, height = self.size
+        if width * height > _LARGE_PIXELS:
+            return tuple(self._short_segments(max(1, _PIXELS_MADE_OF_A_SEGMENT // (width * height))))
         wanted = min(max(_PIXELS_OF_A_SEGMENT // (width * height), _FEWEST_FRAMES), _MOST_FRAMES)
         keyframes = set(self.survey.keyframes)
         segments: list[Segment] = []
@@ -143,15 +161,33 @@ class Plan:
 
     def frames(self, segment: Segment) -> Iterator[PlannedFrame]:
         """Yield the output frames of a segment in order."""
-        for i in range(segment.start, segment.end):
-            start, end = self._span(i)
-            for place in self.clock.interval(start, end):
-                yield self._placed(start + place.timestep * (end - start), place.pts)
+        frames = chain.from_iterable(map(self._interval, range(segment.start, segment.end)))
+        return islice(frames, segment.skipped, segment.skipped + segment.frames)
 
     def all_frames(self) -> Iterator[PlannedFrame]:
         """Yield all output frames in order."""
         for segment in self.segments:
             yield from self.frames(segment)
+
+    def _interval(self, i: int) -> Iterator[PlannedFrame]:
+        """Yield the output frames from a source frame up to the next."""
+        start, end = self._span(i)
+        for place in self.clock.interval(start, end):
+            yield self._placed(start + place.timestep * (end - start), place.pts)
+
+    def _short_segments(self, made_wanted: int) -> Iterator[Segment]:
+        """Yield segments that end after a number of new frames, between two source frames too."""
+        number = start = frames = skipped = made = 0
+        for i in range(len(self.survey.pts)):
+            if frames == 0:
+                start, skipped = i, 0
+            for place, frame in enumerate(self._interval(i), 1):
+                frames, made = frames + 1, made + (frame.second is not None)
+                if made >= made_wanted or frames >= _FEWEST_FRAMES:
+                    yield Segment(number, start, i + 1, frames, skipped)
+                    number, start, frames, skipped, made = number + 1, i, 0, place, 0
+        if frames:
+            yield Segment(number, start, len(self.survey.pts), frames, skipped)
 
     def _placed(self, when: Fraction, pts: int) -> PlannedFrame:
         """Find the source frames around a source time."""
@@ -163,6 +199,8 @@ class Plan:
         if timestep == 0:
             return PlannedFrame(first, None, Fraction(0), pts)
         second = numbers[j + 1]
+        if self._damage_before[second] > self._damage_before[first]:
+            return PlannedFrame(first, None, Fraction(0), pts)  # what lies in between is lost
         if self._changes_before[second] == self._changes_before[first]:
             return PlannedFrame(first, None, Fraction(0), pts)  # a still stays still
         across_a_cut = self._cuts_before[second] > self._cuts_before[first]
@@ -188,6 +226,14 @@ class Plan:
         counts = [0]
         for interval in self.survey.intervals:
             counts.append(counts[-1] + (self.duplicates == "keep" or not interval.repeated))
+        return counts
+
+    @cached_property
+    def _damage_before(self) -> list[int]:
+        """How many intervals in which something is lost lie before each source frame."""
+        counts = [0]
+        for interval in self.survey.intervals:
+            counts.append(counts[-1] + interval.damaged)
         return counts
 
     @cached_property

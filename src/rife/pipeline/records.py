@@ -9,7 +9,8 @@ from typing import Literal
 
 from rife.errors import JobError, OptionError
 from rife.media.codecs import EncodeSettings, check_settings
-from rife.options import AtCut, Duplicates, ImageFormat, Number, Sound, parse_choice, parse_path
+from rife.media.showing_times import Stretch
+from rife.options import AtCut, Duplicates, ImageFormat, Number, OnDamage, Sound, parse_choice, parse_path
 from rife.pipeline.check import FinishedCheck
 from rife.timing import clock_for, parse_factor, parse_rate, parse_slowdown
 
@@ -26,6 +27,7 @@ class Progress:
         frames_total: of this stage, or None where the file does not tell.
         seconds: since the stage began.
         frames_before: of frames_done, those that an earlier run had finished.
+        frame_share: how much of the next frame is made, from 0 to 1, where it is made in tiles.
     """
 
     stage: Stage
@@ -33,6 +35,7 @@ class Progress:
     frames_total: int | None
     seconds: float
     frames_before: int = 0
+    frame_share: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class VideoResult:
         cuts: across how many cuts no frame was made.
         frames_resumed: how many output frames an earlier, interrupted run had made.
         check: the finished file against its plan.
+        damage: where the source could not be decoded, and the frame before was held.
     """
 
     path: Path
@@ -62,6 +66,7 @@ class VideoResult:
     cuts: int
     frames_resumed: int
     check: FinishedCheck
+    damage: tuple[Stretch, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,7 @@ class JobSettings:
         overwrite: replace an existing output.
         restart: throw away the finished parts of a job with other settings.
         keep_partial: of a truncated source, make what can be made, as NAME.partial.EXT (the call still raises).
+        on_damage: where the source cannot be decoded, stop, or hold the frame before it and go on behind it.
         image_format: of the files, where the output is a folder.
         input_rate: frames per second of picture files, which tell none.
     """
@@ -95,6 +101,7 @@ class JobSettings:
     overwrite: bool = False
     restart: bool = False
     keep_partial: bool = False
+    on_damage: OnDamage = "stop"
     image_format: ImageFormat = "png"
     input_rate: Number | None = None
 
@@ -111,6 +118,7 @@ class JobSettings:
             ("at_cut", self.at_cut, AtCut),
             ("duplicates", self.duplicates, Duplicates),
             ("sound", self.sound, Sound),
+            ("on_damage", self.on_damage, OnDamage),
             ("image_format", self.image_format, ImageFormat),
         ):
             parse_choice(value, name, choices)

@@ -5,20 +5,29 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from rife.errors import JobError, MediaError, OptionError
+from rife.cache import named_beside
+from rife.errors import JobError, MediaError, MissingExtraError, OptionError
 from rife.media.codecs import CONTAINERS, check_holds
+from rife.media.opening import open_source
+from rife.media.plays import plays_of
 from rife.media.sequence import is_sequence
-from rife.media.sinks import check_target, is_picture_target
+from rife.media.sinks import PICTURE_TARGETS, animation_ending, check_target, is_picture_target
+from rife.media.tracks import container_with_sound
 from rife.pipeline.records import JobSettings
+from rife.timing import clock_for
 
 STANDARD_STREAM = Path("-")
 """Standard input or standard output, by its place."""
 
 
 def default_output(source: Path, settings: JobSettings | None = None) -> Path:
-    """Name the output where none is given: beside the source, with what is done in its name."""
+    """Name the output where none is given: beside the source, with what is done in its name.
+
+    A video file keeps its ending where an output of that ending holds its sound. An animation stays one, of its own
+    kind where that can show as many pictures a second.
+    """
     source = source if source.name else source.absolute()
-    suffix = source.suffix if source.suffix.lower() in CONTAINERS else ".mkv"
+    suffix = _animation_ending(source, settings or JobSettings()) or _suffix_for(source)
     done = (settings or JobSettings()).short_name
     if source.is_dir():
         return source.with_name(f"{source.name}_{done}.mp4")
@@ -26,17 +35,39 @@ def default_output(source: Path, settings: JobSettings | None = None) -> Path:
     return source.with_name(f"{'video' if source == STANDARD_STREAM else stem}_{done}{suffix}")
 
 
+def _suffix_for(source: Path) -> str:
+    usual = source.suffix.lower() if source.suffix.lower() in CONTAINERS else ".mkv"
+    suffix = container_with_sound(source, usual) if source.is_file() else usual
+    return source.suffix if suffix == source.suffix.lower() else suffix
+
+
+def _animation_ending(source: Path, settings: JobSettings) -> str | None:
+    """Ending of an animation that is made of one; None where the source is none, or a video file is asked for."""
+    encode = settings.encode
+    if not source.is_file() or plays_of(source) is None or encode.codec or encode.preset or encode.pixel_format:
+        return None
+    try:
+        with open_source(source) as opened:
+            info = opened.info
+    except (MediaError, MissingExtraError):
+        return None  # the job says why
+    clock = clock_for(
+        info.time_base, info.frame_rate, factor=settings.whole_factor, rate=settings.rate, slowdown=settings.slowdown
+    )
+    return animation_ending(source, clock.frame_rate(info.frame_rate))
+
+
 def partial_name(output: Path) -> Path:
     """Name under which an incomplete output is kept; what goes into a pipe is there already."""
     if output == STANDARD_STREAM:
         return output
-    return output.with_name(f"{output.stem}.partial{output.suffix}" if output.suffix else f"{output.name}-partial")
+    return named_beside(output, "", f".partial{output.suffix}" if output.suffix else "-partial")
 
 
 def failed_name(output: Path) -> Path:
     """Name under which an output is kept that did not pass its check; one that is not in use."""
     endings = (f".failed-check{number or ''}{output.suffix}" for number in range(1000))
-    return next(path for path in (output.with_name(output.stem + e) for e in endings) if not path.exists())
+    return next(path for path in (named_beside(output, "", ending) for ending in endings) if not path.exists())
 
 
 def check_job(source: Path, output: Path, settings: JobSettings) -> None:
@@ -71,6 +102,10 @@ def check_not_in_the_way(output: Path, settings: JobSettings) -> None:
 
 
 def _check_file(source: Path, output: Path, settings: JobSettings) -> None:
+    if output.suffix.lower() not in CONTAINERS:
+        raise OptionError(
+            f"{output}: cannot write {output.suffix}; expected one of {', '.join(CONTAINERS)}, {PICTURE_TARGETS}."
+        )
     check_holds(output, settings.encode)
     if settings.image_format != "png":
         raise OptionError(f"{output}: --image-format is for folders of pictures. Name a folder, or leave it out.")

@@ -10,19 +10,23 @@ import hashlib
 import json
 import re
 import uuid
-from collections.abc import Iterator, Mapping
+from base64 import b64decode, b64encode
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
+import numpy as np
 from filelock import FileLock, Timeout
 
-from rife.cache import appearing_whole, put_in_place
+from rife.cache import appearing_whole, named_beside, put_in_place
 from rife.errors import JobError
+from rife.media.measure import Cells
+from rife.media.sequence import is_pattern
 
-_FORMAT = 2
+_FORMAT = 3
 """Raised with every change of what is kept, and of what the same settings make: old parts are not mixed with new."""
 _OWN_FILE = re.compile(r"manifest\.json|lock|\d{6}\.(mkv|mov|json)|\.(manifest|\d{6}|joined)\.[0-9a-f]{12}\.\w+")
 
@@ -35,8 +39,11 @@ class SegmentRecord:
         frames: how many it has.
         sha256: of its file.
         reordering: how many frames a decoder has to hold back to show it.
-        luma: mean luma of each frame, as handed to the encoder.
-        expected_luma: mean luma that each frame should have: that of its source frames, weighted by time.
+        sent: cells of the thumbnail of each frame as it was handed to the encoder, one frame after the other, in
+            base64; all frames have as many.
+        luma_step: mean luma of each new frame less that of its source frames, weighted by time; 0 for source frames.
+        luma_outside: by how much the mean luma of each new frame lies above (or, below 0, under) that of both of its
+            source frames.
         resume_source: number of the first source frame that the next segment may need.
         resume_crc32: of that frame's samples, by which the place is found again.
     """
@@ -44,16 +51,29 @@ class SegmentRecord:
     frames: int
     sha256: str
     reordering: int
-    luma: tuple[float, ...]
-    expected_luma: tuple[float, ...]
+    sent: str
+    luma_step: tuple[float, ...]
+    luma_outside: tuple[float, ...]
     resume_source: int
     resume_crc32: int
+
+    def sent_cells(self) -> Iterator[Cells]:
+        """Yield the cells of the thumbnail of each frame."""
+        cells: Cells = np.frombuffer(b64decode(self.sent), np.uint8)
+        yield from cells.reshape(self.frames, -1)
+
+
+def packed_cells(cells: Sequence[Cells]) -> str:
+    """Thumbnails of the frames of a segment, as `SegmentRecord.sent` keeps them."""
+    return b64encode(b"".join(cell.tobytes() for cell in cells)).decode("ascii")
 
 
 def work_folder(output: Path) -> Path:
     """Folder in which the parts of an output are kept until it is whole."""
     output = output if output.name else output.absolute()
-    return output.with_name(f"{output.name}.rife-work")
+    if is_pattern(output) and not output.parent.exists():
+        output = output.parent  # which is made when all pictures are
+    return named_beside(output, "", f"{output.suffix}.rife-work")
 
 
 class Workspace:
@@ -121,7 +141,7 @@ class Workspace:
         path = self.segment_path(number, suffix)
         try:
             fields = json.loads(path.with_suffix(".json").read_text())
-            fields["luma"], fields["expected_luma"] = tuple(fields["luma"]), tuple(fields["expected_luma"])
+            fields["luma_step"], fields["luma_outside"] = tuple(fields["luma_step"]), tuple(fields["luma_outside"])
             record = SegmentRecord(**fields)
             whole = sha256_of(path) == record.sha256
         except (OSError, ValueError, TypeError, KeyError):

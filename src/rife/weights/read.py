@@ -91,9 +91,10 @@ def _read_checkpoint(path: Path, size: int, start: bytes) -> object:
                 f"{path}: asks to run {refused[1]} while it is loaded, which weights never need. Nothing was run. "
                 "Do not use this file; get the weights from a source that you trust, best as safetensors."
             ) from err
-        reason = (str(err).splitlines() or [type(err).__name__])[0]
+        reason = (str(err).splitlines() or [""])[0][:200]
+        told = f" ({reason})" if re.search(r"[a-z]{3}", reason) else ""  # the unpickler may name a bare number
         raise CheckpointError(
-            f"{path}: truncated, or not a PyTorch or safetensors checkpoint ({reason[:200]}). Fetch it again."
+            f"{path}: truncated, or not a PyTorch or safetensors checkpoint{told}. Fetch it again."
         ) from err
 
 
