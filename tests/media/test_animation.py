@@ -168,7 +168,7 @@ def test_without_pillow_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.M
         return real(name, *rest, **how)  # type: ignore[arg-type]
 
     monkeypatch.setattr(builtins, "__import__", no_pillow)
-    with pytest.raises(MissingExtraError, match=r'Pillow.*pip install "rife\[images\]"'):
+    with pytest.raises(MissingExtraError, match=r'Pillow.*pip install Pillow'):
         AnimatedImage(path)
 
 

@@ -208,8 +208,7 @@ class _Job:
             self._clock = self._clock_at(self._source_rate)
         first = observed.first_picture
         size = first.width, first.height
-        size = first.height, first.width
-        self._worker.tiling.check(size, beside_bytes=beside_network_bytes(size))
+        self._worker.tiling.check((first.height, first.width), beside_bytes=beside_network_bytes(size))
         plan = Plan(found, self._clock, self._settings.at_cut, self._settings.duplicates, size)
         if not is_picture_target(self._output):
             largest_move(plan, self._output, container_for(self._output).tick)
