@@ -42,6 +42,11 @@ def named_beside(path: Path, before: str, after: str) -> Path:
     return path.with_name(f"{before}{stem}{after}")
 
 
+def is_too_long(path: Path) -> bool:
+    """Whether a name is longer than file systems take."""
+    return len(os.fsencode(path.name)) > _MOST_NAME_BYTES
+
+
 @contextmanager
 def appearing_whole(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`, and rename it to `path` when the block ends well.

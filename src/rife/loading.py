@@ -14,6 +14,7 @@ from rife.weights.catalogue import DEFAULT_MODEL
 from rife.weights.load import load_network
 
 
+@forks.guarded
 def load(
     model: str | Path = DEFAULT_MODEL,
     *,
@@ -47,7 +48,6 @@ def load(
         JobError: one that is impossible here, or an ensemble that the network does not have.
         MissingExtraError: what the engine needs is not installed.
     """
-    forks.settle()
     built = load_network(model, refine=refine != "off", network=network)
     return Interpolator(
         built,

@@ -128,7 +128,8 @@ def parse_path(value: str | os.PathLike[str], what: str) -> Path:
     if is_url(text):
         # A path has only one slash where a URL has two.
         url = _URL.sub(r"\1://", text)
-        raise MediaError(f"{url}: URLs are neither read nor written. Download the file first, and name it by its path.")
+        advice = "Write a file" if what == "output" else "Download the file first"
+        raise MediaError(f"{url}: URLs are neither read nor written. {advice}, and name it by its path.")
     return Path(text)
 
 

@@ -14,11 +14,13 @@ from pathlib import Path
 
 import pytest
 import torch
+import typer
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from conftest import blending_network
 from rife import __version__
+from rife.cli.report import Reporter
 from rife.ifnet import IFNet
 from rife.specs import SPECS
 from support.clips import Clip, decoded
@@ -93,6 +95,72 @@ def test_exit_codes(arguments: list[str], code: int, says: str) -> None:
     assert done.returncode == code
     assert says in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ("--fps abc", "frame rate: expected 1 to 1000"),
+        ("--fps 0", "frame rate: expected 1 to 1000"),
+        ("--slowmo 0", "slow motion: expected a number above 1"),
+        ("--fps 60 --factor 2", "got both"),
+        ("--codec nosuch", "encoder 'nosuch'"),
+        ("--codec libvpx-vp9 -o o.mov", "does not hold what libvpx-vp9 makes. Take .mp4"),
+        ("--tile 5", "tile: expected auto, off"),
+        ("--memory lots", "memory: expected"),
+        ("--input-fps x", "input rate: expected"),
+        ("--audio stretch", "in slow motion only"),
+        ("--device abacus", "device 'abacus'"),
+        ("--network nosuch", "nosuch: no such network"),
+        ("--precision bf16 --engine native", "engine native: works in float32"),
+        ("-o o.avi", "cannot write .avi"),
+        ("-o " + 260 * "x" + ".mp4", "the name is too long for a file"),
+        ("-o " + 260 * "x" + ".gif", "the name is too long for a file"),
+    ],
+)
+def test_an_option_that_cannot_be_is_bad_usage(options: str, says: str, tmp_path: Path, model: Path) -> None:
+    """Exit code 2, as for what the parser refuses by itself; it was 1, after the file had been looked for."""
+    Clip().make(tmp_path)
+    done = run("interpolate", "clip.mp4", "--model", model, *options.split(), cwd=tmp_path)
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
+    assert says in " ".join(done.stderr.split())
+    assert [p.name for p in tmp_path.iterdir()] == ["clip.mp4"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["interpolate", "https://example.org/x.mp4"],
+        ["interpolate", "clip.mp4", "-o", "rtmp://example.org/x"],
+        ["interpolate", "clip.mp4", "--cuts", "https://example.org/cuts.json"],
+        ["interpolate", "clip.mp4", "--model", "https://example.org/flownet.pkl"],
+        ["analyze", "file:///clip.mp4"],
+        ["sheet", "clip.mp4", "https://example.org/x.mp4", "-o", "s.png"],
+        ["evaluate", "s3://bucket/clip.mp4"],
+    ],
+)
+def test_a_url_is_called_one(arguments: list[str], tmp_path: Path) -> None:
+    """It was called a file that is not there, with one of its slashes missing."""
+    Clip().make(tmp_path)
+    done = run(*arguments, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "://" in done.stderr
+    assert "URLs are n" in done.stderr
+
+
+def test_names_as_long_as_names_can_be(tmp_path: Path, model: Path) -> None:
+    """The folder for parts once had a longer name than the result."""
+    for length in (240, 251):
+        source = Clip().make(tmp_path).rename(tmp_path / f"{'x' * length}.mp4")
+        done = run("interpolate", source, "--model", model)
+        assert (done.returncode, done.stderr) == (0, "")
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_an_error_of_the_system_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(typer.Exit) as stopped, Reporter(json_lines=False).errors():
+        (tmp_path / "none").read_bytes()
+    assert stopped.value.exit_code == 1
 
 
 def test_a_wrong_model_is_one_clear_line(tmp_path: Path) -> None:

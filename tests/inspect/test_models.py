@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -68,3 +69,21 @@ def test_no_network_is_run_to_describe_them(monkeypatch: pytest.MonkeyPatch) -> 
 def test_help_is_instant() -> None:
     script = "import sys; from rife.cli.app import app; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout.strip() == "False"
+
+
+def test_what_was_counted_is_kept_and_needs_no_torch(cache: Path) -> None:
+    """PyTorch alone takes a second and a half of processor time to start."""
+    script = (
+        "import sys; from rife.inspect.models import known_models, known_networks\n"
+        "print([(x.spec.name, x.parameters, x.giga_multiply_adds) for x in known_networks()], len(known_models()))\n"
+        "print('torch' in sys.modules)"
+    )
+    said = [subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout for _ in range(2)]
+    first, second = (text.splitlines() for text in said)
+    assert first[0] == second[0]
+    assert (first[1], second[1]) == ("True", "False")
+    (kept,) = (cache / "networks").iterdir()
+    for damage in ("", "[]", '{"4.0": {}}', '{"4.0": 1}'):
+        kept.write_text(damage)
+        again = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout.splitlines()
+        assert again[0] == first[0], damage

@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
+from rife.errors import CheckpointError
 from rife.options import EngineName, FlowScale, Precision
+from rife.specs import spec_named
 from rife.weights.catalogue import CATALOGUE
 
 Input = Annotated[
@@ -23,9 +25,24 @@ Model = Annotated[
         metavar="NAME|PATH",
     ),
 ]
+
+
+def _known_network(name: str | None) -> str | None:
+    if name is not None:
+        try:
+            spec_named(name)
+        except CheckpointError as err:
+            raise typer.BadParameter(str(err)) from err
+    return name
+
+
 Network = Annotated[
     str | None,
-    typer.Option(help="Network that the weights are for, where their tensors do not tell (IFNet_2R).", metavar="NAME"),
+    typer.Option(
+        help="Network that the weights are for, where their tensors do not tell (IFNet_2R).",
+        metavar="NAME",
+        callback=_known_network,
+    ),
 ]
 Scale = Annotated[
     FlowScale, typer.Option(help="Size at which flow is estimated; auto decides by size and motion of each pair.")

@@ -81,6 +81,10 @@ class Reporter:
             raise typer.Exit(EXIT_BAD_USAGE if isinstance(err, OptionError) else EXIT_FAILED) from err
         except BrokenPipeError as err:  # nobody reads what is printed
             raise typer.Exit(EXIT_FAILED) from err
+        except OSError as err:  # of the system, wherever it came from: a path, and what is wrong with it
+            where = "" if err.filename is None else f"{err.filename}: "
+            self._fail("error", f"{where}{err.strerror or err}.")
+            raise typer.Exit(EXIT_FAILED) from err
         except KeyboardInterrupt as err:
             kept = self._work is not None and self._work.is_dir()
             told = f"Finished parts are in {self._work}; the same command goes on." if kept else "Nothing was kept."

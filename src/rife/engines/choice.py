@@ -49,7 +49,7 @@ def create_engine(network: IFNet, *, engine: EngineName = "auto", precision: Pre
             raise JobError(_NO_BF16)
         return TorchEngine(network, precision="bf16" if precision == "bf16" else "float32")
     if device != "cpu":
-        raise JobError(f"engine {engine}: runs on the CPU, got device {device}. Take engine torch.")
+        raise OptionError(f"engine {engine}: runs on the CPU, got device {device}. Take engine torch.")
     for library in _missing(engine):
         raise MissingExtraError(library=library, extra="cpu", purpose=f"engine {engine}")
     # Imported when chosen: optional libraries.
@@ -65,7 +65,7 @@ def create_engine(network: IFNet, *, engine: EngineName = "auto", precision: Pre
 
 def _native(network: IFNet, precision: Precision) -> Engine:
     if precision == "bf16":
-        raise JobError("engine native: works in float32. Take engine openvino for bf16.")
+        raise OptionError("engine native: works in float32. Take engine openvino for bf16.")
     from rife.engines.native_engine import NativeEngine
 
     return NativeEngine(network)

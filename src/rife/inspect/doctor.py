@@ -26,8 +26,8 @@ from rife.media.codecs import CODECS
 from rife.options import EngineName, Precision
 from rife.specs import SPECS
 from rife.version import __version__
-from rife.weights.catalogue import CATALOGUE, DEFAULT_MODEL
-from rife.weights.load import cached_path, load_network
+from rife.weights.catalogue import CATALOGUE, DEFAULT_MODEL, cached_path
+from rife.weights.load import load_network
 
 _LIBRARIES = ("torch", "numpy", "av", "safetensors", "openvino", "numba", "pillow", "huggingface_hub")
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-from torch import nn
-
-from rife.ifnet import IFNet
+import rife
+from rife.cache import appearing_whole, cache_folder
 from rife.options import parse_path
 from rife.specs import SPECS, NetworkSpec
-from rife.weights.catalogue import CATALOGUE
-from rife.weights.load import cached_path, load_file
+from rife.weights.catalogue import CATALOGUE, cached_path
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from rife.ifnet import IFNet
 
 REFERENCE_SIZE = (480, 720)
 """Height and width of the frame that work is counted for."""
@@ -66,6 +71,10 @@ class FileFacts:
 @cache
 def network_facts(name: str, *, refine: bool = True) -> NetworkFacts:
     """Count a network's parameters and its work, without weights and without running it."""
+    import torch
+
+    from rife.ifnet import IFNet
+
     spec = SPECS[name]
     with torch.device("meta"):
         network = IFNet(spec, refine=refine)
@@ -102,6 +111,8 @@ def _multiple_of(length: float, multiple: int) -> int:
 
 def _walked(part: nn.Module, size: tuple[int, int]) -> tuple[int, tuple[int, int]]:
     """Multiply-adds of convolutions that follow each other, and the size that they end at."""
+    from torch import nn
+
     total = 0
     for layer in part.modules():
         if not isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
@@ -117,17 +128,45 @@ def _walked(part: nn.Module, size: tuple[int, int]) -> tuple[int, tuple[int, int
 
 def known_models() -> list[ModelFacts]:
     """Every named set of weights."""
-    rows = []
+    rows, facts = [], _every_network()
     for entry in CATALOGUE.values():
         path = cached_path(entry)
         found = path if path.exists() else None
-        rows.append(ModelFacts(entry.name, network_facts(entry.network), found, entry.licence, entry.good_at))
+        rows.append(ModelFacts(entry.name, facts[entry.network], found, entry.licence, entry.good_at))
     return rows
 
 
 def known_networks() -> list[NetworkFacts]:
     """Every network that a file can be recognised as."""
-    return [network_facts(name) for name in SPECS]
+    return list(_every_network().values())
+
+
+@cache
+def _every_network() -> dict[str, NetworkFacts]:
+    """What is known of all networks: kept on disk for these sources, because counting takes PyTorch, a slow start."""
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in _sources())).hexdigest()[:16]
+    path = cache_folder() / "networks" / f"{digest}.json"
+    try:
+        kept = {name: NetworkFacts(SPECS[name], **row) for name, row in json.loads(path.read_text("utf-8")).items()}
+        if list(kept) == list(SPECS):
+            return kept
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        pass  # not there, or damaged: as good as not there
+    counted = {name: network_facts(name) for name in SPECS}
+    fields = ("refines", "parameters", "giga_multiply_adds", "time_class")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with appearing_whole(path) as temporary:
+            rows = {name: {field: getattr(facts, field) for field in fields} for name, facts in counted.items()}
+            temporary.write_text(json.dumps(rows), "utf-8")
+    except OSError:
+        pass  # costs time at the next start, and nothing else
+    return counted
+
+
+def _sources() -> list[Path]:
+    """What decides the numbers."""
+    return [*sorted(Path(rife.__file__).parent.glob("*.py")), Path(__file__)]
 
 
 def describe(path: str | Path, *, network: str | None = None) -> FileFacts:
@@ -136,6 +175,8 @@ def describe(path: str | Path, *, network: str | None = None) -> FileFacts:
     Raises:
         CheckpointError: it is not recognised.
     """
+    from rife.weights.load import load_file
+
     path = parse_path(path, "file")
     weights = load_file(path, network=network)
     parameters = sum(tensor.numel() for tensor in weights.state.values())

@@ -92,7 +92,26 @@ def container_holds(muxer: str, codec: str) -> bool:
         muxer: FFmpeg's name for the kind of file.
         codec: FFmpeg name of the encoder.
     """
-    return admits(muxer, av.Codec(codec, "w")) or _is_read_back(muxer, codec)
+    if admits(muxer, av.Codec(codec, "w")):
+        return not _is_refused(muxer, codec)
+    return _is_read_back(muxer, codec)
+
+
+def _is_refused(muxer: str, codec: str) -> bool:
+    """Whether a kind of file that admits to hold a codec still refuses what an encoder makes: VP9 in QuickTime."""
+    encoder = _encoder(codec, _first_format(codec), {})
+    with trial(muxer) as (file, _):
+        try:
+            with quiet():
+                encoder.open()
+        except _REFUSALS:
+            return False  # this processor lacks what the encoder needs; the file says nothing of that
+        try:
+            coded_stream(file, encoder).time_base = encoder.time_base
+            file.start_encoding()
+        except _REFUSALS:
+            return True
+    return False
 
 
 def _is_read_back(muxer: str, codec: str) -> bool:

@@ -199,7 +199,7 @@ class SegmentReader:
             self.stream: VideoStream = self._file.streams.video[0]
         except (av.FFmpegError, OSError, IndexError) as err:
             raise MediaError(
-                f"{path}: this segment cannot be read any more ({err}). Remove it, and start again."
+                f"{path}: this segment cannot be read any more ({reason_of(err)}). Remove it, and start again."
             ) from err
 
     def __enter__(self) -> SegmentReader:
@@ -224,7 +224,7 @@ class SegmentReader:
                 yield renamed(picture, encoding.pixel_format)
         except av.FFmpegError as err:
             raise MediaError(
-                f"{self.path}: this segment cannot be read any more ({err}). Begin with --restart."
+                f"{self.path}: this segment cannot be read any more ({reason_of(err)}). Begin with --restart."
             ) from err
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from rife.cache import named_beside
+from rife.cache import is_too_long, named_beside
 from rife.errors import JobError, MediaError, MissingExtraError, OptionError
 from rife.media.codecs import CONTAINERS, check_holds
 from rife.media.opening import open_source
@@ -32,7 +32,8 @@ def default_output(source: Path, settings: JobSettings | None = None) -> Path:
     if source.is_dir():
         return source.with_name(f"{source.name}_{done}.mp4")
     stem = source.parent.resolve().name if is_sequence(source) else source.stem
-    return source.with_name(f"{'video' if source == STANDARD_STREAM else stem}_{done}{suffix}")
+    name = "video" if source == STANDARD_STREAM else stem
+    return named_beside(source.with_name(f"{name}{suffix}"), "", f"_{done}{suffix}")
 
 
 def _suffix_for(source: Path) -> str:
@@ -77,7 +78,9 @@ def check_job(source: Path, output: Path, settings: JobSettings) -> None:
         MediaError: no such input, or an output that cannot be written.
         JobError: an output in the way, or settings that cannot be.
     """
-    if source != STANDARD_STREAM and not source.exists() and not is_sequence(source):
+    if is_too_long(output):
+        raise OptionError(f"{output}: the name is too long for a file. Name a shorter one with -o.")
+    if source != STANDARD_STREAM and (is_too_long(source) or not (source.exists() or is_sequence(source))):
         raise MediaError(f"{source}: no such file. Check the path.")
     if is_picture_target(output):
         if settings.encode.codec or settings.encode.pixel_format or settings.encode.preset:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
+from rife.cache import cache_folder
 from rife.wheels import WheelMember
 
 DEFAULT_MODEL = "4.0"
@@ -67,3 +69,8 @@ _ENTRIES = (
 
 CATALOGUE: dict[str, CatalogueEntry] = {entry.name: entry for entry in _ENTRIES}
 """Every named set of weights."""
+
+
+def cached_path(entry: CatalogueEntry) -> Path:
+    """Where the converted weights of a catalogue entry are kept, or will be."""
+    return cache_folder() / "weights" / f"{entry.name}-{entry.source.sha256[:12]}.safetensors"

