@@ -170,8 +170,8 @@ def check_holds(path: Path, settings: EncodeSettings) -> None:
     codec = settings.codec or container.codec
     _encoder(codec)
     row = CODECS.get(codec, Codec())
-    if settings.codec is not None and not container_holds(container.muxer, codec):
-        able = [suffix for suffix, other in CONTAINERS.items() if container_holds(other.muxer, codec)]
+    if settings.codec is not None and not container_holds(container.muxer, codec, row.options):
+        able = [suffix for suffix, other in CONTAINERS.items() if container_holds(other.muxer, codec, row.options)]
         advice = f"Take {' or '.join(able)}." if able else "No output can; take another encoder."
         raise OptionError(f"{path}: a {path.suffix} file does not hold what {codec} makes. {advice}")
     if settings.preset is not None and row.preset:

@@ -15,6 +15,7 @@ import av
 from av.codec.context import CodecContext, CodecOption, OptionType
 from av.video.codeccontext import VideoCodecContext
 from av.video.reformatter import ColorRange
+from av.video.stream import VideoStream
 
 from rife.media.muxers import admits, coded_stream, reason_of, trial
 
@@ -85,30 +86,30 @@ def refusal(
     return []
 
 
-def container_holds(muxer: str, codec: str) -> bool:
+def container_holds(muxer: str, codec: str, options: dict[str, str] | None = None) -> bool:
     """Whether a kind of file holds what an encoder makes, so that it can be read again.
 
     Args:
         muxer: FFmpeg's name for the kind of file.
         codec: FFmpeg name of the encoder.
+        options: what the encoder is opened with.
     """
     if admits(muxer, av.Codec(codec, "w")):
-        return not _is_refused(muxer, codec)
+        return not _is_refused(muxer, codec, options or {})
     return _is_read_back(muxer, codec)
 
 
-def _is_refused(muxer: str, codec: str) -> bool:
+def _is_refused(muxer: str, codec: str, options: dict[str, str]) -> bool:
     """Whether a kind of file that admits to hold a codec still refuses what an encoder makes: VP9 in QuickTime."""
-    encoder = _encoder(codec, _first_format(codec), {})
+    if refusal(codec, _first_format(codec), options):
+        return False  # this machine lacks what the encoder needs; the file says nothing of that
     with trial(muxer) as (file, _):
+        track = cast("VideoStream", file.add_stream(codec, rate=_RATE))
+        track.width = track.height = _SIDE
+        track.pix_fmt, track.codec_context.options = _first_format(codec), options
         try:
             with quiet():
-                encoder.open()
-        except _REFUSALS:
-            return False  # this processor lacks what the encoder needs; the file says nothing of that
-        try:
-            coded_stream(file, encoder).time_base = encoder.time_base
-            file.start_encoding()
+                file.start_encoding()
         except _REFUSALS:
             return True
     return False
