@@ -110,7 +110,9 @@ def test_a_transport_stream_that_loses_pictures_in_silence(tmp_path: Path, blend
         place += 188
     source.write_bytes(data)
     result = interpolate_video(source, tmp_path / "o.mkv", on_damage="hold", interpolator=blender)
-    assert result.output_frames == 100
+    # A picture that the decoder gives too late behind the damage is left out, and the one before it lasts longer.
+    assert result.output_frames in (98, 100)
+    assert float(result.duration_seconds) == pytest.approx(5.0, abs=0.001)
     assert len(result.damage) == 1
     assert 0.5 < result.damage[0].end - result.damage[0].start < 1.1
 
@@ -173,7 +175,7 @@ def test_a_picture_file_that_cannot_be_read_is_held_over(tmp_path: Path, blender
 def test_the_command_lists_the_times_and_ends_well(
     tmp_path: Path, blender: Interpolator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rife.interpolator.load", lambda *args, **kwargs: blender)
+    monkeypatch.setattr("rife.loading.load", lambda *args, **kwargs: blender)
     source = with_damaged_packets(by_ffmpeg(tmp_path, *KINDS["mp4"]), (20,))
     arguments = ["interpolate", str(source), "-o", str(tmp_path / "o.mkv"), "--on-damage", "hold"]
     done = CliRunner().invoke(app, [*arguments, "--json"])
