@@ -45,7 +45,9 @@ def quality(worker: Interpolator, still: Tensor, pixels: int) -> tuple[float, fl
 
 @pytest.mark.parametrize(("model", "pixels"), [("3.8", 60), ("3.5", 60), ("3.8", 130), ("4.0", 240)])
 def test_auto_is_better_on_large_motion(model: str, pixels: int, still: Tensor) -> None:
-    fixed, auto = (rife.load(model, refine="off", scale=scale, device="cpu", engine="torch") for scale in ("1", "auto"))
+    fixed, auto = (
+        rife.load(model, refine="off", scale=scale, device="cpu", engine="native") for scale in ("1", "auto")
+    )
     (before, _), (after, chosen) = quality(fixed, still, pixels), quality(auto, still, pixels)
     assert chosen < 1
     assert after > before
@@ -53,7 +55,9 @@ def test_auto_is_better_on_large_motion(model: str, pixels: int, still: Tensor) 
 
 def test_auto_leaves_motion_alone_that_the_network_follows_by_itself(still: Tensor) -> None:
     """4.0 starts again at half the scale where motion is large: at 60 px no other scale does better."""
-    fixed, auto = (rife.load("4.0", refine="off", scale=scale, device="cpu", engine="torch") for scale in ("1", "auto"))
+    fixed, auto = (
+        rife.load("4.0", refine="off", scale=scale, device="cpu", engine="native") for scale in ("1", "auto")
+    )
     (before, _), (after, chosen) = quality(fixed, still, 60), quality(auto, still, 60)
     assert chosen == 1
     assert after == pytest.approx(before, abs=0.05)
@@ -63,7 +67,7 @@ def test_auto_leaves_motion_alone_that_the_network_follows_by_itself(still: Tens
 @pytest.mark.parametrize("model", ["4.0", "3.8"])
 def test_auto_is_never_worse_on_the_sample_clips(model: str, clip: str) -> None:
     workers = {
-        scale: rife.load(model, refine="off", scale=scale, device="cpu", engine="torch") for scale in ("1", "auto")
+        scale: rife.load(model, refine="off", scale=scale, device="cpu", engine="native") for scale in ("1", "auto")
     }
     frames = 21 if clip == "bigbuckbunny" else 41
     scores = {s.method: s.psnr_db for s in score_held_out(sample_path(clip), workers, frames=frames)}

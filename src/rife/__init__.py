@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from rife.errors import (
     CheckpointError,
+    EngineFaultError,
     FetchError,
     FinishedFileError,
     JobError,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CheckpointError",
+    "EngineFaultError",
     "FetchError",
     "FinishedFileError",
     "Interpolator",
