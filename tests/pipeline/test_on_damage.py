@@ -111,7 +111,7 @@ def test_a_transport_stream_that_loses_pictures_in_silence(tmp_path: Path, blend
     source.write_bytes(data)
     result = interpolate_video(source, tmp_path / "o.mkv", on_damage="hold", interpolator=blender)
     # A picture that the decoder gives too late behind the damage is left out, and the one before it lasts longer.
-    assert result.output_frames in (98, 100)
+    assert result.output_frames == 98
     assert float(result.duration_seconds) == pytest.approx(5.0, abs=0.001)
     assert len(result.damage) == 1
     assert 0.5 < result.damage[0].end - result.damage[0].start < 1.1

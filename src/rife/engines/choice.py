@@ -90,7 +90,7 @@ def choose(device_type: str = "cpu", precision: Precision = "auto") -> tuple[Eng
 def _fastest(precision: Precision) -> tuple[EngineName, str]:
     """Choose for a processor: OpenVINO where it has matrix units for bf16, else our own convolutions, else PyTorch.
 
-    Vector units that multiply bf16 (AVX-512) gain a tenth over float32 at most, and lose without refinement.
+    Vector units that multiply bf16 (AVX-512) gain little over float32, and cost exactness.
     """
     if precision != "float32" and not _missing("openvino"):
         try:
