@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from fractions import Fraction
 
 import av
@@ -81,3 +83,15 @@ def test_svt_av1_is_told_to_be_quiet_and_the_user_is_heard(monkeypatch: pytest.M
     with quiet():
         assert os.environ["SVT_LOG"] == "3"
     assert os.environ["SVT_LOG"] == "3"
+
+
+def test_every_encoder_opens_without_a_banner() -> None:
+    """In a process of its own: SVT-AV1 reads what it is told once."""
+    ask = (
+        "from rife.media.codecs import CODECS; from rife.media.encoders import refusal; "
+        "[refusal(name, 'yuv420p', row.options) for name, row in CODECS.items() if 'nvenc' not in name]"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "SVT_LOG"}
+    done = subprocess.run([sys.executable, "-c", ask], check=True, capture_output=True, text=True, env=environment)
+    assert "Svt" not in done.stdout + done.stderr
+    assert "x265" not in done.stdout + done.stderr

@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -241,29 +240,46 @@ def command(source: Path, output: Path, model: Path) -> list[str]:
     return [sys.executable, "-m", "rife", *arguments]
 
 
+KILLS_ITSELF = """
+import os, signal, sys
+from rife.cli.app import main
+from rife.pipeline import meter, plan
+
+plan._MOST_FRAMES = plan._FEWEST_FRAMES  # short segments
+left, report = int(sys.argv.pop(1)), meter.Meter.frame
+
+def frame(self):
+    global left
+    left -= 1
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    report(self)
+
+meter.Meter.frame = frame
+main()
+"""
+"""A job that ends as by `kill -9` when it has made a number of frames: no clock of the test decides where."""
+
+
 def test_kill_9_three_times(tmp_path: Path, model: Path) -> None:
     """The finished file of a job that was killed three times has the frames of one that was not."""
-    source = Clip(frames=450, b_frames=2, audio=True).make(tmp_path)
+    source = Clip(frames=120, b_frames=2, audio=True).make(tmp_path)
     whole, output = tmp_path / "whole.mp4", tmp_path / "o.mp4"
-    subprocess.run(command(source, whole, model), check=True, capture_output=True)
+
+    def run(target: Path, *, frames: int) -> subprocess.CompletedProcess[str]:
+        arguments = [sys.executable, "-c", KILLS_ITSELF, str(frames), *command(source, target, model)[3:]]
+        return subprocess.run(arguments, check=False, capture_output=True, text=True)
+
+    assert run(whole, frames=0).returncode == 0
     chance = random.Random(4)
-    kills = 0
-    for attempt in range(3):
-        with subprocess.Popen(command(source, output, model), stdout=subprocess.PIPE, text=True) as job:
-            assert job.stdout is not None
-            # Somewhere in the middle of making frames, later each time.
-            for line in job.stdout:
-                event = json.loads(line)
-                if event.get("stage") == "make" and event["frames_done"] > 490 + 130 * attempt:
-                    break
-            time.sleep(chance.random() * 0.2)
-            job.kill()
-            kills += job.wait() == -signal.SIGKILL
-        assert not output.exists() or kills < attempt + 1
-    done = subprocess.run(command(source, output, model), check=True, capture_output=True, text=True)
-    last = json.loads(done.stdout.splitlines()[-1])
-    assert kills == 3
-    assert last["frames_resumed"] > 0
+    for kills in range(1, 4):
+        # One more segment of 48 frames is finished, and the next one has begun.
+        assert run(output, frames=chance.randrange(50, 90)).returncode == -signal.SIGKILL
+        assert not output.exists()
+        assert len(list(work_folder(output).glob("[0-9]*.json"))) == kills
+    done = run(output, frames=0)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["frames_resumed"] == 3 * 48
     assert frame_hashes(output) == frame_hashes(whole)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["clip.mp4", "o.mp4", "whole.mp4"]
 

@@ -102,7 +102,7 @@ def test_interlaced_sources_are_named_and_what_is_written_is_progressive(
     ],
 )
 def test_the_aspect_ratio_of_pixels_is_in_every_container(
-    codec: str, suffix: str, tmp_path: Path, blender: Interpolator, capfd: pytest.CaptureFixture[str]
+    codec: str, suffix: str, tmp_path: Path, blender: Interpolator
 ) -> None:
     """Matroska and WebM lost it with codecs that do not tell it themselves."""
     source = clip(tmp_path)
@@ -110,7 +110,6 @@ def test_the_aspect_ratio_of_pixels_is_in_every_container(
     with VideoReader(source) as before, VideoReader(result.path) as after:
         assert before.info.sample_aspect_ratio == after.info.sample_aspect_ratio == Fraction(4, 3)
     assert not any("aspect" in note for note in result.notes)
-    assert "Svt" not in capfd.readouterr().err  # the banner of SVT-AV1, for each part
 
 
 def test_an_aspect_ratio_that_could_not_be_written_is_named(

@@ -7,7 +7,6 @@ import platform
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -23,6 +22,7 @@ from rife.errors import RifeError
 from rife.ifnet import IFNet
 from rife.kernels import is_installed
 from rife.media.codecs import CODECS
+from rife.media.encoders import refusal
 from rife.options import EngineName, Precision
 from rife.specs import SPECS
 from rife.version import __version__
@@ -159,18 +159,11 @@ def encoders() -> dict[str, str]:
 def _opens(name: str) -> str:
     try:
         codec = av.Codec(name, "w")
-        formats = [form.name for form in codec.video_formats or ()]
-        context = av.CodecContext.create(codec)
-        assert isinstance(context, av.VideoCodecContext)
-        context.width, context.height, context.pix_fmt = 128, 96, formats[0] if formats else "yuv420p"
-        context.framerate = Fraction(25)
-        context.options = CODECS[name].options
-        context.open()
-    except av.FFmpegError as err:
-        return f"does not open here ({err.strerror})"
     except ValueError:
         return "is not part of this FFmpeg"
-    return ""
+    formats = [form.name for form in codec.video_formats or ()]
+    said = refusal(name, formats[0] if formats else "yuv420p", CODECS[name].options)
+    return f"does not open here ({said[-1]})" if said else ""
 
 
 @dataclass(frozen=True)
