@@ -18,7 +18,20 @@ REPOSITORY = Path(__file__).parent.parent
 # Lower layers first; a module imports from its own layer or below. A package's modules share its layer.
 LAYERS = (
     ("errors", "options", "version"),
-    ("allocation", "cache", "wheels", "specs", "tiling", "timing", "frames", "opacity", "warp", "records", "still"),
+    (
+        "allocation",
+        "atomic",
+        "cache",
+        "wheels",
+        "specs",
+        "tiling",
+        "timing",
+        "frames",
+        "opacity",
+        "warp",
+        "records",
+        "still",
+    ),
     ("kernels",),
     ("places",),
     ("samples", "refine", "encoder"),
@@ -61,8 +74,8 @@ def imported_rooms(path: Path) -> set[str]:
             names = [alias.name for alias in node.names]
         for name in names:
             parts = name.split(".")
-            if parts[0] == "rife" and len(parts) > 1:
-                is_module = (PACKAGE / parts[1]).is_dir() or (PACKAGE / f"{parts[1]}.py").exists()
+            if parts[0] == "rife":
+                is_module = len(parts) > 1 and ((PACKAGE / parts[1]).is_dir() or (PACKAGE / f"{parts[1]}.py").exists())
                 rooms.add(parts[1] if is_module else "__init__")
     return rooms
 

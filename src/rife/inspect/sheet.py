@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rife.analysis.planes import planes_of
-from rife.cache import appearing_whole
+from rife.atomic import appearing_whole
 from rife.errors import JobError, MissingExtraError
 from rife.media.colour import adapted
 from rife.media.formats import has_alpha, samples

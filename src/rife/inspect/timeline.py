@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rife.analysis.record import Survey
-from rife.cache import appearing_whole
+from rife.atomic import appearing_whole
 from rife.errors import JobError, MissingExtraError
 
 if TYPE_CHECKING:

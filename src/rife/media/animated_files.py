@@ -21,11 +21,11 @@ from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
+from rife.atomic import AppearingFile
 from rife.errors import JobError, MediaError
 from rife.media.planar import interleaved
 from rife.media.plays import FOREVER
 from rife.media.sink import (
-    AppearingFile,
     PictureSpec,
     aspect_notes,
     lossy_quality,

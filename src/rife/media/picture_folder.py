@@ -24,6 +24,7 @@ from types import TracebackType
 import av
 from av.video.codeccontext import VideoCodecContext
 
+from rife.atomic import put_all_in_place, put_folder_in_place, sync_file
 from rife.errors import JobError, MediaError
 from rife.media.colour import from_rgb, to_rgb
 from rife.media.planar import interleaved
@@ -128,6 +129,7 @@ class PictureFolder:
         path = self._work / f".{self.frames_written}"
         try:
             path.write_bytes(data)
+            sync_file(path)
             self._name_file(path, name)
         except OSError as err:
             raise MediaError(f"{self._folder}: cannot be written ({err.strerror or err}).") from err
@@ -142,12 +144,9 @@ class PictureFolder:
         check_folder(target or (folder / self._pattern if self._pattern else folder), overwrite=self._overwrite)
         try:
             if not folder.exists():
-                self._work.rename(folder)
+                put_folder_in_place(self._work, folder)
             else:
-                names = sorted(path.name for path in self._work.iterdir())
-                for name in names:
-                    (self._work / name).replace(folder / name)
-                self._note_others(folder, set(names))
+                self._note_others(folder, put_all_in_place(self._work, folder))
         except OSError as err:
             raise MediaError(f"{folder}: cannot be written ({err.strerror or err}).") from err
         self._note_times()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Protocol
 
 import av
 
-from rife.cache import named_beside
 from rife.errors import JobError, MediaError
 from rife.media.plays import FOREVER
 from rife.options import DEFAULT_CRF
@@ -84,38 +82,6 @@ class PictureSink(Protocol):
             JobError: something else has appeared there meanwhile.
             MediaError: it cannot be written.
         """
-
-
-class AppearingFile:
-    """A file that grows under a hidden name beside its own, and appears when it is whole."""
-
-    def __init__(self, target: Path, *, overwrite: bool) -> None:
-        """Choose the hidden name; nothing is created yet.
-
-        Raises:
-            JobError: there is a file already, and it is not to be replaced.
-        """
-        self.target, self._overwrite = target, overwrite
-        self._check(target)
-        self.path = named_beside(target, ".", f".{uuid.uuid4().hex[:12]}{target.suffix}")
-
-    def appear(self, target: Path | None = None) -> None:
-        """Rename the file to its own name, or to `target`.
-
-        Raises:
-            JobError: another file has appeared there meanwhile, and it is not to be replaced.
-            OSError: it cannot be renamed.
-        """
-        self._check(target or self.target)
-        self.path.replace(target or self.target)
-
-    def discard(self) -> None:
-        """Remove the hidden file, if it is still there."""
-        self.path.unlink(missing_ok=True)
-
-    def _check(self, target: Path) -> None:
-        if target.exists() and not self._overwrite:
-            raise JobError(f"{target}: exists already. Name another file with -o, or replace it with --overwrite.")
 
 
 def refuse_other_format(spec: PictureSpec, takes: tuple[str, ...], target: Path | str) -> None:

@@ -18,12 +18,13 @@ from typing import BinaryIO
 import av
 import numpy as np
 
+from rife.atomic import AppearingFile
 from rife.errors import JobError, MediaError, TruncatedMediaError
 from rife.media.colour import range_tag
 from rife.media.formats import LAYOUTS, has_alpha
 from rife.media.planar import plane_samples
 from rife.media.sequence import DEFAULT_SEQUENCE_RATE
-from rife.media.sink import AppearingFile, PictureSpec, refuse_other_format, refuse_other_picture
+from rife.media.sink import PictureSpec, refuse_other_format, refuse_other_picture
 from rife.media.source import SourceFrame, VideoInfo, check_size
 
 STANDARD_INPUT = Path("-")

@@ -17,6 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from rife.analysis.survey import read_cuts, survey
+from rife.atomic import put_in_place
 from rife.errors import FinishedFileError, JobError, MediaError, TruncatedMediaError
 from rife.interpolator import Interpolator
 from rife.loading import as_interpolator
@@ -266,7 +267,7 @@ class _Job:
             check = self._checked(temporary, parts, records)
             if check.problems:
                 failed = failed_name(target)
-                temporary.replace(failed)
+                put_in_place(temporary, failed)
                 parts.work.finish()
                 told = "; ".join(check.problems)
                 raise FinishedFileError(f"{target}: not as planned: {told}. The file is kept as {failed}.", check=check)

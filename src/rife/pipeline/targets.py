@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from rife.cache import is_too_long, named_beside
+from rife.atomic import is_too_long, named_beside
 from rife.errors import JobError, MediaError, MissingExtraError, OptionError
 from rife.media.codecs import CONTAINERS, check_holds
 from rife.media.opening import open_source

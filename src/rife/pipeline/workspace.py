@@ -21,7 +21,7 @@ from typing import BinaryIO
 import numpy as np
 from filelock import FileLock, Timeout
 
-from rife.cache import appearing_whole, named_beside, put_in_place
+from rife.atomic import appearing_whole, named_beside, put_in_place
 from rife.errors import JobError
 from rife.media.measure import Cells
 from rife.media.sequence import is_pattern

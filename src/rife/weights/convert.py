@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from rife.cache import appearing_whole
+from rife.atomic import appearing_whole
 from rife.errors import CheckpointError
 from rife.options import parse_path
 from rife.weights.catalogue import CATALOGUE

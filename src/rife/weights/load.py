@@ -10,7 +10,8 @@ from pathlib import Path
 from safetensors.torch import save
 from torch import Tensor
 
-from rife.cache import CACHE_VARIABLE, appearing_whole
+from rife.atomic import appearing_whole
+from rife.cache import CACHE_VARIABLE
 from rife.errors import CheckpointError, FetchError, MissingExtraError
 from rife.ifnet import IFNet
 from rife.options import is_url

@@ -1,0 +1,176 @@
+"""Files and folders that appear under their name only when they are complete, also after a power cut.
+
+Every writer of the package goes through this module: the content grows under a temporary name beside the final one,
+is synchronised with the disk, and is renamed; then the folder is synchronised, which makes the new name permanent.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rife.errors import JobError
+
+_MOST_NAME_BYTES = 255
+"""Length of a file name on nearly every file system."""
+
+
+def named_beside(path: Path, before: str, after: str) -> Path:
+    """A path in the same folder, named `before` + stem + `after`.
+
+    A name that would be too long for a file system has its end replaced by a hash of the whole name.
+
+    Args:
+        path: whose stem is taken.
+        before: the prefix.
+        after: the suffix, with the ending.
+    """
+    stem, room = path.stem, _MOST_NAME_BYTES - len(f"{before}{after}".encode())
+    if len(stem.encode()) > room:
+        mark = "~" + hashlib.sha256(stem.encode()).hexdigest()[:8]
+        stem = stem.encode()[: room - len(mark)].decode(errors="ignore") + mark
+    return path.with_name(f"{before}{stem}{after}")
+
+
+def is_too_long(path: Path) -> bool:
+    """Whether a file name is longer than file systems allow."""
+    return len(os.fsencode(path.name)) > _MOST_NAME_BYTES
+
+
+def temporary_beside(path: Path) -> Path:
+    """A hidden, unique path in the same folder with the same ending; nothing is created."""
+    return named_beside(path, ".", f".{uuid.uuid4().hex[:12]}{path.suffix}")
+
+
+@contextmanager
+def appearing_whole(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`, and rename it to `path` when the block ends without an error.
+
+    Two processes may do this for one path at the same moment: each writes its own file, and the last rename
+    wins. After an error, nothing is left behind.
+
+    Args:
+        path: the file to appear, in a folder that exists.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    temporary = temporary_beside(path)
+    temporary.touch(exist_ok=False)
+    try:
+        yield temporary
+        put_in_place(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def put_in_place(temporary: Path, path: Path) -> None:
+    """Rename a complete file, so that after a power cut either the old or the new one is there, complete.
+
+    Args:
+        temporary: the file, in the same folder or at least on the same disk.
+        path: its final name; replaced if it exists.
+
+    Raises:
+        OSError: the folder cannot be written, or the disk fails.
+    """
+    sync_file(temporary)
+    temporary.replace(path)
+    sync_folder(path.parent)
+
+
+def put_folder_in_place(temporary: Path, folder: Path) -> None:
+    """Rename a folder whose files are synchronised already, and make the name permanent.
+
+    Args:
+        temporary: the folder.
+        folder: its final path, where nothing exists.
+
+    Raises:
+        OSError: something exists there, or the disk fails.
+    """
+    sync_folder(temporary)
+    temporary.rename(folder)
+    sync_folder(folder.parent)
+
+
+def put_all_in_place(temporary: Path, folder: Path) -> set[str]:
+    """Move every file of a folder, synchronised already, into an existing folder; files of the same names are replaced.
+
+    Args:
+        temporary: the folder with the new files.
+        folder: where they appear.
+
+    Returns:
+        Their names.
+
+    Raises:
+        OSError: the folder cannot be written, or the disk fails.
+    """
+    sync_folder(temporary)
+    names = sorted(path.name for path in temporary.iterdir())
+    for name in names:
+        (temporary / name).replace(folder / name)
+    sync_folder(folder)
+    return set(names)
+
+
+def sync_file(path: Path) -> None:
+    """Wait until the content of a file is on the disk.
+
+    Raises:
+        OSError: the disk fails.
+    """
+    with path.open("r+b") as file:  # Windows synchronises only what is open for writing
+        os.fsync(file.fileno())
+
+
+def sync_folder(path: Path) -> None:
+    """Wait until the names in a folder are on the disk, where the system can tell.
+
+    Raises:
+        OSError: the disk fails.
+    """
+    if os.name != "posix":  # elsewhere folders cannot be synchronised
+        return
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+class AppearingFile:
+    """An output file that grows under a temporary name and appears when it is complete."""
+
+    def __init__(self, target: Path, *, overwrite: bool) -> None:
+        """Choose the temporary name; nothing is created yet.
+
+        Raises:
+            JobError: the target exists, and `overwrite` is false.
+        """
+        self.target, self._overwrite = target, overwrite
+        self._check(target)
+        self.path = temporary_beside(target)
+
+    def appear(self, target: Path | None = None) -> None:
+        """Rename the file to its own name, or to `target`.
+
+        Raises:
+            JobError: another file has appeared there meanwhile, and `overwrite` is false.
+            OSError: it cannot be renamed, or the disk fails.
+        """
+        self._check(target or self.target)
+        put_in_place(self.path, target or self.target)
+
+    def discard(self) -> None:
+        """Remove the temporary file, if it still exists."""
+        self.path.unlink(missing_ok=True)
+
+    def _check(self, target: Path) -> None:
+        if target.exists() and not self._overwrite:
+            raise JobError(f"{target}: exists already. Name another file with -o, or replace it with --overwrite.")
