@@ -18,8 +18,8 @@ import numpy as np
 import skimage.data
 from PIL import Image
 
-from rife.media.reader import VideoReader
-from rife.samples import sample_path
+from rife.assets.samples import sample_path
+from rife.media.video.reader import VideoReader
 
 Picture = np.ndarray
 Split = Literal["tuning", "held out"]

@@ -32,7 +32,7 @@ from torch.nn import functional as F
 
 from rife.analysis.cuts import CutFinder
 from rife.analysis.planes import planes_of
-from rife.media.reader import VideoReader
+from rife.media.video.reader import VideoReader
 
 Detector = Callable[[Path], set[int]]
 

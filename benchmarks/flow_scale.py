@@ -11,11 +11,11 @@ from fractions import Fraction
 from itertools import islice
 
 import rife
-from rife.evaluate.heldout import psnr_db
-from rife.media.colour import to_rgb
-from rife.media.reader import VideoReader
+from rife.assets.samples import sample_path
+from rife.evaluate.held_out import psnr_db
+from rife.media.colour.convert import to_rgb
+from rife.media.video.reader import VideoReader
 from rife.options import FlowScale
-from rife.samples import sample_path
 
 PANS_PX = (8, 30, 60, 90, 130, 160, 200, 240, 300)
 SCALES: tuple[FlowScale, ...] = ("2", "1", "0.5", "0.25", "auto")

@@ -30,15 +30,15 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import torch
 from safetensors.torch import save_file
 
-import rife.media.codecs
+import rife.media.video.codecs
 import rife.pipeline.job  # noqa: F401 (once, and not in every child)
 from conftest import blending_network
+from rife.assets.samples import SAMPLES, sample_path
 from rife.cli.app import main as command_line
 from rife.errors import RifeError
-from rife.media.opening import open_source
-from rife.media.reader import VideoReader
-from rife.samples import SAMPLES, sample_path
-from rife.specs import SPECS
+from rife.media.open_source import open_source
+from rife.media.video.reader import VideoReader
+from rife.network.specs import SPECS
 from support.damage import MADE, Variant, cut_short, frames_in_file, variants
 from support.headers import HEADERS
 

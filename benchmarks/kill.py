@@ -25,7 +25,7 @@ from random import Random, SystemRandom
 
 import imageio_ffmpeg
 
-from rife.samples import sample_path
+from rife.assets.samples import sample_path
 
 _STOP_SECONDS = 2.0
 

@@ -25,9 +25,9 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 import rife
-from rife.allocation import keep_freed_memory
-from rife.engines.processor_engine import ProcessorEngine
-from rife.interpolator import Interpolator
+from rife.cli.malloc import keep_freed_memory
+from rife.engines.cpu.engine import ProcessorEngine
+from rife.interpolation.interpolator import Interpolator
 from rife.options import Precision
 
 _FRAMES, _WARM_UP = 8, 3

@@ -11,11 +11,11 @@ from fractions import Fraction
 from itertools import islice
 
 import rife
-from rife.media.colour import to_rgb
-from rife.media.reader import VideoReader
+from rife.assets.samples import SAMPLES, sample_path
+from rife.interpolation.tiling import TILE_STEP_PX
+from rife.media.colour.convert import to_rgb
+from rife.media.video.reader import VideoReader
 from rife.options import MIN_TILE_PX
-from rife.samples import SAMPLES, sample_path
-from rife.tiling import TILE_STEP_PX
 
 
 def main() -> None:

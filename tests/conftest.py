@@ -10,9 +10,9 @@ import hypothesis
 import pytest
 import torch
 
-from rife.ifnet import IFNet
-from rife.interpolator import Interpolator
-from rife.specs import SPECS, NetworkSpec
+from rife.interpolation.interpolator import Interpolator
+from rife.network.ifnet import IFNet
+from rife.network.specs import SPECS, NetworkSpec
 
 # Machines are shared and of any speed: no test is judged by its time.
 hypothesis.settings.register_profile("any_speed", deadline=None)
@@ -21,7 +21,7 @@ hypothesis.settings.load_profile("any_speed")
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say which engines the machine emulates, and which it cannot run: a green suite says nothing of those."""
-    from rife.engines.graphs import has_bf16
+    from rife.engines.openvino.graphs import has_bf16
 
     emulated = [] if has_bf16() else ["openvino bf16", "torch bf16"]
     absent = [] if torch.cuda.is_available() else ["torch on cuda"]
@@ -46,7 +46,7 @@ def _same_random_numbers() -> None:
 def _auto_is_pytorch(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """A test that names no engine runs PyTorch in float32, whatever the processor would choose."""
     if request.node.get_closest_marker("chooses_engine") is None:
-        monkeypatch.setattr("rife.engines.choice._fastest", lambda precision: ("torch", "of the tests"))
+        monkeypatch.setattr("rife.engines.select._fastest", lambda precision: ("torch", "of the tests"))
 
 
 @pytest.fixture(scope="session")
@@ -88,4 +88,4 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def as_if_moving(monkeypatch: pytest.MonkeyPatch) -> None:
     """Equal frames go through the network too: for tests of what it does with them."""
-    monkeypatch.setattr("rife.interpolator.still_parts", lambda a, b: None)
+    monkeypatch.setattr("rife.interpolation.interpolator.still_parts", lambda a, b: None)

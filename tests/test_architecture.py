@@ -15,44 +15,78 @@ import rife
 PACKAGE = Path(rife.__file__).parent
 REPOSITORY = Path(__file__).parent.parent
 
-# Lower layers first; a module imports from its own layer or below. A package's modules share its layer.
-LAYERS = (
-    ("errors", "options", "version"),
-    (
-        "allocation",
-        "atomic",
-        "cache",
-        "wheels",
-        "specs",
-        "tiling",
-        "timing",
-        "frames",
-        "opacity",
-        "warp",
-        "records",
-        "still",
+# In each folder, lower tiers first: a module imports from tiers below its own, and so does a folder as a whole.
+TIERS = {
+    "": (
+        "errors version",
+        "options",
+        "atomic frames timing",
+        "network assets",
+        "refine kernels weights",
+        "engines media",
+        "analysis interpolation",
+        "pipeline",
+        "evaluate reports",
+        "__init__",
+        "cli",
+        "__main__",
     ),
-    ("kernels",),
-    ("places",),
-    ("samples", "refine", "encoder"),
-    ("blocks",),
-    ("motion",),
-    ("distil",),
-    ("ifnet",),
-    ("weights", "engines"),
-    ("media",),
-    ("analysis",),
-    ("prepared",),
-    ("interpolator",),
-    ("loading",),
-    ("in_memory",),
-    ("pipeline",),
-    ("evaluate", "inspect"),
-    ("__init__",),
-    ("cli",),
-    ("__main__",),
-)
-LAYER_OF = {name: level for level, names in enumerate(LAYERS) for name in names}
+    "network": ("batching specs warp", "encoder regions", "refine", "blocks", "estimate", "distillation", "ifnet"),
+    "kernels": ("cpu_features jit simd", "flow matmul pixels warp yuv", "convolution merge"),
+    "assets": ("cache wheels", "samples"),
+    "weights": ("catalogue digest read", "detect", "load", "convert"),
+    "engines": (
+        "forks placing precision protocol source_files",
+        "cpu torch_engine",
+        "native self_test",
+        "openvino",
+        "select",
+    ),
+    "engines.cpu": ("buffer_pool channel_layout", "thread_team", "passes", "engine"),
+    "engines.native": ("convolutions", "network", "engine"),
+    "engines.openvino": ("graphs subgraphs", "engine"),
+    "media": ("colour measure play_count source", "sink video", "images", "y4m", "open_sink open_source"),
+    "media.video": (
+        "clock_jumps decoders matroska muxers onsets picture_track showing_times side_data track_length video_file",
+        "encoders findings hdr packets_in_time picture_records subtitles",
+        "codecs decoding",
+        "reader segment",
+        "audio_stretch spool",
+        "tracks",
+        "mux",
+    ),
+    "media.images": ("animation_source image_file upright", "animation_sinks sequence", "folder_sink"),
+    "media.colour": ("matrices pixel_formats", "chroma_siting", "yuv_kernels", "convert", "interleave"),
+    "analysis": ("planes record", "cuts repeats retime", "survey"),
+    "interpolation": (
+        "alpha plausibility prepared static_regions tiling",
+        "guard tile_progress",
+        "interpolator",
+        "load",
+        "stream",
+    ),
+    "pipeline": (
+        "background budget plan prefetch workspace",
+        "fingerprint flicker render rounding surveyed_source verify",
+        "settings",
+        "outputs progress",
+        "segments",
+        "image_outputs",
+        "job",
+        "api",
+    ),
+    "evaluate": ("held_out",),
+    "reports": ("contact_sheet doctor models timeline",),
+    "cli": (
+        "arguments malloc report",
+        "analyze convert doctor evaluate fetch interpolate models sheet",
+        "app",
+    ),
+}
+TIER_OF = {
+    folder: {name: level for level, names in enumerate(tiers) for name in names.split()}
+    for folder, tiers in TIERS.items()
+}
 
 
 def modules() -> list[Path]:
@@ -60,37 +94,82 @@ def modules() -> list[Path]:
 
 
 def place(path: Path) -> str:
-    """The room of a module: its top-level package or module name."""
-    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+    """The dotted name of a module below the package; that of a folder for its `__init__`."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts if parts == ("__init__",) else [part for part in parts if part != "__init__"])
 
 
-def imported_rooms(path: Path) -> set[str]:
-    rooms = set()
+PLACES = {place(path) for path in modules()}
+
+
+def imported(path: Path) -> set[str]:
+    """Modules of this package that a file imports, `__init__` for the package itself."""
+    found = set()
     for node in ast.walk(ast.parse(path.read_text())):
-        names: list[str] = []
+        names: list[tuple[str, str]] = []
         if isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module] if node.module != "rife" else [f"rife.{alias.name}" for alias in node.names]
+            names = [(node.module, alias.name) for alias in node.names]
         elif isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        for name in names:
-            parts = name.split(".")
-            if parts[0] == "rife":
-                is_module = len(parts) > 1 and ((PACKAGE / parts[1]).is_dir() or (PACKAGE / f"{parts[1]}.py").exists())
-                rooms.add(parts[1] if is_module else "__init__")
-    return rooms
+            names = [(alias.name, "") for alias in node.names]
+        for module, name in names:
+            package, _, inner = module.partition(".")
+            if package == "rife":
+                full = f"{inner}.{name}".strip(".")
+                found.add(full if full in PLACES else inner or "__init__")
+    return found
+
+
+def climbs(importer: str, target: str) -> str:
+    """What is wrong with an import: the two that stand in one folder, in the wrong order; nothing if it is right."""
+    own, other = importer.split("."), target.split(".")
+    shared = next((at for at, (a, b) in enumerate(zip(own, other, strict=False)) if a != b), min(len(own), len(other)))
+    if shared in (len(own), len(other)):
+        # The face of a folder stands above what is in it, and nothing in the folder imports its face.
+        return "" if shared == len(own) else f"{importer} imports its own folder {target}"
+    tiers = TIER_OF[".".join(own[:shared])]
+    if tiers[other[shared]] < tiers[own[shared]]:
+        return ""
+    return f"{importer} imports {target}: {own[shared]} does not stand above {other[shared]}"
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_imports_point_down(path: Path) -> None:
-    own = LAYER_OF[place(path)]
     if place(path) == "__init__":
         return  # resolves its names lazily, from anywhere below the command line
-    up = {room for room in imported_rooms(path) if LAYER_OF[room] > own}
-    assert not up, f"{path.relative_to(PACKAGE)} imports upwards from {up}"
+    wrong = [problem for target in sorted(imported(path)) if (problem := climbs(place(path), target))]
+    assert not wrong
 
 
-def test_the_walk_sees_imports() -> None:
-    assert {"interpolator", "media"} <= imported_rooms(PACKAGE / "pipeline" / "make.py")
+def test_every_module_has_its_tier() -> None:
+    listed = {f"{folder}.{name}".strip(".") for folder, tiers in TIER_OF.items() for name in tiers}
+    assert listed == PLACES
+
+
+def test_the_walk_sees_imports(tmp_path: Path) -> None:
+    assert {"interpolation.interpolator", "media.source"} <= imported(PACKAGE / "pipeline" / "render.py")
+    code = tmp_path / "code.py"
+    code.write_text("import rife\nfrom rife import load\nfrom rife.kernels import merge\nimport rife.cli.app\n")
+    assert imported(code) == {"__init__", "kernels.merge", "cli.app"}
+
+
+@pytest.mark.parametrize(
+    ("importer", "target", "wrong"),
+    [
+        ("cli.app", "pipeline", False),
+        ("network.ifnet", "network.warp", False),
+        ("engines.select", "engines.cpu.engine", False),
+        ("engines.cpu.engine", "engines.protocol", False),
+        ("pipeline", "pipeline.job", False),
+        ("engines.cpu.engine", "__init__", True),
+        ("media.source", "pipeline", True),
+        ("network.warp", "network.ifnet", True),
+        ("network.specs", "network.warp", True),
+        ("engines.cpu.engine", "engines.select", True),
+        ("pipeline.job", "pipeline", True),
+    ],
+)
+def test_an_import_that_climbs_is_found(importer: str, target: str, *, wrong: bool) -> None:
+    assert bool(climbs(importer, target)) == wrong
 
 
 def run_python(code: str) -> str:
@@ -132,11 +211,16 @@ def test_files_and_functions_stay_small(path: Path) -> None:
 def test_no_file_is_a_drawer_or_a_version() -> None:
     for path in modules():
         assert path.stem not in {"utils", "helpers", "misc", "common"}
-        assert not re.search(r"\d", path.stem), path.name
+        assert path.stem == "y4m" or not re.search(r"\d", path.stem), path.name
+
+
+def test_few_modules_stand_loose() -> None:
+    assert len(list(PACKAGE.glob("*.py"))) <= 9
 
 
 def test_the_map_in_the_readme_names_every_room() -> None:
     readme = (REPOSITORY / "README.md").read_text()
-    rooms = {place(path) for path in modules()} - {"__init__", "__main__"}
-    listed = set(re.findall(r"^  (\w+)(?:\.py|/)", readme, flags=re.MULTILINE))
-    assert listed == rooms
+    rooms = {place(path).split(".")[0] for path in modules()} - {"__init__", "__main__"}
+    entries = re.findall(r"^  (\w+(?:\.py|/)(?: \w+\.py)*)(?: |$)", readme, flags=re.MULTILINE)
+    assert len(entries) <= 18
+    assert {name for entry in entries for name in re.findall(r"\w+(?=\.py|/)", entry)} == rooms

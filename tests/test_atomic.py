@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rife.atomic import appearing_whole, named_beside
-from rife.interpolator import Interpolator
+from rife.interpolation.interpolator import Interpolator
 from rife.pipeline import interpolate_video
 from rife.pipeline.workspace import work_folder
 from support.clips import Clip, decoded

@@ -11,8 +11,8 @@ import pytest
 from safetensors.torch import save_file
 
 from conftest import blending_network
-from rife.samples import sample_path
-from rife.specs import SPECS
+from rife.assets.samples import sample_path
+from rife.network.specs import SPECS
 from support.clips import Clip
 
 MEASURE = """

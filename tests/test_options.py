@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from rife.errors import MediaError, OptionError
-from rife.media.opening import open_source
+from rife.media.open_source import open_source
 from rife.options import parse_memory, parse_number, parse_path, parse_scale, parse_tile, parse_whole
 from rife.pipeline import JobSettings
 from rife.timing import parse_factor, parse_rate, parse_slowdown, parse_time

@@ -11,16 +11,16 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-import rife.places
+import rife.network.regions
 from conftest import blending_network
-from rife.engines.convolutions import Direct, Winograd
-from rife.engines.crew import Crew
-from rife.engines.native_engine import NativeEngine
-from rife.ifnet import IFNet
-from rife.interpolator import Interpolator
-from rife.motion import Pair
+from rife.engines.cpu.thread_team import Crew
+from rife.engines.native.convolutions import Direct, Winograd
+from rife.engines.native.engine import NativeEngine
+from rife.interpolation.interpolator import Interpolator
+from rife.network.estimate import Pair
+from rife.network.ifnet import IFNet
+from rife.network.specs import SPECS
 from rife.refine import Contextnet
-from rife.specs import SPECS
 
 HEIGHT, WIDTH = 64, 128
 PIXELS = HEIGHT * WIDTH
@@ -31,14 +31,14 @@ class WarpedPixels:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.of_channels: dict[int, int] = {}
-        warp = rife.places.backward_warp
+        warp = rife.network.regions.backward_warp
 
         def counted(image: Tensor, flow: Tensor, **places: Tensor) -> Tensor:
             channels = image.shape[1]
             self.of_channels[channels] = self.of_channels.get(channels, 0) + flow[0, 0].numel()
             return warp(image, flow, **places)
 
-        monkeypatch.setattr(rife.places, "backward_warp", counted)
+        monkeypatch.setattr(rife.network.regions, "backward_warp", counted)
 
 
 def operations(work: Callable[[], object]) -> int:

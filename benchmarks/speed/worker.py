@@ -24,8 +24,8 @@ import torch
 from torch import Tensor
 
 import rife
-from rife.allocation import keep_freed_memory
-from rife.interpolator import Interpolator
+from rife.cli.malloc import keep_freed_memory
+from rife.interpolation.interpolator import Interpolator
 from rife.timing import timesteps
 from speed.plan import Contestant
 

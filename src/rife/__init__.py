@@ -24,9 +24,9 @@ from rife.errors import (
 from rife.version import __version__
 
 if TYPE_CHECKING:
-    from rife.in_memory import interpolate
-    from rife.interpolator import Interpolator
-    from rife.loading import load
+    from rife.interpolation.interpolator import Interpolator
+    from rife.interpolation.load import load
+    from rife.interpolation.stream import interpolate
     from rife.pipeline import Progress, VideoResult, interpolate_video
 
 __all__ = [
@@ -51,9 +51,9 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Interpolator": "rife.interpolator",
-    "interpolate": "rife.in_memory",
-    "load": "rife.loading",
+    "Interpolator": "rife.interpolation.interpolator",
+    "interpolate": "rife.interpolation.stream",
+    "load": "rife.interpolation.load",
     "Progress": "rife.pipeline",
     "VideoResult": "rife.pipeline",
     "interpolate_video": "rife.pipeline",

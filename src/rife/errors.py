@@ -47,7 +47,7 @@ class FinishedFileError(RifeError):
     """A finished file is not what was planned; it is kept under a name that says so.
 
     Attributes:
-        check: what was found (`rife.pipeline.check.FinishedCheck`), where it was read back.
+        check: what was found (`rife.pipeline.verify.FinishedCheck`), where it was read back.
     """
 
     def __init__(self, message: str, *, check: object = None) -> None:

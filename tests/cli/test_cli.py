@@ -21,8 +21,8 @@ from safetensors.torch import load_file, save_file
 from conftest import blending_network
 from rife import __version__
 from rife.cli.report import Reporter
-from rife.ifnet import IFNet
-from rife.specs import SPECS
+from rife.network.ifnet import IFNet
+from rife.network.specs import SPECS
 from support.clips import Clip, decoded
 
 RIFE = [sys.executable, "-m", "rife"]

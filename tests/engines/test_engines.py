@@ -17,13 +17,13 @@ import torch
 from torch import Tensor
 
 from conftest import blending_network
-from rife.engines.choice import create_engine
+from rife.engines.select import create_engine
 from rife.errors import ShapeError
-from rife.ifnet import IFNet
-from rife.interpolator import Interpolator
-from rife.kernels import processor as kernel_features
+from rife.interpolation.interpolator import Interpolator
+from rife.kernels import cpu_features as kernel_features
+from rife.network.ifnet import IFNet
+from rife.network.specs import SPECS
 from rife.options import EngineName, Precision
-from rife.specs import SPECS
 from rife.weights.load import load_network
 from support.golden import with_closed_form_weights
 from support.motion import compared, lowest_psnr_db, made, moving, psnr_db
@@ -49,8 +49,8 @@ SIZE = 59, 91
 @pytest.fixture(autouse=True)
 def _bf16_is_emulated_where_the_processor_lacks_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Processors without bf16 compute it in other registers: slowly, and with the same rounding."""
-    monkeypatch.setattr("rife.engines.choice._openvino_has_bf16", lambda: True)
-    monkeypatch.setattr("rife.engines.choice._torch_has_bf16", lambda: True)
+    monkeypatch.setattr("rife.engines.select._openvino_has_bf16", lambda: True)
+    monkeypatch.setattr("rife.engines.select._torch_has_bf16", lambda: True)
 
 
 @pytest.fixture(scope="module")
@@ -168,7 +168,7 @@ def test_memory_that_runs_out_hands_colours_beyond_white_to_another_engine(
 ) -> None:
     frames = [1.3 * frame - 0.1 for frame in moving(160, 160, 3)]
     (expected,) = made(Interpolator(published, device="cpu", engine="torch", refine="off"), frames, [Fraction(1, 2)])
-    monkeypatch.setattr("rife.engines.choice._fastest", lambda precision: ("native", "of the test"))
+    monkeypatch.setattr("rife.engines.select._fastest", lambda precision: ("native", "of the test"))
     worker = Interpolator(published, device="cpu", engine="auto", refine="off")
 
     def short(*_: object, **__: object) -> Tensor:
@@ -187,7 +187,7 @@ def test_memory_that_runs_out_hands_colours_beyond_white_to_another_engine(
 def test_kernels_for_other_processors(processor: str, features: str) -> None:
     """Kernels are written for vectors of the processor: those of others are compiled and run here, where it can."""
     script = (
-        "from rife.engines.native_engine import NativeEngine;"
+        "from rife.engines.native.engine import NativeEngine;"
         "from rife.engines.self_test import agreement_db;"
         "from rife.weights.load import load_network;"
         "network = load_network('4.0'); print(agreement_db(NativeEngine(network), network))"

@@ -11,7 +11,7 @@ import pytest
 from safetensors.torch import save_file
 
 from conftest import blending_network
-from rife.specs import SPECS
+from rife.network.specs import SPECS
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 
@@ -82,7 +82,7 @@ print("right")
 """
 
 _LOCKED = """
-from rife.engines.lending import Lender
+from rife.engines.cpu.buffer_pool import Lender
 lender = Lender()
 locked, may_end = threading.Event(), threading.Event()
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from rife.engines.openvino_engine import OpenVinoEngine
+from rife.engines.openvino.engine import OpenVinoEngine
 from rife.engines.precision import _to_bf16, in_bf16, rounded
-from rife.ifnet import IFNet
-from rife.places import Window
-from rife.specs import SPECS
+from rife.network.ifnet import IFNet
+from rife.network.regions import Window
+from rife.network.specs import SPECS
 from rife.weights.load import load_network
 from support.golden import with_closed_form_weights
 from support.motion import lowest_psnr_db, moving, psnr_db
@@ -88,7 +88,7 @@ def test_whether_to_start_again_is_asked_in_float32_where_it_is_close(
 
 def test_graphs_and_passes_in_bf16_make_nearly_the_same_frame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On processors without bf16, OpenVINO computes it in other registers: slowly, and with the same rounding."""
-    monkeypatch.setattr("rife.engines.graphs.cache_folder", lambda: tmp_path)
+    monkeypatch.setattr("rife.engines.openvino.graphs.cache_folder", lambda: tmp_path)
     network = load_network("4.0")
     frames = [torch.from_numpy(frame).permute(2, 0, 1)[None] for frame in moving(64, 96, 3)]
     made = []

@@ -10,12 +10,12 @@ import av
 import pytest
 
 from rife.errors import JobError, MediaError, RifeError
-from rife.interpolator import Interpolator
-from rife.media.reader import VideoReader
-from rife.media.tracks import CopiedTracks
+from rife.interpolation.interpolator import Interpolator
+from rife.media.video.reader import VideoReader
+from rife.media.video.tracks import CopiedTracks
 from rife.pipeline import Progress, interpolate_video, work_folder
 from rife.pipeline import plan as plan_module
-from rife.pipeline.make import SegmentMaker
+from rife.pipeline.render import SegmentMaker
 from support.clips import Clip, decoded
 from support.damage import MADE, Variant, frames_in_file
 
@@ -79,7 +79,7 @@ def test_a_track_that_cannot_be_written_does_not_cost_the_video(
         return packets(self)
 
     def raise_for_video() -> None:
-        from rife.media.assembly import _failed
+        from rife.media.video.mux import _failed
 
         raise _failed(av.ArgumentError(22, "Invalid argument"))
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from rife.errors import RifeError
-from rife.interpolator import Interpolator
-from rife.media.opening import open_source
-from rife.media.reader import VideoReader
+from rife.interpolation.interpolator import Interpolator
+from rife.media.open_source import open_source
+from rife.media.video.reader import VideoReader
 from rife.pipeline import interpolate_video
 from support.damage import MADE, Variant
 from support.headers import HEADERS

@@ -17,10 +17,10 @@ from safetensors.torch import save_file
 
 from conftest import blending_network
 from rife.errors import JobError
-from rife.interpolator import Interpolator
-from rife.media.opening import open_source
+from rife.interpolation.interpolator import Interpolator
+from rife.media.open_source import open_source
+from rife.network.specs import SPECS
 from rife.pipeline import interpolate_video
-from rife.specs import SPECS
 from support.clips import Clip, decoded
 
 
@@ -199,9 +199,9 @@ def test_encoders_that_are_not_there(tmp_path: Path, blender: Interpolator) -> N
 
 def test_a_killed_job_from_a_pipe_goes_on(tmp_path: Path, blender: Interpolator) -> None:
     """What comes through a pipe is the same source if its pictures are the same."""
-    from rife.media.opening import open_source
-    from rife.media.spool import Spool
-    from rife.pipeline.identity import fingerprint
+    from rife.media.open_source import open_source
+    from rife.media.video.spool import Spool
+    from rife.pipeline.fingerprint import fingerprint
 
     source = Clip(frames=6).make(tmp_path)
     prints = []

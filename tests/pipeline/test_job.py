@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 
 from rife.errors import JobError, MediaError, RifeError, TruncatedMediaError
-from rife.ifnet import IFNet
-from rife.interpolator import Interpolator
-from rife.media.colour import to_rgb
-from rife.media.segment import SegmentWriter
+from rife.interpolation.interpolator import Interpolator
+from rife.media.colour.convert import to_rgb
+from rife.media.video.segment import SegmentWriter
+from rife.network.ifnet import IFNet
+from rife.network.specs import SPECS
 from rife.pipeline import JobSettings, Progress, default_output, interpolate_video
-from rife.specs import SPECS
 from support.clips import Clip, decoded, planes
 from support.tracks import codecs_of
 
@@ -503,7 +503,7 @@ def test_a_quick_encoder_gets_a_quarter_of_the_threads_beside_a_network_on_the_p
             given.append(named["threads"])
             super().__init__(*arguments, **named)
 
-    monkeypatch.setattr("rife.pipeline.make.SegmentWriter", Writer)
+    monkeypatch.setattr("rife.pipeline.render.SegmentWriter", Writer)
     monkeypatch.setattr("torch.get_num_threads", lambda: 8)
     source = Clip(frames=3).make(tmp_path)
     interpolate_video(source, tmp_path / "out.mkv", interpolator=blender, **options)  # type: ignore[arg-type]

@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 from rife.cli.app import app
 from rife.errors import JobError, OptionError, TruncatedMediaError
-from rife.interpolator import Interpolator
-from rife.media.reader import VideoReader
+from rife.interpolation.interpolator import Interpolator
+from rife.media.video.reader import VideoReader
 from rife.pipeline import Progress, interpolate_video
 from rife.pipeline import plan as plan_module
 from support.clips import Clip, by_ffmpeg, decoded, planes, with_damaged_packets
@@ -175,7 +175,7 @@ def test_a_picture_file_that_cannot_be_read_is_held_over(tmp_path: Path, blender
 def test_the_command_lists_the_times_and_ends_well(
     tmp_path: Path, blender: Interpolator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rife.loading.load", lambda *args, **kwargs: blender)
+    monkeypatch.setattr("rife.interpolation.load.load", lambda *args, **kwargs: blender)
     source = with_damaged_packets(by_ffmpeg(tmp_path, *KINDS["mp4"]), (20,))
     arguments = ["interpolate", str(source), "-o", str(tmp_path / "o.mkv"), "--on-damage", "hold"]
     done = CliRunner().invoke(app, [*arguments, "--json"])

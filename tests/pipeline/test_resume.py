@@ -18,12 +18,12 @@ from safetensors.torch import save_file
 
 from conftest import blending_network
 from rife.errors import JobError, MediaError
-from rife.interpolator import Interpolator
-from rife.media.reader import VideoReader
+from rife.interpolation.interpolator import Interpolator
 from rife.media.source import SourceFrame
+from rife.media.video.reader import VideoReader
+from rife.network.specs import SPECS
 from rife.pipeline import interpolate_video, work_folder
 from rife.pipeline import plan as plan_module
-from rife.specs import SPECS
 from support.clips import Clip, decoded, planes
 
 
@@ -243,7 +243,8 @@ def command(source: Path, output: Path, model: Path) -> list[str]:
 KILLS_ITSELF = """
 import os, signal, sys
 from rife.cli.app import main
-from rife.pipeline import meter, plan
+from rife.pipeline import progress as meter
+from rife.pipeline import plan
 
 plan._MOST_FRAMES = plan._FEWEST_FRAMES  # short segments
 left, report = int(sys.argv.pop(1)), meter.Meter.frame

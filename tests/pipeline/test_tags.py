@@ -9,9 +9,9 @@ import av
 import numpy as np
 import pytest
 
-from rife.interpolator import Interpolator
-from rife.media.hdr import read_static_hdr
-from rife.media.reader import VideoReader
+from rife.interpolation.interpolator import Interpolator
+from rife.media.video.hdr import read_static_hdr
+from rife.media.video.reader import VideoReader
 from rife.pipeline import interpolate_video
 from support.clips import decoded
 from support.dolby_vision import dolby_vision_film
@@ -115,7 +115,7 @@ def test_the_aspect_ratio_of_pixels_is_in_every_container(
 def test_an_aspect_ratio_that_could_not_be_written_is_named(
     tmp_path: Path, blender: Interpolator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rife.media.assembly.write_display_size", lambda path, size: False)
+    monkeypatch.setattr("rife.media.video.mux.write_display_size", lambda path, size: False)
     result = interpolate_video(clip(tmp_path), tmp_path / "o.webm", interpolator=blender)
     assert "the aspect ratio of pixels (4:3) is not kept" in result.notes
 

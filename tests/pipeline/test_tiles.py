@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from conftest import blending_network
-from rife.interpolator import Interpolator
+from rife.interpolation.interpolator import Interpolator
+from rife.network.specs import SPECS
 from rife.pipeline import Progress, interpolate_video, work_folder
 from rife.pipeline import plan as plan_module
-from rife.specs import SPECS
 from support.clips import Clip, decoded, planes
 
 

@@ -12,7 +12,7 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 
-from rife.interpolator import Interpolator
+from rife.interpolation.interpolator import Interpolator
 from rife.pipeline import interpolate_video
 from support.clips import Clip, decoded
 from support.tracks import bitmap_subtitles, codecs_of, packets_of, said, sound_file, speech_file, subtitle_file

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rife.ifnet import IFNet
-from rife.interpolator import Interpolator
+from rife.interpolation.interpolator import Interpolator
+from rife.network.ifnet import IFNet
 from rife.options import EngineName, Precision
 
 

@@ -8,7 +8,7 @@ import av
 import numpy as np
 from PIL import Image
 
-from rife.media.planar import plane_samples
+from rife.media.colour.interleave import plane_samples
 
 
 def textured(index: int, *, size: tuple[int, int] = (46, 32), channels: int = 3, deep: bool = False) -> np.ndarray:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from rife.errors import CheckpointError
-from rife.ifnet import IFNet
-from rife.specs import SPECS
+from rife.network.ifnet import IFNet
+from rife.network.specs import SPECS
 from rife.weights import detect
 from rife.weights.convert import convert
 from rife.weights.detect import canonical, recognise

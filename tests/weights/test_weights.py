@@ -18,15 +18,15 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from rife.assets.wheels import WheelMember
 from rife.errors import CheckpointError, MissingExtraError
-from rife.ifnet import IFNet
-from rife.specs import SPECS
+from rife.network.ifnet import IFNet
+from rife.network.specs import SPECS
 from rife.weights import catalogue, load
 from rife.weights.catalogue import CATALOGUE, CatalogueEntry
 from rife.weights.detect import canonical, recognise
 from rife.weights.load import fetch, load_network, load_weights
 from rife.weights.read import read_state_dict
-from rife.wheels import WheelMember
 from support.golden import closed_form_state
 
 State = dict[str, torch.Tensor]

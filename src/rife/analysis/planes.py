@@ -14,8 +14,8 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from rife.media.colour import range_tag
-from rife.media.formats import LAYOUTS, PlaneLayout, samples, working_format
+from rife.media.colour.convert import range_tag
+from rife.media.colour.pixel_formats import LAYOUTS, PlaneLayout, samples, working_format
 
 Samples: TypeAlias = npt.NDArray[Any]
 Means: TypeAlias = npt.NDArray[np.float32]
@@ -56,7 +56,8 @@ class Planes:
 def planes_of(picture: av.VideoFrame) -> Planes:
     """View the samples of a decoded picture.
 
-    A format that is not among `rife.media.colour.LAYOUTS` is converted to the nearest one that is, at full size.
+    A format that is not among `rife.media.colour.convert.LAYOUTS` is converted to the nearest one that is, at full
+    size.
     """
     if picture.format.name not in LAYOUTS:
         near = working_format(picture.format.name, list(LAYOUTS), size=(0, 0))

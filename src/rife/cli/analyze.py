@@ -36,7 +36,7 @@ def analyze(
     """Find the cuts, the repeated frames and the motion of INPUT, without making a frame."""
     reporter = Reporter(json_lines=json_lines)
     with reporter.errors():
-        from rife.samples import resolve_input
+        from rife.assets.samples import resolve_input
 
         path = resolve_input(source)
         _check_targets(output, plot, path, overwrite=overwrite)
@@ -44,7 +44,7 @@ def analyze(
         if output is not None:
             _write(output, found.to_json())
         if plot is not None:
-            from rife.inspect.timeline import draw_timeline
+            from rife.reports.timeline import draw_timeline
 
             draw_timeline(found, plot, title=path.name, overwrite=overwrite)
         _report(found, path, reporter)
@@ -66,14 +66,14 @@ def _check_targets(output: Path | None, plot: Path | None, source: Path, *, over
     if output is not None and plot is not None and output.absolute() == plot.absolute():
         raise JobError(f"{output}: named for both the list and the plot. Name two files.")
     if plot is not None:
-        from rife.inspect.timeline import check_plot
+        from rife.reports.timeline import check_plot
 
         check_plot(plot, overwrite=overwrite)
 
 
 def _survey(path: Path, reporter: Reporter, *, on_damage: OnDamage) -> Survey:
     from rife.analysis.survey import survey
-    from rife.media.opening import open_source
+    from rife.media.open_source import open_source
     from rife.media.source import OneSize
     from rife.pipeline import Progress
 

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from rife.errors import CheckpointError
+from rife.network.specs import spec_named
 from rife.options import EngineName, FlowScale, Precision
-from rife.specs import spec_named
 from rife.weights.catalogue import CATALOGUE
 
 Input = Annotated[

@@ -11,7 +11,7 @@ from rife.cli.arguments import Json
 from rife.cli.report import EXIT_FAILED, Reporter
 
 if TYPE_CHECKING:
-    from rife.inspect.doctor import EngineTest
+    from rife.reports.doctor import EngineTest
 
 
 def doctor(json_lines: Json = False) -> None:
@@ -21,7 +21,7 @@ def doctor(json_lines: Json = False) -> None:
     """
     reporter = Reporter(json_lines=json_lines)
     with reporter.errors():
-        from rife.inspect import doctor as facts
+        from rife.reports import doctor as facts
 
         sections = {"versions": facts.versions(), "processor": facts.processor()}
         for name, rows in sections.items():
@@ -49,7 +49,7 @@ def doctor(json_lines: Json = False) -> None:
 
 def _test_engines(reporter: Reporter) -> list[str]:
     """Show the self-test of each engine; name those that are wrong."""
-    from rife.inspect import doctor as facts
+    from rife.reports import doctor as facts
 
     _print(reporter, f"engines, self-test with {facts.network()[1]}", {})
     wrong = []

@@ -31,10 +31,10 @@ def evaluate(
     """
     reporter = Reporter(json_lines=json_lines)
     with reporter.errors():
-        from rife.evaluate.heldout import score_held_out
-        from rife.interpolator import Interpolator
-        from rife.loading import load
-        from rife.samples import resolve_input
+        from rife.assets.samples import resolve_input
+        from rife.evaluate.held_out import score_held_out
+        from rife.interpolation.interpolator import Interpolator
+        from rife.interpolation.load import load
 
         path = resolve_input(source)
         full = load(

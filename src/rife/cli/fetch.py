@@ -19,7 +19,7 @@ def fetch(
     """Fetch published weights (and sample clips) into the cache, for work without a network."""
     reporter = Reporter(json_lines=False)
     with reporter.errors():
-        from rife.samples import SAMPLES, sample_path
+        from rife.assets.samples import SAMPLES, sample_path
         from rife.weights.load import fetch as fetch_model
 
         for name in models or CATALOGUE:

@@ -125,11 +125,11 @@ def interpolate(
     """
     reporter = Reporter(json_lines=json_lines, output_is_piped=output == Path("-"))
     with reporter.errors():
-        from rife.allocation import keep_freed_memory
-        from rife.loading import load
-        from rife.media.codecs import EncodeSettings
+        from rife.assets.samples import resolve_input
+        from rife.cli.malloc import keep_freed_memory
+        from rife.interpolation.load import load
+        from rife.media.video.codecs import EncodeSettings
         from rife.pipeline import JobSettings, check_job, run_job, work_folder
-        from rife.samples import resolve_input
 
         keep_freed_memory()
         settings = JobSettings(
@@ -182,8 +182,8 @@ def interpolate(
 
 def _default_target(source: str, path: Path, settings: JobSettings) -> Path:
     """Beside the input; for a sample, which lies in the cache, in the current folder."""
+    from rife.assets.samples import SAMPLE_PREFIX
     from rife.pipeline import default_output
-    from rife.samples import SAMPLE_PREFIX
 
     target = default_output(path, settings)
     return Path(target.name) if source.startswith(SAMPLE_PREFIX) else target

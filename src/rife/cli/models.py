@@ -13,7 +13,7 @@ from rife.cli.report import Reporter
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from rife.inspect.models import NetworkFacts
+    from rife.reports.models import NetworkFacts
 
 app = typer.Typer(help="List known models and networks; show what a weights file is.", rich_markup_mode=None)
 
@@ -25,7 +25,7 @@ def models(context: typer.Context, json_lines: Json = False) -> None:
         return
     reporter = Reporter(json_lines=json_lines)
     with reporter.errors():
-        from rife.inspect.models import known_models, known_networks
+        from rife.reports.models import known_models, known_networks
 
         named, networks = known_models(), known_networks()
         for row in named:
@@ -52,7 +52,7 @@ def show(
     """Show what a weights file is: network, releases that share it, parameters."""
     reporter = Reporter(json_lines=json_lines)
     with reporter.errors():
-        from rife.inspect.models import describe
+        from rife.reports.models import describe
 
         facts = describe(file, network=network)
         fields = {**_fields(facts.network), "tensors": facts.tensors, "parameters": facts.parameters}

@@ -21,7 +21,7 @@ def sheet(
     """Draw a contact sheet of a video before and after, over the same moment."""
     reporter = Reporter(json_lines=False)
     with reporter.errors():
-        from rife.inspect.sheet import contact_sheet
-        from rife.samples import resolve_input
+        from rife.assets.samples import resolve_input
+        from rife.reports.contact_sheet import contact_sheet
 
         contact_sheet(resolve_input(before), after, output, at_seconds=at, overwrite=overwrite)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from rife.errors import OptionError
-from rife.ifnet import IFNet
+from rife.network.ifnet import IFNet
 
 _Module = TypeVar("_Module", bound=nn.Module)
 

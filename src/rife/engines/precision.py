@@ -11,7 +11,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from rife.ifnet import IFNet
+from rife.network.ifnet import IFNet
 
 
 def in_bf16(network: IFNet, *, coarse: bool = True) -> IFNet:

@@ -6,10 +6,10 @@ from typing import Protocol
 
 from torch import Tensor
 
-from rife.encoder import FrameFeatures
-from rife.motion import Motion, Pair
+from rife.network.encoder import FrameFeatures
+from rife.network.estimate import Motion, Pair
+from rife.network.regions import Window
 from rife.options import Precision
-from rife.places import Window
 
 
 class Engine(Protocol):
@@ -44,14 +44,14 @@ class Engine(Protocol):
     def estimate(
         self, pair: Pair, *, flow_scale: float = 1.0, ensemble: bool = False, tile: int | None = None
     ) -> Motion:
-        """Run the blocks; arguments as of `rife.ifnet.IFNet.estimate`."""
+        """Run the blocks; arguments as of `rife.network.ifnet.IFNet.estimate`."""
 
     def finish(
         self, pair: Pair, motion: Motion, window: Window, *, refine: bool = True, ensemble: bool = False
     ) -> Tensor:
         """Make a window of the new frame, (1, 3, h, w), in [0, 1] and beyond where the frames' features have an excess.
 
-        Arguments are those of `rife.ifnet.IFNet.finish`.
+        Arguments are those of `rife.network.ifnet.IFNet.finish`.
         """
 
     def carried(self, others: tuple[Tensor, Tensor], motion: Motion, window: Window) -> Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor
 from rife.engines.protocol import Engine
 from rife.engines.torch_engine import TorchEngine
 from rife.errors import EngineFaultError, RifeError
-from rife.ifnet import IFNet
+from rife.network.ifnet import IFNet
 from rife.options import Precision
 
 LEAST_AGREEMENT_DB: dict[Precision, float] = {"float32": 60.0, "bf16": 20.0}

@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from rife.encoder import FrameFeatures
 from rife.engines.precision import in_bf16
-from rife.ifnet import IFNet
-from rife.motion import Motion, Pair
+from rife.network.encoder import FrameFeatures
+from rife.network.estimate import Motion, Pair
+from rife.network.ifnet import IFNet
+from rife.network.regions import Window
 from rife.options import Precision
-from rife.places import Window
 
 
 class TorchEngine:

@@ -11,7 +11,7 @@ from typing import Protocol
 import av
 
 from rife.errors import JobError, MediaError
-from rife.media.plays import FOREVER
+from rife.media.play_count import FOREVER
 from rife.options import DEFAULT_CRF
 
 _SLIGHT_ASPECT = Fraction(1, 100)

@@ -3,8 +3,8 @@
 from rife.pipeline.api import interpolate_video
 from rife.pipeline.budget import Forecast
 from rife.pipeline.job import run_job
-from rife.pipeline.records import JobSettings, Progress, VideoResult
-from rife.pipeline.targets import check_job, default_output, partial_name
+from rife.pipeline.outputs import check_job, default_output, partial_name
+from rife.pipeline.settings import JobSettings, Progress, VideoResult
 from rife.pipeline.workspace import work_folder
 
 __all__ = [

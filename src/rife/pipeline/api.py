@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from rife.interpolator import Interpolator
-from rife.media.codecs import EncodeSettings
+from rife.interpolation.interpolator import Interpolator
+from rife.media.video.codecs import EncodeSettings
 from rife.options import AtCut, Duplicates, ImageFormat, Number, OnDamage, Sound, parse_crf, parse_path
 from rife.pipeline.budget import Forecast
 from rife.pipeline.job import run_job
-from rife.pipeline.records import JobSettings, Progress, VideoResult
+from rife.pipeline.settings import JobSettings, Progress, VideoResult
 
 
 def interpolate_video(

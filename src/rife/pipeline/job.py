@@ -19,35 +19,28 @@ from tempfile import TemporaryDirectory
 from rife.analysis.survey import read_cuts, survey
 from rife.atomic import put_in_place
 from rife.errors import FinishedFileError, JobError, MediaError, TruncatedMediaError
-from rife.interpolator import Interpolator
-from rife.loading import as_interpolator
-from rife.media.assembly import Picture, assemble
-from rife.media.codecs import container_for, encoding_for, intermediate_for
-from rife.media.colour import is_interlaced
-from rife.media.formats import losses
-from rife.media.hdr import read_static_hdr
-from rife.media.opening import open_source
-from rife.media.picture_records import lost_records
-from rife.media.plays import FOREVER, plays_of
-from rife.media.reader import VideoReader
-from rife.media.side_data import display_matrix_of, has_other_view
-from rife.media.sinks import check_rate, is_picture_target, sink_for, target_formats
+from rife.interpolation.interpolator import Interpolator
+from rife.interpolation.load import as_interpolator
+from rife.media.colour.convert import is_interlaced
+from rife.media.colour.pixel_formats import losses
+from rife.media.open_sink import check_rate, is_picture_target, sink_for, target_formats
+from rife.media.open_source import open_source
+from rife.media.play_count import FOREVER, plays_of
 from rife.media.source import Source
-from rife.media.spool import Spool
-from rife.media.tracks import CopiedTracks
+from rife.media.video.codecs import container_for, encoding_for, intermediate_for
+from rife.media.video.hdr import read_static_hdr
+from rife.media.video.mux import Picture, assemble
+from rife.media.video.picture_records import lost_records
+from rife.media.video.reader import VideoReader
+from rife.media.video.side_data import display_matrix_of, has_other_view
+from rife.media.video.spool import Spool
+from rife.media.video.tracks import CopiedTracks
 from rife.options import DEFAULT_CRF
 from rife.pipeline.budget import Forecast, beside_network_bytes, check_disk, least_bytes
-from rife.pipeline.check import Expected, FinishedCheck, check_finished, step_tolerance
+from rife.pipeline.fingerprint import check_unchanged, job_identity, state_of
 from rife.pipeline.flicker import flicker_warnings, luma_step
-from rife.pipeline.identity import check_unchanged, job_identity, state_of
-from rife.pipeline.meter import Meter
-from rife.pipeline.observed import ObservedSource
-from rife.pipeline.parts import Parts
-from rife.pipeline.pictures import check_pictures, picture_spec, turn_notes, write_pictures
-from rife.pipeline.plan import Plan
-from rife.pipeline.records import JobSettings, Progress, VideoResult
-from rife.pipeline.rounding import largest_move
-from rife.pipeline.targets import (
+from rife.pipeline.image_outputs import check_pictures, picture_spec, turn_notes, write_pictures
+from rife.pipeline.outputs import (
     STANDARD_STREAM,
     check_job,
     check_not_in_the_way,
@@ -55,6 +48,13 @@ from rife.pipeline.targets import (
     failed_name,
     partial_name,
 )
+from rife.pipeline.plan import Plan
+from rife.pipeline.progress import Meter
+from rife.pipeline.rounding import largest_move
+from rife.pipeline.segments import Parts
+from rife.pipeline.settings import JobSettings, Progress, VideoResult
+from rife.pipeline.surveyed_source import ObservedSource
+from rife.pipeline.verify import Expected, FinishedCheck, check_finished, step_tolerance
 from rife.pipeline.workspace import SegmentRecord, Workspace, work_folder
 from rife.timing import Clock, FactorClock, clock_for
 

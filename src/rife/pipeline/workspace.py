@@ -23,8 +23,8 @@ from filelock import FileLock, Timeout
 
 from rife.atomic import appearing_whole, named_beside, put_in_place
 from rife.errors import JobError
+from rife.media.images.sequence import is_pattern
 from rife.media.measure import Cells
-from rife.media.sequence import is_pattern
 
 _FORMAT = 3
 """Raised with every change of what is kept, and of what the same settings make: old parts are not mixed with new."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from rife.cache import cache_folder
-from rife.wheels import WheelMember
+from rife.assets.cache import cache_folder
+from rife.assets.wheels import WheelMember
 
 DEFAULT_MODEL = "4.0"
 """The model used when none is named."""
@@ -18,7 +18,7 @@ class CatalogueEntry:
 
     Attributes:
         name: what users type.
-        network: name of the row in `rife.specs.SPECS`.
+        network: name of the row in `rife.network.specs.SPECS`.
         source: the file that holds the weights.
         licence: SPDX identifier of the weights' licence.
         good_at: one sentence to choose by.

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from rife.errors import CheckpointError
-from rife.ifnet import IFNet
-from rife.specs import SPECS, NetworkSpec, spec_named
+from rife.network.ifnet import IFNet
+from rife.network.specs import SPECS, NetworkSpec, spec_named
 from rife.weights.catalogue import DEFAULT_MODEL
 
 WRAPPER_PREFIX = "module."

@@ -10,16 +10,16 @@ from pathlib import Path
 from safetensors.torch import save
 from torch import Tensor
 
+from rife.assets.cache import CACHE_VARIABLE
+from rife.assets.wheels import fetch_member
 from rife.atomic import appearing_whole
-from rife.cache import CACHE_VARIABLE
 from rife.errors import CheckpointError, FetchError, MissingExtraError
-from rife.ifnet import IFNet
+from rife.network.ifnet import IFNet
+from rife.network.specs import SPECS
 from rife.options import is_url
-from rife.specs import SPECS
 from rife.weights.catalogue import CATALOGUE, DEFAULT_MODEL, CatalogueEntry, cached_path
 from rife.weights.detect import Recognised, canonical, recognise
 from rife.weights.read import read_metadata, read_state_dict
-from rife.wheels import fetch_member
 
 HUB_PREFIX = "hf:"
 """A model that starts with this is a file on the Hugging Face Hub: `hf:owner/repo/file`."""

@@ -1,0 +1,1 @@
+"""What is fetched, and the folder where it is kept."""

@@ -1,0 +1,1 @@
+"""Two frames and a time in, the frame between out."""

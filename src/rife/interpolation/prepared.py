@@ -1,0 +1,85 @@
+"""A source frame that is ready for a network, with what is computed from it once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from rife.kernels import kernels, passes
+from rife.network.encoder import FrameFeatures
+
+
+@dataclass(frozen=True)
+class PreparedFrame:
+    """A source frame on the network's device, with what was computed from it alone.
+
+    Attributes:
+        whole: the frame as it was given, (1, 3, H, W), or (1, 4, H, W) with opacity.
+        picture: (1, 3, H, W) in [0, 1].
+        excess: what of the picture lay outside of [0, 1], or None: video has colours beyond black, white and
+            pure red, and networks were not trained on them.
+        layer: straight colours and transparency (`rife.interpolation.alpha`); None for frames without opacity.
+            `picture` and `excess` are multiplied by opacity then.
+        computed: the padded picture and its features, by relative size, pad multiple and engine; filled when first
+            needed.
+    """
+
+    whole: Tensor
+    picture: Tensor
+    excess: Tensor | None
+    layer: Tensor | None = None
+    computed: dict[tuple[float, int, str], tuple[Tensor, FrameFeatures]] = field(default_factory=dict)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.picture.shape[-2], self.picture.shape[-1]
+
+
+def divided(picture: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Tell what of a picture lies in [0, 1], and what is left, None if nothing is.
+
+    Args:
+        picture: (1, 3, H, W) float32; returned as it is if nothing lies outside.
+    """
+    if picture.device.type != "cpu" or not picture.is_contiguous() or not _kernels_are_right():
+        inside = picture.clamp(0, 1)
+        return (picture, None) if torch.equal(inside, picture) else (inside, picture - inside)
+    # One pass on one thread: PyTorch's would wait for threads that the encoder of a job holds up.
+    return _divided_by_kernels(picture)
+
+
+@cache
+def _kernels_are_right() -> bool:
+    """Whether the kernels are there, and divide a few numbers as PyTorch does."""
+
+    def self_test() -> bool:
+        numbers = torch.linspace(-1, 2, 67)
+        inside, beyond = _divided_by_kernels(numbers)
+        expected = numbers.clamp(0, 1)
+        whole = _divided_by_kernels(expected)
+        return (
+            whole[0] is expected
+            and whole[1] is None
+            and beyond is not None
+            and torch.equal(inside, expected)
+            and torch.equal(beyond, numbers - expected)
+        )
+
+    return kernels("pixels") is not None and passes("colours beyond black and white", self_test)
+
+
+def _divided_by_kernels(picture: Tensor) -> tuple[Tensor, Tensor | None]:
+    from rife.kernels import jit as kept
+
+    packing = kernels("pixels")
+    assert packing is not None
+    numbers = picture.detach().view(-1).numpy()
+    if not kept.run(packing.reaches_beyond, numbers):
+        return picture, None
+    inside, beyond = torch.empty_like(picture), torch.empty_like(picture)
+    kept.run(packing.divide, numbers, inside.view(-1).numpy(), beyond.view(-1).numpy())
+    return inside, beyond

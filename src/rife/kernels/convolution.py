@@ -1,0 +1,333 @@
+"""Convolutions in float32 on pictures whose pixels have their channels side by side.
+
+Two ways, both sums of products in registers (`rife.kernels.matmul`):
+
+- `winograd`, for 3x3 kernels of stride 1: the algorithm of Winograd, as F(4x4, 3x3) by Lavin and Gray ("Fast Algorithms
+  for Convolutional Neural Networks", CVPR 2016). 4 x 4 pixels of the result come from 36 products in place of 144: the
+  6 x 6 pixels that they depend on, and the kernel, are taken as polynomials, and read at the points 0, +-sqrt(1/2),
+  +-sqrt(2) and infinity, where they can be multiplied one by one. Those points keep rounding errors low: a result is
+  off by 3 to 6 times what adding up in order is off by, 1e-6 of its size.
+- `direct`, for all others: the rows that a few pixels depend on are laid side by side, with zeros beyond the borders.
+
+The result may come in squares: each pixel of the sum is then a square of pixels of the result, row by row. That is what
+transposed convolutions and pixel shuffles are.
+
+Pictures are (H, W, C), float32, and come in two parts whose channels follow on each other; the second may have none.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from rife.kernels.jit import compiled
+from rife.kernels.matmul import ROWS16, ROWS32, multiply16, multiply32
+from rife.kernels.simd import LANES, load16, sloped, store
+
+Array = np.ndarray[Any, Any]
+Vector = Any
+"""16 numbers, one for each of 16 channels."""
+
+_Six = tuple[Vector, Vector, Vector, Vector, Vector, Vector]
+
+_LINE = 6 * LANES
+
+NEAR, FAR = np.float32(np.sqrt(0.5)), np.float32(np.sqrt(2.0))
+"""The points, beside 0 and infinity: both, and their negatives."""
+
+_HALF, _TWO, _SUM = np.float32(0.5), np.float32(2.0), np.float32(2.5)
+"""Their squares, and the sum of these."""
+
+
+@compiled
+def _at_points(d: _Six) -> _Six:
+    """Read at the points what six pixels in a row are as a polynomial, against one of three (B^T d)."""
+    near_even, near_odd = d[4] - d[2] * _TWO, (d[3] - d[1] * _TWO) * NEAR
+    far_even, far_odd = d[4] - d[2] * _HALF, (d[3] - d[1] * _HALF) * FAR
+    first, last = d[0] - d[2] * _SUM + d[4], d[1] - d[3] * _SUM + d[5]
+    return first, near_even + near_odd, near_even - near_odd, far_even + far_odd, far_even - far_odd, last
+
+
+@compiled
+def _from_points(m: _Six) -> tuple[Vector, Vector, Vector, Vector]:
+    """Four pixels in a row from products at the points (A^T m)."""
+    near_sum, near_change = m[1] + m[2], (m[1] - m[2]) * NEAR
+    far_sum, far_change = m[3] + m[4], (m[3] - m[4]) * FAR
+    second, third = near_change + far_change, near_sum * _HALF + far_sum * _TWO
+    return m[0] + near_sum + far_sum, second, third, near_change * _HALF + far_change * _TWO + m[5]
+
+
+@compiled
+def _six(source: Array, at: int, step: int) -> _Six:
+    return (
+        load16(source, at),
+        load16(source, at + step),
+        load16(source, at + 2 * step),
+        load16(source, at + 3 * step),
+        load16(source, at + 4 * step),
+        load16(source, at + 5 * step),
+    )
+
+
+@compiled
+def _store_six(target: Array, at: int, step: int, values: _Six) -> None:
+    store(target, at, values[0])
+    store(target, at + step, values[1])
+    store(target, at + 2 * step, values[2])
+    store(target, at + 3 * step, values[3])
+    store(target, at + 4 * step, values[4])
+    store(target, at + 5 * step, values[5])
+
+
+@compiled
+def _transform(source: Array, at: int, row: int, pixel: int, target: Array, to: int, step: int, square: Array) -> None:
+    """Read 6 x 6 pixels at the 36 points, for 16 channels."""
+    for x in range(6):
+        _store_six(square, x * LANES, _LINE, _at_points(_six(source, at + x * pixel, row)))
+    for y in range(6):
+        _store_six(target, to + y * 6 * step, step, _at_points(_six(square, y * _LINE, LANES)))
+
+
+@compiled
+def _transform_part(
+    picture: Array, top: int, left: int, target: Array, to: int, step: int, patch: Array, square: Array
+) -> None:
+    """`_transform` of all channels of (H, W, C), of the 6 x 6 pixels from a place on; zeros beyond the borders."""
+    height, width, channels = picture.shape
+    if channels == 0:
+        return
+    pixels = picture.reshape(-1)
+    if top >= 0 and left >= 0 and top + 6 <= height and left + 6 <= width:
+        at = (top * width + left) * channels
+        for channel in range(0, channels, LANES):
+            _transform(pixels, at + channel, width * channels, channels, target, to + channel, step, square)
+        return
+    patch[: 36 * channels] = 0
+    first, last = max(0, -left), min(6, width - left)
+    for y in range(max(0, -top), min(6, height - top)):
+        at = ((top + y) * width + left + first) * channels
+        _copy(pixels, at, patch, (y * 6 + first) * channels, (last - first) * channels)
+    for channel in range(0, channels, LANES):
+        _transform(patch, channel, 6 * channels, channels, target, to + channel, step, square)
+
+
+@compiled
+def _copy(source: Array, at: int, target: Array, to: int, count: int) -> None:
+    whole = count - count % LANES
+    for index in range(0, whole, LANES):
+        store(target, to + index, load16(source, at + index))
+    for index in range(whole, count):
+        target[to + index] = source[at + index]
+
+
+@compiled
+def _multiply_all(
+    a: Array, at_a: int, pixel: int, row: int, b: Array, at_b: int, count: int, depth: int, out: Array, to: int,
+    step: int, pixels: int, panel: int,
+) -> None:  # fmt: skip
+    """A panel of 32 or 16 channels of some pixels; a few more may be computed than are asked for."""
+    if panel == 32:
+        for first in range(0, pixels, ROWS32):
+            multiply32(a, at_a + first * pixel, pixel, row, b, at_b, count, depth, out, to + first * step, step)
+    else:
+        for first in range(0, pixels, ROWS16):
+            multiply16(a, at_a + first * pixel, pixel, row, b, at_b, count, depth, out, to + first * step, step)
+
+
+@compiled
+def winograd(
+    first: Array,
+    second: Array,
+    weights: Array,
+    needed: Array,
+    panel: int,
+    bias: Array,
+    slopes: Array,
+    skip: Array,
+    skip_first: bool,
+    side: int,
+    chunk: int,
+    out: Array,
+    scratch: Array,
+    start: int,
+    stop: int,
+) -> None:
+    """Convolve with 3x3 kernels, zeros beyond the borders, and apply the activation.
+
+    Args:
+        first: (H, W, C), C a multiple of 16.
+        second: (H, W, D) likewise, or (H, W, 0).
+        weights: kernels at the points, (36 * N / panel * (C + D) * panel).
+        needed: (36, N / panel), which of them are not zero.
+        panel: 32 or 16 channels.
+        bias: (N).
+        slopes: (N), of the activation.
+        skip: (H, W, N), added to the result; or (0, 0, 0).
+        skip_first: before the activation rather than after.
+        side: of the squares in which the result comes.
+        chunk: tiles that are worked on together.
+        out: (H * side, W * side, N / side^2).
+        scratch: memory for all channels of a chunk at the points, before and after, and of a tile.
+        start: first tile of 4 x 4 pixels, row by row.
+        stop: tile after the last.
+    """
+    height, width, channels = first.shape
+    inputs, outputs = channels + second.shape[2], bias.shape[0]
+    across = (width + 3) // 4
+    seen_step, made_step = chunk * inputs + LANES, chunk * outputs + LANES
+    seen, made = scratch[: 36 * seen_step], scratch[36 * seen_step : 36 * (seen_step + made_step)]
+    rest = scratch[36 * (seen_step + made_step) :]
+    patch, square = rest[: 36 * inputs], rest[36 * inputs : 36 * (inputs + LANES)]
+    if not needed.all():
+        made[:] = 0
+    for at in range(start, stop, chunk):
+        tiles = min(chunk, stop - at)
+        for tile in range(tiles):
+            top, left = (at + tile) // across * 4 - 1, (at + tile) % across * 4 - 1
+            _transform_part(first, top, left, seen, tile * inputs, seen_step, patch, square)
+            _transform_part(second, top, left, seen, tile * inputs + channels, seen_step, patch, square)
+        for point in range(36):
+            for n in range(0, outputs, panel):
+                if needed[point, n // panel]:
+                    matrix, to = (point * outputs + n) * inputs, point * made_step + n
+                    _multiply_all(
+                        seen, point * seen_step, inputs, 0, weights, matrix, 1, inputs, made, to, outputs, tiles, panel
+                    )
+        for tile in range(tiles):
+            top, left = (at + tile) // across * 4, (at + tile) % across * 4
+            _put_tile(
+                made, tile * outputs, made_step, square, top, left, height, width, bias, slopes, skip, skip_first,
+                side, out,
+            )  # fmt: skip
+
+
+@compiled
+def _put_tile(
+    made: Array,
+    at: int,
+    step: int,
+    square: Array,
+    top: int,
+    left: int,
+    height: int,
+    width: int,
+    bias: Array,
+    slopes: Array,
+    skip: Array,
+    skip_first: bool,
+    side: int,
+    out: Array,
+) -> None:
+    """Turn products into a tile of 4 x 4 pixels of the result, or of squares of it."""
+    outputs, line = bias.shape[0], side * out.shape[2]
+    pixels, skipped = out.reshape(-1), skip.reshape(-1)
+    rows, columns = min(4, height - top), min(4, width - left)
+    for channel in range(0, outputs, LANES):
+        shift, slope = load16(bias, channel), load16(slopes, channel)
+        for x in range(6):
+            a, b, c, d = _from_points(_six(made, at + channel + x * step, 6 * step))
+            store(square, x * LANES, a)
+            store(square, x * LANES + _LINE, b)
+            store(square, x * LANES + 2 * _LINE, c)
+            store(square, x * LANES + 3 * _LINE, d)
+        for y in range(rows):
+            a, b, c, d = _from_points(_six(square, y * _LINE, LANES))
+            to = (((top + y) * side + channel // line) * width + left) * line + channel % line
+            store(pixels, to, _finished(a + shift, slope, skipped, skip_first, to))
+            if columns > 1:
+                store(pixels, to + line, _finished(b + shift, slope, skipped, skip_first, to + line))
+            if columns > 2:
+                store(pixels, to + 2 * line, _finished(c + shift, slope, skipped, skip_first, to + 2 * line))
+            if columns > 3:
+                store(pixels, to + 3 * line, _finished(d + shift, slope, skipped, skip_first, to + 3 * line))
+
+
+@compiled
+def _finished(value: Vector, slope: Vector, skipped: Array, skip_first: bool, at: int) -> Vector:
+    """Apply the activation, and add what skips the convolution, if anything does."""
+    if skipped.shape[0] == 0:
+        return sloped(value, slope)
+    if skip_first:
+        return sloped(value + load16(skipped, at), slope)
+    return sloped(value, slope) + load16(skipped, at)
+
+
+@compiled
+def direct(
+    first: Array,
+    second: Array,
+    weights: Array,
+    panel: int,
+    bias: Array,
+    slopes: Array,
+    kernel: int,
+    stride: int,
+    padding: int,
+    chunk: int,
+    out: Array,
+    scratch: Array,
+    start: int,
+    stop: int,
+) -> None:
+    """Convolve with kernels of any size and stride, zeros beyond the borders, and apply the activation.
+
+    Args:
+        first: (H, W, C).
+        second: (H, W, D), or (H, W, 0).
+        weights: (N / panel * kernel * kernel * (C + D) * panel).
+        panel: 32 or 16 channels.
+        bias: (N).
+        slopes: (N), of the activation.
+        kernel: height and width.
+        stride: in both directions.
+        padding: zeros before the first row and column.
+        chunk: pixels of the result that are worked on together.
+        out: (h, w, N).
+        scratch: memory for the rows of a chunk, and for its sums.
+        start: first row of the result.
+        stop: row after the last.
+    """
+    inputs, outputs = first.shape[2] + second.shape[2], bias.shape[0]
+    line = ((chunk - 1) * stride + kernel) * inputs
+    lines, made = scratch[: kernel * line], scratch[kernel * line :]
+    pixels = out.reshape(-1)
+    for row in range(start, stop):
+        for at in range(0, out.shape[1], chunk):
+            count = min(chunk, out.shape[1] - at)
+            for y in range(kernel):
+                _lay_line(
+                    first, second, row * stride - padding + y, at * stride - padding, (count - 1) * stride + kernel,
+                    lines, y * line,
+                )  # fmt: skip
+            for n in range(0, outputs, panel):
+                _multiply_all(
+                    lines, 0, stride * inputs, line, weights, n * kernel * kernel * inputs, kernel, kernel * inputs,
+                    made, n, outputs, count, panel,
+                )  # fmt: skip
+            for index in range(count):
+                to = (row * out.shape[1] + at + index) * outputs
+                for channel in range(0, outputs, LANES):
+                    value = load16(made, index * outputs + channel) + load16(bias, channel)
+                    store(pixels, to + channel, sloped(value, load16(slopes, channel)))
+
+
+@compiled
+def _lay_line(first: Array, second: Array, row: int, column: int, count: int, lines: Array, to: int) -> None:
+    """Put some pixels of a row, from a column on, one after the other, with all their channels."""
+    height, width, channels = first.shape
+    inputs = channels + second.shape[2]
+    if row < 0 or row >= height:
+        lines[to : to + count * inputs] = 0
+        return
+    before, after = min(max(0, -column), count), max(0, min(count, width - column))
+    lines[to : to + before * inputs] = 0
+    lines[to + after * inputs : to + count * inputs] = 0
+    pixels, others = first[row].reshape(-1), second[row].reshape(-1)
+    if inputs == channels:
+        _copy(pixels, (column + before) * channels, lines, to + before * channels, (after - before) * channels)
+        return
+    for x in range(before, after):
+        at = to + x * inputs
+        _copy(pixels, (column + x) * channels, lines, at, channels)
+        _copy(others, (column + x) * (inputs - channels), lines, at + channels, inputs - channels)

@@ -1,0 +1,276 @@
+"""A folder of picture files as an output.
+
+The files are written into a hidden folder, and appear together when all are there: a new folder by one rename,
+an existing one by moving them in. Nothing in an existing folder is removed but files of the same names, and
+those only when that was asked for.
+
+Where source pictures bring names, they keep them, and the pictures made after NAME are NAME.x001, NAME.x002 and so
+on. Sorted by name, with or without regard to numbers, they then stand where they belong: `.` sorts before letters and
+digits, so nothing that goes on from NAME comes between, and `x` sorts behind the first letter of every ending. Where
+NAME.x001 is itself a source picture, from an earlier run, what is made before it is NAME.x000.x001.
+Otherwise pictures are numbered: as a pattern says, or 000001, 000002, ...
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import uuid
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+
+import av
+from av.video.codeccontext import VideoCodecContext
+
+from rife.atomic import put_all_in_place, put_folder_in_place, sync_file
+from rife.errors import JobError, MediaError
+from rife.media.colour.convert import from_rgb, to_rgb
+from rife.media.colour.interleave import interleaved
+from rife.media.images.sequence import is_pattern, matches, natural_key, numbered
+from rife.media.sink import PictureSpec, aspect_notes, lossy_quality, refuse_other_format, refuse_other_picture
+
+_JFIF_MATRICES = (5, 6)
+_UNKNOWN_MATRIX, _HD_HEIGHT, _FULL_RANGE = 2, 720, 2
+
+
+@dataclass(frozen=True)
+class FileKind:
+    """How a kind of picture file is written.
+
+    Attributes:
+        codec: FFmpeg name of the encoder.
+        ending: of the files.
+        encodes: the encoder's pixel format for each that is taken.
+        options: of the encoder.
+    """
+
+    codec: str
+    ending: str
+    encodes: dict[str, str]
+    options: dict[str, str]
+
+
+_EIGHT_BITS = {"gbrp": "rgb24", "gbrap": "rgba", "gray": "gray"}
+FILE_KINDS = {
+    "png": FileKind(
+        "png",
+        ".png",
+        {**_EIGHT_BITS, "gbrp16le": "rgb48be", "gbrap16le": "rgba64be", "gray16le": "gray16be"},
+        {"pred": "mixed", "compression_level": "3"},
+    ),
+    "tiff": FileKind(
+        "tiff",
+        ".tiff",
+        {**_EIGHT_BITS, "gbrp16le": "rgb48le", "gbrap16le": "rgba64le", "gray16le": "gray16le"},
+        {"compression_algo": "deflate"},
+    ),
+    "jpg": FileKind(
+        "mjpeg",
+        ".jpg",
+        {"yuvj420p": "yuvj420p", "yuvj422p": "yuvj422p", "yuvj444p": "yuvj444p", "gbrp": "yuvj444p"},
+        {"huffman": "optimal"},
+    ),
+    "webp": FileKind("libwebp", ".webp", {"gbrp": "bgra", "gbrap": "bgra"}, {}),
+}
+"""Kinds of picture file that can be written, by the name that users give."""
+
+
+class PictureFolder:
+    """Writes every picture to its own file: a `PictureSink`."""
+
+    def __init__(self, target: Path, spec: PictureSpec, *, kind: FileKind, overwrite: bool) -> None:
+        """Prepare a hidden folder.
+
+        Args:
+            target: a folder, or a pattern such as out/%05d.png.
+            spec: what the pictures are.
+            kind: of the files.
+            overwrite: write into a folder that is not empty, and replace files of the same names.
+
+        Raises:
+            JobError: the folder is not empty, or a file matches the pattern already.
+            MediaError: no such pixel format, or the hidden folder cannot be made.
+        """
+        refuse_other_format(spec, tuple(kind.encodes), target)
+        self.notes = aspect_notes(spec, target)
+        self.frames_written = 0
+        self._pattern = target.name if is_pattern(target) else None
+        self._folder = target.parent if self._pattern else target
+        self._spec, self._kind, self._overwrite = spec, kind, overwrite
+        check_folder(target, overwrite=overwrite)
+        self._name = ""
+        self._told_order = False
+        self._unnamed: list[Path] = []
+        self._last_key: tuple[str | tuple[int, int], ...] | None = None
+        self._durations: tuple[int, int] | None = None
+        self._context = _encoder(kind, spec)
+        # Inside of a folder that exists: it may be the root of another disk, onto which nothing can be renamed.
+        hidden = f".rife-{uuid.uuid4().hex[:12]}"
+        self._work = self._folder / hidden if self._folder.exists() else self._folder.with_name(hidden)
+        try:
+            self._work.mkdir()
+        except OSError as err:
+            raise MediaError(f"{self._folder}: cannot be written ({err.strerror or err}).") from err
+
+    def __enter__(self) -> PictureFolder:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        shutil.rmtree(self._work, ignore_errors=True)
+
+    def write(self, picture: av.VideoFrame, *, pts: int, duration: int, name: str | None = None) -> None:
+        """Write the next picture to its file; see `PictureSink.write`."""
+        refuse_other_picture(self._spec, picture, self._folder)
+        data = self._encoded(picture)
+        path = self._work / f".{self.frames_written}"
+        try:
+            path.write_bytes(data)
+            sync_file(path)
+            self._name_file(path, name)
+        except OSError as err:
+            raise MediaError(f"{self._folder}: cannot be written ({err.strerror or err}).") from err
+        shortest, longest = self._durations or (duration, duration)
+        self._durations = min(shortest, duration), max(longest, duration)
+        self.frames_written += 1
+
+    def finish(self, *, target: Path | None = None) -> None:
+        """Let the files appear; see `PictureSink.finish`."""
+        folder = self._folder if target is None else target.parent if is_pattern(target) else target
+        self._name_unnamed(None)
+        check_folder(target or (folder / self._pattern if self._pattern else folder), overwrite=self._overwrite)
+        try:
+            if not folder.exists():
+                put_folder_in_place(self._work, folder)
+            else:
+                self._note_others(folder, put_all_in_place(self._work, folder))
+        except OSError as err:
+            raise MediaError(f"{folder}: cannot be written ({err.strerror or err}).") from err
+        self._note_times()
+
+    def _name_file(self, path: Path, name: str | None) -> None:
+        """Name a picture as soon as its name is certain: that of a new one depends on the source picture after it."""
+        if self._pattern is not None:
+            self._rename(path, numbered(self._pattern, self.frames_written + 1))
+        elif name is not None and (self._name or not self.frames_written):
+            self._name_unnamed(name)
+            self._name = name
+            self._rename(path, name + self._kind.ending)
+        elif self._name:
+            self._unnamed.append(path)
+        else:
+            self._rename(path, f"{self.frames_written + 1:06d}{self._kind.ending}")
+
+    def _name_unnamed(self, following: str | None) -> None:
+        for index, path in enumerate(self._unnamed):
+            self._rename(path, made_name(self._name, index + 1, following=following) + self._kind.ending)
+        self._unnamed.clear()
+
+    def _rename(self, path: Path, name: str) -> None:
+        if (self._work / name).exists():
+            raise MediaError(f"{self._folder}: two pictures would have the name {name}.")
+        path.rename(self._work / name)
+        key = natural_key(name)
+        if self._last_key is not None and key < self._last_key and not self._told_order:
+            self._told_order = True
+            self.notes.append(f"sorted by name, {name} and perhaps others do not stand where they belong")
+        self._last_key = key
+
+    def _encoded(self, picture: av.VideoFrame) -> bytes:
+        wanted = self._kind.encodes[self._spec.pixel_format]
+        ready = _as_jfif(picture, wanted) if self._kind.codec == "mjpeg" else interleaved(picture, wanted)
+        ready.pts = self.frames_written
+        try:
+            packets = self._context.encode(ready)
+        except (av.FFmpegError, ValueError) as err:
+            raise MediaError(f"{self._folder}: the encoder {self._kind.codec} refused a picture ({err}).") from err
+        return b"".join(bytes(packet) for packet in packets)
+
+    def _note_others(self, folder: Path, names: set[str]) -> None:
+        others = sum(1 for path in folder.iterdir() if path != self._work and path.name not in names)
+        if others and self._pattern is None:
+            self.notes.append(f"{folder} holds {others} other files, which were there before; they are kept")
+
+    def _note_times(self) -> None:
+        if self._durations is None:
+            return
+        shortest, longest = self._durations
+        if (longest - shortest) * self._spec.time_base > Fraction(2, 1000):
+            self.notes.append("picture files tell no times: the source's rate varies, and that is lost")
+
+
+def made_name(name: str, index: int, *, following: str | None) -> str:
+    """Name a picture that was made after a source picture, without its ending.
+
+    Args:
+        name: of the source picture before it.
+        index: which of the pictures made there, from 1.
+        following: name of the source picture after it, or None at the end.
+    """
+    rest = following[len(name) :] if following is not None and following.startswith(name) else ""
+    earlier = re.match(r"(?:\.x000)*(?=\.x[0-9])", rest)
+    zeros = 0 if earlier is None else len(earlier[0]) // len(".x000") + 1
+    return f"{name}{'.x000' * zeros}.x{index:03d}"
+
+
+def check_folder(target: Path, *, overwrite: bool) -> None:
+    """Refuse a folder or pattern that would mix with what is there.
+
+    Raises:
+        JobError: it would, or it is not a folder, or the one around it is missing.
+    """
+    folder = target.parent if is_pattern(target) else target
+    if is_pattern(target):
+        try:
+            numbered(target.name, 0)
+        except MediaError as err:
+            raise JobError(str(err)) from err
+    if folder.exists() and not folder.is_dir():
+        raise JobError(f"{folder}: expected a folder for the pictures, got a file.")
+    if not folder.exists():
+        if not folder.absolute().parent.is_dir():
+            raise JobError(f"{folder}: there is no folder {folder.parent}. Make it first.")
+        return
+    if overwrite:
+        return
+    visible = [path.name for path in folder.iterdir() if not path.name.startswith(".")]
+    if is_pattern(target):
+        visible = [name for name in visible if matches(target.name, name)]
+    if visible:
+        raise JobError(
+            f"{target}: holds {min(visible)} and perhaps more. Name another with -o, or write into it with "
+            "--overwrite; only files of the same names are replaced then."
+        )
+
+
+def _encoder(kind: FileKind, spec: PictureSpec) -> VideoCodecContext:
+    context = av.CodecContext.create(kind.codec, "w")
+    if not isinstance(context, VideoCodecContext):
+        raise MediaError(f"{kind.codec} is not an encoder of pictures.")
+    context.width, context.height, context.pix_fmt = spec.width, spec.height, kind.encodes[spec.pixel_format]
+    context.time_base = spec.time_base
+    context.thread_count = 1  # every picture comes out at once
+    context.color_range = _FULL_RANGE
+    options = dict(kind.options)
+    if kind.codec == "mjpeg":
+        scale = str(1 + round(30 * (spec.crf / 51) ** 2))
+        options |= {"qmin": scale, "qmax": scale}
+    if kind.codec == "libwebp":
+        options |= {"lossless": "1"} if spec.crf == 0 else {"quality": str(lossy_quality(spec.crf))}
+    context.options = options
+    if spec.sample_aspect_ratio:
+        context.sample_aspect_ratio = spec.sample_aspect_ratio
+    return context
+
+
+def _as_jfif(picture: av.VideoFrame, wanted: str) -> av.VideoFrame:
+    """A picture as JPEG files hold it: full range, the matrix of BT.601 whatever the size (JFIF 1.02)."""
+    unnamed_is_theirs = picture.colorspace == _UNKNOWN_MATRIX and picture.height < _HD_HEIGHT
+    if picture.format.name == wanted and (picture.colorspace in _JFIF_MATRICES or unnamed_is_theirs):
+        return picture
+    like = av.VideoFrame(picture.width, picture.height, wanted)
+    like.colorspace, like.color_range = _JFIF_MATRICES[0], _FULL_RANGE
+    return from_rgb(to_rgb(picture), like)

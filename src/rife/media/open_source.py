@@ -1,0 +1,51 @@
+"""One door for every kind of input."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from rife.errors import JobError, MediaError
+from rife.media.images.animation_source import AnimatedImage, is_animation
+from rife.media.images.sequence import ImageSequence, is_sequence
+from rife.media.source import Source
+from rife.media.video.picture_track import PictureTrack, is_picture_track
+from rife.media.video.reader import VideoReader
+from rife.media.y4m import STANDARD_INPUT, Y4mStream
+from rife.options import Number, OnDamage, parse_path
+from rife.timing import parse_rate
+
+
+def open_source(
+    path: str | Path, *, frame_rate: Number | None = None, on_damage: OnDamage = "stop"
+) -> Source | VideoReader:
+    """Open whatever a path names: y4m on standard input (`-`), a folder or pattern of pictures, or a video file.
+
+    Args:
+        path: what to open.
+        frame_rate: pictures per second of what tells no times itself: picture files, and y4m without a rate.
+        on_damage: `stop` where it cannot be decoded, or `hold` the picture before that, and go on behind it where
+            that can be.
+
+    Raises:
+        JobError: a frame rate for an input that has its own times.
+        MediaError: it cannot be read.
+        MissingExtraError: it needs a library that is not installed.
+    """
+    path, rate = parse_path(path, "source"), None if frame_rate is None else parse_rate(frame_rate, "input rate")
+    if path == STANDARD_INPUT:
+        if sys.stdin is None or sys.stdin.isatty():
+            raise MediaError("standard input: expected y4m through a pipe, but it is a terminal. Name a file instead.")
+        return Y4mStream(sys.stdin.buffer, frame_rate=rate)
+    if is_sequence(path):
+        return ImageSequence(path, frame_rate=rate, on_damage=on_damage)
+    if rate is not None:
+        raise JobError(
+            f"{path}: has its own times; an input rate is for picture files and for y4m that tells none. "
+            "Leave it out, or choose the rate of the output with --fps."
+        )
+    if is_animation(path):
+        return AnimatedImage(path)
+    if is_picture_track(path):
+        return PictureTrack(path)
+    return VideoReader(path, on_damage=on_damage)

@@ -1,0 +1,259 @@
+"""The final file: finished segments joined packet by packet, and the source's other tracks beside them."""
+
+from __future__ import annotations
+
+import errno
+import heapq
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import cast
+
+import av
+from av.container import OutputContainer
+from av.packet import Packet
+from av.stream import Stream
+from av.video.stream import VideoStream
+
+from rife.errors import JobError, MediaError
+from rife.media.colour.chroma_siting import Siting
+from rife.media.colour.convert import adapted
+from rife.media.video.codecs import Encoding, container_for
+from rife.media.video.decoders import with_opacity_tag
+from rife.media.video.matroska import display_size, write_display_size
+from rife.media.video.muxers import copied_stream, muxer_options, reason_of
+from rife.media.video.segment import SegmentReader, copy_colour
+from rife.media.video.tracks import CopiedTracks, decoding_seconds
+
+_TELL_A_SIZE = ("matroska", "webm")
+"""Muxers that write the size at which a picture is shown, and not the aspect ratio of its pixels."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A finished segment and when its frames are shown.
+
+    Attributes:
+        path: of the segment.
+        times: pts of its frames in showing order, and the end of the last one.
+        reordering: how many frames a decoder has to hold back to show it.
+    """
+
+    path: Path
+    times: Sequence[int]
+    reordering: int
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What the picture track of a final file is like.
+
+    Attributes:
+        encoding: of the segments.
+        first: first picture of the source: colour and rotation.
+        frame_rate: average frames per second.
+        time_base: seconds per tick of the parts' times.
+        sample_aspect_ratio: width over height of a pixel.
+        metadata: of the source's track.
+        siting: where chroma lies, where that is known.
+        display_matrix: rotation and mirroring, as FFmpeg's nine numbers.
+    """
+
+    encoding: Encoding
+    first: av.VideoFrame
+    frame_rate: Fraction
+    time_base: Fraction
+    sample_aspect_ratio: Fraction | None
+    metadata: dict[str, str]
+    siting: Siting | None = None
+    display_matrix: tuple[int, ...] | None = None
+
+
+def assemble(
+    path: Path, parts: Callable[[], Iterator[Part]], *, reordering: int, picture: Picture, tracks: CopiedTracks | None
+) -> list[str]:
+    """Write the final file. Where a copied track makes that impossible, the file is written without that track.
+
+    Args:
+        path: file to write; its ending names the container.
+        parts: gives them in order, each time that it is called.
+        reordering: the largest of all parts.
+        picture: what the picture track is like.
+        tracks: the source's other tracks, where it has any.
+
+    Returns:
+        What of the picture track the file does not tell; what of the other tracks, `tracks` notes.
+
+    Raises:
+        MediaError: the file cannot be written, or a segment not be read.
+        JobError: the segments do not fit together.
+    """
+    try:
+        _write(path, parts(), reordering=reordering, picture=picture, tracks=tracks)
+        return _completed(path, picture)
+    except _WritingError as err:
+        written = tracks.written if tracks is not None else []
+        if tracks is None or not written or err.disk_is_full:
+            raise
+        failure = err
+    # The writer holds packets back, and so cannot say whose packet was at fault.
+    for without in (*({index} for index in written if len(written) > 1), set(written)):
+        tracks.begin_again(without=without, why=str(failure))
+        try:
+            _write(path, parts(), reordering=reordering, picture=picture, tracks=tracks)
+            return _completed(path, picture)
+        except _WritingError as err:
+            if err.disk_is_full or without == set(written):
+                raise
+    raise failure
+
+
+class _WritingError(MediaError):
+    """The file cannot be written."""
+
+    def __init__(self, message: str, *, error: Exception) -> None:
+        self.disk_is_full = getattr(error, "errno", None) == errno.ENOSPC
+        super().__init__(f"{message}{' The disk is full.' if self.disk_is_full else ''}")
+
+
+def _write(
+    path: Path, parts: Iterator[Part], *, reordering: int, picture: Picture, tracks: CopiedTracks | None
+) -> None:
+    first = next(parts)
+    strictness = "normal" if tracks is None else tracks.strictness(path.suffix.lower())
+    with SegmentReader(first.path) as sample, _created(path, muxer_options(strictness)) as file:
+        try:
+            video = _add_video(file, sample.stream, picture)
+            if tracks is not None:
+                tracks.add_to(file, path.suffix.lower())
+            file.start_encoding()
+        except (av.FFmpegError, ValueError, OverflowError, OSError) as err:
+            message = f"{path.suffix} cannot hold this video from {picture.encoding.codec} ({reason_of(err)})."
+            raise _WritingError(message, error=err) from err
+        header = sample.stream.codec_context.extradata
+        pictures = _pictures(first, parts, video, picture.time_base, reordering=reordering, header=header)
+        others = tracks.packets() if tracks is not None else iter(())
+        for packet in heapq.merge(pictures, others, key=decoding_seconds):
+            try:
+                file.mux(packet)
+            except (av.FFmpegError, OSError) as err:
+                if packet.stream is video or getattr(err, "errno", None) == errno.ENOSPC:
+                    raise _failed(err) from err
+                if tracks is not None:
+                    tracks.give_up(packet.stream, reason_of(err))
+        try:
+            file.close()
+        except (av.FFmpegError, OSError) as err:
+            raise _failed(err) from err
+
+
+def _completed(path: Path, picture: Picture) -> list[str]:
+    """Write what FFmpeg did not write into a finished file, and name what the file does not tell."""
+    notes = []
+    ratio = picture.sample_aspect_ratio or Fraction(1)
+    if ratio != 1 and container_for(path).muxer in _TELL_A_SIZE:
+        size = display_size(picture.first.width, picture.first.height, ratio)
+        if not write_display_size(path, size):
+            notes.append(f"the aspect ratio of pixels ({ratio.numerator}:{ratio.denominator}) is not kept")
+    with av.open(str(path.absolute())) as file:
+        told = {name.lower() for name in (*file.metadata, *file.streams.video[0].metadata)}
+    timecode = next((value for name, value in picture.metadata.items() if name.lower() == "timecode"), None)
+    if timecode is not None and "timecode" not in told:
+        notes.append(f"the timecode {timecode} is not kept: {path.suffix} cannot hold it")
+    return notes
+
+
+def _add_video(file: OutputContainer, sample: VideoStream, picture: Picture) -> VideoStream:
+    video = copied_stream(file, sample)
+    context = video.codec_context
+    if picture.encoding.codec.startswith(("libx265", "hevc")) and file.format.name in ("mp4", "mov"):
+        context.codec_tag = "hvc1"  # what Apple's players ask for
+    context.framerate = picture.frame_rate.limit_denominator(10_000)
+    video.time_base = picture.time_base
+    copy_colour(adapted(picture.first, picture.encoding.pixel_format, siting=picture.siting), context)
+    if picture.sample_aspect_ratio:
+        context.sample_aspect_ratio = picture.sample_aspect_ratio
+    if picture.display_matrix is not None:
+        video.set_display_matrix(list(picture.display_matrix))
+    codec = av.Codec(picture.encoding.codec, "w").canonical_name
+    # Browsers look for the opacity of a track only where it is announced.
+    video.metadata.update(with_opacity_tag(picture.metadata, codec=codec, pixel_format=picture.encoding.pixel_format))
+    return video
+
+
+def _pictures(
+    first: Part, rest: Iterator[Part], video: VideoStream, tick: Fraction, *, reordering: int, header: bytes | None
+) -> Iterator[Packet[Stream]]:
+    """Yield the packets of all parts with their final times.
+
+    Decoding times are the showing times, later by the deepest reordering of any part: they grow from part to part,
+    whatever each encoder had made of them.
+    """
+    step = first.times[1] - first.times[0]
+    waiting = [first.times[0] - step * (reordering - i) for i in range(reordering)]
+    last: Packet[VideoStream] | None = None
+    for part in _chain(first, rest):
+        with SegmentReader(part.path) as reader:
+            if reader.stream.codec_context.extradata != header:
+                raise JobError(
+                    f"{part.path}: was encoded in another way than the parts before it. Begin with --restart."
+                )
+            times = part.times
+            waiting.extend(times[:-1])
+            for place, item in enumerate(reader.packets()):
+                packet = item.packet
+                packet.time_base = tick
+                packet.pts, packet.dts = times[item.number], waiting[place]
+                packet.duration = times[item.number + 1] - times[item.number]
+                packet.stream = video
+                if last is not None:
+                    yield cast("Packet[Stream]", last)
+                last = packet
+            del waiting[: len(times) - 1]
+    if last is not None:
+        _reach_to(times[-1], last, delay=step * reordering)
+        yield cast("Packet[Stream]", last)
+
+
+def _reach_to(end: int, last: Packet[VideoStream], *, delay: int) -> None:
+    """Let the last packet in decoding order last until the end of the track.
+
+    MP4 and QuickTime count the length of a track in decoding times. The packet that is decoded last is not the one
+    that is shown last where frames are reordered, and the length of the frame that is shown last would be lost.
+
+    Args:
+        end: of the frame that is shown last, in ticks.
+        last: with its times.
+        delay: ticks from the first decoding time to the first showing time.
+    """
+    pts = last.pts or 0
+    last.dts = max(last.dts or 0, pts - delay)
+    last.duration = max(last.duration or 0, end - delay - last.dts)
+
+
+def _chain(first: Part, rest: Iterator[Part]) -> Iterator[Part]:
+    yield first
+    yield from rest
+
+
+@contextmanager
+def _created(path: Path, options: dict[str, str]) -> Iterator[OutputContainer]:
+    """A new file, closed in any case; that it cannot be closed well matters only where all else went well."""
+    try:
+        file = av.open(str(path.absolute()), "w", format=container_for(path).muxer, options=options)
+    except (av.FFmpegError, OSError) as err:
+        raise _failed(err) from err
+    try:
+        yield file
+    finally:
+        with suppress(av.FFmpegError, OSError):
+            file.close()
+
+
+def _failed(error: Exception) -> _WritingError:
+    reason = reason_of(error)
+    if getattr(error, "errno", None) == errno.EINVAL:
+        reason = f"{reason}: the source has times or tracks that this container cannot hold; .mkv holds more"
+    return _WritingError(f"the finished file cannot be written ({reason}).", error=error)

@@ -1,0 +1,1 @@
+"""The RIFE networks, on PyTorch alone."""

@@ -1,0 +1,177 @@
+"""Where in a frame something is computed: a window of it, or the few pixels that shrinking reads.
+
+Blocks of the network return flow at a fraction of the frame's size. What follows from it (enlarged flow, warped
+frames) is local, so it is computed where it is used, at its price and no more, and is the same to rounding as if it
+were cut out of a whole frame's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from rife.network.warp import backward_warp, resize
+
+
+@dataclass(frozen=True)
+class Window:
+    """A rectangle of a frame: rows `top` to `bottom`, columns `left` to `right`, ends exclusive."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        return self.bottom - self.top
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+        return self.right - self.left
+
+    def read(self, x: Tensor, *, shrink: int = 1) -> Tensor:
+        """Cut the window out of (B, C, H, W), a picture at 1/`shrink` of the frame's size; a view."""
+        return x[..., self.top // shrink : self.bottom // shrink, self.left // shrink : self.right // shrink]
+
+    def enlarge(self, x: Tensor, factor: int) -> Tensor:
+        """Enlarge (B, C, h, w) by `factor`, bilinear, and return the window of the result."""
+        # One cell more on each side is what bilinear reading reaches; outside of the picture its edge is repeated.
+        top, left = max(self.top // factor - 1, 0), max(self.left // factor - 1, 0)
+        part = x[..., top : -(-self.bottom // factor) + 1, left : -(-self.right // factor) + 1]
+        top, left = self.top - top * factor, self.left - left * factor
+        rows, columns = top + self.height, left + self.width
+        return resize(part, factor)[..., top:rows, left:columns]
+
+    def warp(self, image: Tensor, flow: Tensor, *, shrink: int = 1) -> Tensor:
+        """Read a whole image where the window's flow points; both at 1/`shrink` of the frame's size."""
+        rows = torch.arange(self.top // shrink, self.bottom // shrink, device=flow.device)
+        columns = torch.arange(self.left // shrink, self.right // shrink, device=flow.device)
+        return backward_warp(image, flow, rows=rows, columns=columns)
+
+    def grown(self, reach: int, *, within: Window, multiple: int) -> Window:
+        """The window, extended to multiples, with `reach` (a multiple) more on each side, inside of another."""
+        return Window(
+            max(self.top // multiple * multiple - reach, within.top),
+            max(self.left // multiple * multiple - reach, within.left),
+            min(-(-self.bottom // multiple) * multiple + reach, within.bottom),
+            min(-(-self.right // multiple) * multiple + reach, within.right),
+        )
+
+    def seen_from(self, outer: Window) -> Window:
+        """The same place, counted from the corner of a window that holds it."""
+        return Window(self.top - outer.top, self.left - outer.left, self.bottom - outer.top, self.right - outer.left)
+
+    def tiles(self, side: int | None, *, multiple: int) -> list[Window]:
+        """Divide into windows of at most `side` pixels (about, and at least `multiple`), of nearly equal size."""
+        if side is None:
+            return [self]
+        rows, columns = (_cuts(length, side, multiple) for length in (self.height, self.width))
+        return [
+            Window(self.top + top, self.left + left, self.top + bottom, self.left + right)
+            for top, bottom in pairwise(rows)
+            for left, right in pairwise(columns)
+        ]
+
+    def assembled(self, parts: Sequence[tuple[Window, Tensor]], *, shrink: int = 1) -> Tensor:
+        """Put windows (B, C, h, w) at 1/`shrink` of the frame's size together to a whole."""
+        if len(parts) == 1:
+            return parts[0][1]
+        first = parts[0][1]
+        out = first.new_empty(*first.shape[:2], self.height // shrink, self.width // shrink)
+        for window, part in parts:
+            window.read(out, shrink=shrink).copy_(part)
+        return out
+
+    def bands(self, pixels: int, *, multiple: int) -> list[Window]:
+        """Divide into rows of the full width, of at most `pixels` pixels (about)."""
+        cuts = _cuts(self.height, pixels // self.width, multiple)
+        return [Window(self.top + top, self.left, self.top + bottom, self.right) for top, bottom in pairwise(cuts)]
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The pixels that shrinking by an even `scale` reads: the middle 2 x 2 of every `scale` x `scale`.
+
+    Bilinear shrinking reads no others (`rife.network.warp.resize`). Side by side they are a picture of 2 / `scale` of
+    the frame's size, and halving that is the same as shrinking the frame by `scale`.
+    """
+
+    scale: int
+    height: int
+    width: int
+
+    def read(self, x: Tensor) -> Tensor:
+        """Pick the samples out of (B, C, H, W)."""
+        rows, columns = self._positions(x.device)
+        return x.index_select(-2, rows).index_select(-1, columns)
+
+    def enlarge(self, x: Tensor, factor: int) -> Tensor:
+        """Enlarge (B, C, h, w) by `factor`, bilinear, at the samples only."""
+        for dim, positions in zip((-2, -1), self._positions(x.device), strict=True):
+            x = enlarged_at(x, factor, positions, dim=dim)
+        return x
+
+    def warp(self, image: Tensor, flow: Tensor) -> Tensor:
+        """Read a whole image where the samples' flow points."""
+        rows, columns = self._positions(flow.device)
+        return backward_warp(image, flow, rows=rows, columns=columns)
+
+    def _positions(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        rows, columns = (middles(length, self.scale, device) for length in (self.height, self.width))
+        return rows, columns
+
+
+def enlarged_at(x: Tensor, factor: int, positions: Tensor, *, dim: int) -> Tensor:
+    """Enlarge one dimension by `factor`, bilinear (align_corners=False), at some positions of the result only."""
+    last = x.shape[dim] - 1
+    cell = ((positions + 0.5) / factor - 0.5).clamp(0, last)
+    first = cell.floor()
+    share = (cell - first).to(x.dtype)
+    low = first.long()
+    a, b = x.index_select(dim, low), x.index_select(dim, (low + 1).clamp_max(last))
+    return a + (b - a) * (share if dim == -1 else share[:, None])
+
+
+def largest_enlarged(x: Tensor, factor: int, *, height: int, width: int) -> Tensor:
+    """The largest magnitude that (B, C, h, w) reaches when it is enlarged to the frame's size: (B, C).
+
+    Between four cells the enlarged values lie on one bilinear surface, which is extreme at its corners: the pixels
+    beside the cells' middles, and the frame's edges.
+    """
+    for dim, length in ((-2, height), (-1, width)):
+        ends = torch.tensor([0, length - 1], device=x.device)
+        inner = middles(length, factor, x.device) if factor > 1 else torch.arange(length, device=x.device)
+        x = enlarged_at(x, factor, torch.cat((ends, inner)), dim=dim)
+    return x.abs().amax(dim=(-2, -1))
+
+
+def middles(length: int, scale: int, device: torch.device) -> Tensor:
+    """The two middle positions of every `scale` (even) along a line, as far as it goes."""
+    starts = torch.arange(0, length, scale, device=device)[:, None]
+    places = (starts + torch.tensor([scale // 2 - 1, scale // 2], device=device)).flatten()
+    return places[: 2 * (length // scale) + max(0, min(2, length % scale - scale // 2 + 1))]
+
+
+def _cuts(length: int, side: int, multiple: int) -> list[int]:
+    parts = math.ceil(length / max(side, multiple))
+    cuts = [round(part * length / parts / multiple) * multiple for part in range(parts)]
+    return sorted({*cuts, length})
+
+
+def padded(x: Tensor, multiple: int) -> Tensor:
+    """Extend (B, C, H, W) at its right and bottom edge to multiples of `multiple`, repeating the edge.
+
+    A flow that leaves the frame finds something plausible there; black would bleed in.
+    """
+    height, width = x.shape[-2:]
+    right, bottom = -width % multiple, -height % multiple
+    return F.pad(x, (0, right, 0, bottom), mode="replicate") if right or bottom else x

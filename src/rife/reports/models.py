@@ -1,0 +1,186 @@
+"""What is known of networks and weights: the facts behind `rife models`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rife.assets.cache import cache_folder
+from rife.atomic import appearing_whole
+from rife.engines.source_files import source_files
+from rife.network.specs import SPECS, NetworkSpec
+from rife.options import parse_path
+from rife.weights.catalogue import CATALOGUE, cached_path
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from rife.network.ifnet import IFNet
+
+REFERENCE_SIZE = (480, 720)
+"""Height and width of the frame that work is counted for."""
+
+_CLASS_LIMITS = (("light", 20.0), ("medium", 40.0), ("heavy", 80.0))
+
+
+@dataclass(frozen=True)
+class NetworkFacts:
+    """A network in numbers.
+
+    Attributes:
+        spec: the network.
+        refines: counted with its refinement networks.
+        parameters: how many it has for inference.
+        giga_multiply_adds: work for one new frame of 720x480, with refinement where it has it, without the
+            resizing and warping.
+        time_class: light, medium, heavy or huge, by that.
+    """
+
+    spec: NetworkSpec
+    refines: bool
+    parameters: int
+    giga_multiply_adds: float
+    time_class: str
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """Named weights: where they stand in the cache, if they do."""
+
+    name: str
+    network: NetworkFacts
+    cached: Path | None
+    licence: str
+    good_at: str
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """What a weights file is."""
+
+    path: Path
+    label: str
+    network: NetworkFacts
+    tensors: int
+    parameters: int
+
+
+@cache
+def network_facts(name: str, *, refine: bool = True) -> NetworkFacts:
+    """Count a network's parameters and its work, without weights and without running it."""
+    import torch
+
+    from rife.network.ifnet import IFNet
+
+    spec = SPECS[name]
+    with torch.device("meta"):
+        network = IFNet(spec, refine=refine)
+    giga_multiply_adds = _multiply_adds(network) / 1e9
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    time_class = next((label for label, limit in _CLASS_LIMITS if giga_multiply_adds < limit), "huge")
+    return NetworkFacts(spec, network.refines, parameters, giga_multiply_adds, time_class)
+
+
+def _multiply_adds(network: IFNet) -> int:
+    """Multiply-adds of all convolutions for one new frame of `REFERENCE_SIZE`; no restart on large motion."""
+    spec = network.spec
+    height, width = (length + -length % spec.pad_multiple for length in REFERENCE_SIZE)
+    times = 2 if spec.ensemble == "always" else 1
+    total, halvings = 0, 2 if spec.half_downsampling else 4
+    for index, scale in enumerate(spec.scales):
+        block = network.get_submodule(f"block{index}")
+        # A block pads what its two first convolutions do not divide.
+        size = _multiple_of(height // scale, halvings), _multiple_of(width // scale, halvings)
+        for part in block.children():
+            made, after = _walked(part, size)
+            total += times * made
+            # Two branches of a head begin at the same size.
+            size = size if part in (getattr(block, "conv1", None), getattr(block, "conv2", None)) else after
+    frames = [network.encode] if spec.encoder is not None else []
+    frames += [network.contextnet] if network.refines else []
+    total += 2 * sum(_walked(part, (height, width))[0] for part in frames)
+    return total + (times * _walked(network.unet, (height, width))[0] if network.refines else 0)
+
+
+def _multiple_of(length: float, multiple: int) -> int:
+    return -(-int(length) // multiple) * multiple
+
+
+def _walked(part: nn.Module, size: tuple[int, int]) -> tuple[int, tuple[int, int]]:
+    """Multiply-adds of convolutions that follow each other, and the size that they end at."""
+    from torch import nn
+
+    total = 0
+    for layer in part.modules():
+        if not isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
+            continue
+        stride, enlarges = layer.stride[0], isinstance(layer, nn.ConvTranspose2d)
+        after = (size[0] * stride, size[1] * stride) if enlarges else (-(-size[0] // stride), -(-size[1] // stride))
+        # Each output pixel of a convolution, each input pixel of a transposed one, meets the kernel once.
+        pixels = size if enlarges else after
+        total += pixels[0] * pixels[1] * layer.weight.numel()
+        size = after
+    return total, size
+
+
+def known_models() -> list[ModelFacts]:
+    """Every named set of weights."""
+    rows, facts = [], _every_network()
+    for entry in CATALOGUE.values():
+        path = cached_path(entry)
+        found = path if path.exists() else None
+        rows.append(ModelFacts(entry.name, facts[entry.network], found, entry.licence, entry.good_at))
+    return rows
+
+
+def known_networks() -> list[NetworkFacts]:
+    """Every network that a file can be recognised as."""
+    return list(_every_network().values())
+
+
+@cache
+def _every_network() -> dict[str, NetworkFacts]:
+    """What is known of all networks: kept on disk for these sources, because counting takes PyTorch, a slow start."""
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in _sources())).hexdigest()[:16]
+    path = cache_folder() / "networks" / f"{digest}.json"
+    try:
+        kept = {name: NetworkFacts(SPECS[name], **row) for name, row in json.loads(path.read_text("utf-8")).items()}
+        if list(kept) == list(SPECS):
+            return kept
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        pass  # not there, or damaged: as good as not there
+    counted = {name: network_facts(name) for name in SPECS}
+    fields = ("refines", "parameters", "giga_multiply_adds", "time_class")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with appearing_whole(path) as temporary:
+            rows = {name: {field: getattr(facts, field) for field in fields} for name, facts in counted.items()}
+            temporary.write_text(json.dumps(rows), "utf-8")
+    except OSError:
+        pass  # costs time at the next start, and nothing else
+    return counted
+
+
+def _sources() -> list[Path]:
+    """What decides the numbers."""
+    return [Path(__file__), *source_files("rife.network.ifnet")]
+
+
+def describe(path: str | Path, *, network: str | None = None) -> FileFacts:
+    """Tell what a weights file is.
+
+    Raises:
+        CheckpointError: it is not recognised.
+    """
+    from rife.weights.load import load_file
+
+    path = parse_path(path, "file")
+    weights = load_file(path, network=network)
+    parameters = sum(tensor.numel() for tensor in weights.state.values())
+    found = weights.recognised
+    facts = network_facts(found.spec.name, refine=found.refine)
+    return FileFacts(path, found.label, facts, len(weights.state), parameters)
