@@ -47,9 +47,10 @@ TIERS = {
     "engines.openvino": ("graphs subgraphs", "engine"),
     "media": ("colour measure play_count source", "sink video", "images", "y4m", "open_sink open_source"),
     "media.video": (
-        "clock_jumps decoders matroska muxers onsets picture_track showing_times side_data track_length video_file",
+        "clock_jumps containers decoders encoder_table matroska muxers onsets picture_track showing_times side_data",
+        "track_length video_file",
         "encoders findings hdr packets_in_time picture_records subtitles",
-        "codecs decoding",
+        "decoding encoding",
         "reader segment",
         "audio_stretch spool",
         "tracks",

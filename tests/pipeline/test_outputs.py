@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from rife.errors import OptionError
-from rife.media.video.codecs import CONTAINERS, EncodeSettings
+from rife.media.video.containers import CONTAINERS
+from rife.media.video.encoding import EncodeSettings
 from rife.pipeline.outputs import check_job, default_output
 from rife.pipeline.settings import JobSettings
 from support.clips import Clip

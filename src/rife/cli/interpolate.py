@@ -128,7 +128,7 @@ def interpolate(
         from rife.assets.samples import resolve_input
         from rife.cli.malloc import keep_freed_memory
         from rife.interpolation.load import load
-        from rife.media.video.codecs import EncodeSettings
+        from rife.media.video.encoding import EncodeSettings
         from rife.pipeline import JobSettings, check_job, run_job, work_folder
 
         keep_freed_memory()

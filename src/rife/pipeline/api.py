@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rife.interpolation.interpolator import Interpolator
-from rife.media.video.codecs import EncodeSettings
+from rife.media.video.encoding import EncodeSettings
 from rife.options import AtCut, Duplicates, ImageFormat, Number, OnDamage, Sound, parse_crf, parse_path
 from rife.pipeline.budget import Forecast
 from rife.pipeline.job import run_job

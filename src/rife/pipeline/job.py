@@ -27,7 +27,8 @@ from rife.media.open_sink import check_rate, is_picture_target, sink_for, target
 from rife.media.open_source import open_source
 from rife.media.play_count import FOREVER, plays_of
 from rife.media.source import Source
-from rife.media.video.codecs import container_for, encoding_for, intermediate_for
+from rife.media.video.containers import container_for
+from rife.media.video.encoding import encoding_for, intermediate_for
 from rife.media.video.hdr import read_static_hdr
 from rife.media.video.mux import Picture, assemble
 from rife.media.video.picture_records import lost_records

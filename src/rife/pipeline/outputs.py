@@ -11,7 +11,8 @@ from rife.media.images.sequence import is_sequence
 from rife.media.open_sink import PICTURE_TARGETS, animation_ending, check_target, is_picture_target
 from rife.media.open_source import open_source
 from rife.media.play_count import plays_of
-from rife.media.video.codecs import CONTAINERS, check_holds
+from rife.media.video.containers import CONTAINERS
+from rife.media.video.encoding import check_holds
 from rife.media.video.tracks import container_with_sound
 from rife.pipeline.settings import JobSettings
 from rife.timing import clock_for

@@ -20,7 +20,6 @@ from rife.interpolation.prepared import PreparedFrame
 from rife.media.colour.convert import adapted, from_rgb, to_rgb
 from rife.media.measure import Cells, Thumbnail, samples_crc32, thumbnail
 from rife.media.source import Source, SourceFrame
-from rife.media.video.codecs import CODECS
 from rife.media.video.mux import Picture
 from rife.media.video.segment import SegmentReader, SegmentWriter
 from rife.pipeline.background import Behind
@@ -155,9 +154,8 @@ class SegmentMaker:
 
     def _encoder_threads(self) -> int | None:
         """A few where the network wants the processor too: more take longer for the same, and hold the network up."""
-        encoding = self._picture.encoding
-        quick = encoding.codec == "libx264" and encoding.options["preset"] == CODECS["libx264"].default_preset
-        return max(1, torch.get_num_threads() // 4) if quick and self._worker.device.type == "cpu" else None
+        few = self._picture.encoding.few_threads and self._worker.device.type == "cpu"
+        return max(1, torch.get_num_threads() // 4) if few else None
 
     def _pictures(self, segment: Segment) -> Iterator[tuple[PlannedFrame, Callable[[], av.VideoFrame]]]:
         """Yield the output frames of a segment, with what gives their pictures."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from rife.errors import JobError, OptionError
-from rife.media.video.codecs import EncodeSettings, check_settings
+from rife.media.video.encoding import EncodeSettings, check_settings
 from rife.media.video.showing_times import Stretch
 from rife.options import AtCut, Duplicates, ImageFormat, Number, OnDamage, Sound, parse_choice, parse_path
 from rife.pipeline.verify import FinishedCheck
