@@ -45,7 +45,7 @@ TIERS = {
     "engines.cpu": ("buffer_pool channel_layout", "thread_team", "passes", "engine"),
     "engines.native": ("convolutions", "network", "engine"),
     "engines.openvino": ("graphs subgraphs", "engine"),
-    "media": ("colour measure play_count source", "sink video", "images", "y4m", "open_sink open_source"),
+    "media": ("colour measure paths play_count source", "sink video", "images", "y4m", "open_sink open_source"),
     "media.video": (
         "clock_jumps containers decoders encoder_table matroska muxers onsets picture_track showing_times side_data",
         "track_length video_file",

@@ -3,7 +3,7 @@
 from rife.pipeline.api import interpolate_video
 from rife.pipeline.budget import Forecast
 from rife.pipeline.job import run_job
-from rife.pipeline.outputs import check_job, default_output, partial_name
+from rife.pipeline.outputs import check_job, default_output
 from rife.pipeline.settings import JobSettings, Progress, VideoResult
 from rife.pipeline.workspace import work_folder
 
@@ -15,7 +15,6 @@ __all__ = [
     "check_job",
     "default_output",
     "interpolate_video",
-    "partial_name",
     "run_job",
     "work_folder",
 ]
