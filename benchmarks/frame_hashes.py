@@ -1,8 +1,8 @@
 """Hashes of the frames of one job over each sample clip, by PyTorch in float32: equal before and after a change.
 
-    python benchmarks/frame_hashes.py > before.txt      # about ten minutes on two cores
-    python benchmarks/frame_hashes.py > after.txt
-    diff before.txt after.txt
+python benchmarks/frame_hashes.py > before.txt      # about ten minutes on two cores
+python benchmarks/frame_hashes.py > after.txt
+diff before.txt after.txt
 """
 
 from __future__ import annotations

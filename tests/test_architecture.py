@@ -34,7 +34,7 @@ TIERS = {
     "network": ("batching specs warp", "encoder regions", "refine", "blocks", "estimate", "distillation", "ifnet"),
     "kernels": ("cpu_features jit simd", "flow matmul pixels warp yuv", "convolution merge"),
     "assets": ("cache wheels", "download samples"),
-    "weights": ("catalogue digest read", "detect", "load", "convert"),
+    "weights": ("catalogue digest ncnn read", "detect", "load", "convert"),
     "engines": (
         "forks placing precision protocol source_files",
         "cpu torch_engine",

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
-from typing import cast
+from typing import Protocol, cast
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, build_opener
 
@@ -57,9 +57,9 @@ class ReleaseFile:
             raise ValueError(f"{self.urls}: needs an address and a sha256 of 64 hexadecimal digits")
 
     @property
-    def name(self) -> str:
-        """The last part of its first address."""
-        return self.urls[0].rsplit("/", 1)[-1]
+    def label(self) -> str:
+        """What to call it in messages and metadata."""
+        return self.urls[0]
 
 
 @contextmanager
@@ -93,7 +93,19 @@ def downloaded(source: ReleaseFile, *, on_bytes: OnBytes | None = None) -> Itera
     partial.unlink()
 
 
-def check_file(source: ReleaseFile, path: Path) -> None:
+class Published(Protocol):
+    """A published file: what to call it, and its hash."""
+
+    @property
+    def label(self) -> str:
+        """What to call it in messages."""
+
+    @property
+    def sha256(self) -> str:
+        """Its hash, in lower-case hex."""
+
+
+def check_file(source: Published, path: Path) -> None:
     """Check that a file fetched by hand is the published one.
 
     Args:
@@ -110,7 +122,7 @@ def check_file(source: ReleaseFile, path: Path) -> None:
     if found != source.sha256:
         raise FetchError(
             f"{path}: expected sha256 {source.sha256}, got {found}. It is another file, or a damaged one. "
-            f"The published file stands at {' or '.join(source.urls)}."
+            f"The published file is {source.label}."
         )
 
 

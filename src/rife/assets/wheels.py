@@ -30,6 +30,11 @@ class WheelMember:
     member: str
     sha256: str
 
+    @property
+    def label(self) -> str:
+        """What to call it in messages and metadata."""
+        return f"{self.requirement} {self.member}"
+
     def __post_init__(self) -> None:
         """Insist on one exact version and a full hash."""
         if "==" not in self.requirement or len(self.sha256) != 64:

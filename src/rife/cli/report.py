@@ -9,7 +9,7 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -121,6 +121,20 @@ class Reporter:
             self._task = self._bar.add_task("", total=None, rate=0.0)
             yield
         self._bar = None
+
+    @contextmanager
+    def download(self, name: str) -> Iterator[Callable[[int, int | None], None] | None]:
+        """Show a progress bar of bytes while the block runs, on a terminal; yields what follows the progress."""
+        if not self._interactive:
+            yield None
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task(name, total=None)
+            yield lambda done, total: bar.update(task, completed=done, total=total)
 
     def step(self, progress: Progress) -> None:
         """Report how far a job is."""
