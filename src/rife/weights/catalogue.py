@@ -1,4 +1,4 @@
-"""Which weights have a name: where they come from, what they must hash to, and what they are good at."""
+"""The catalogue of named weights: source, expected hash, licence and purpose."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rife.assets.cache import cache_folder
 from rife.assets.wheels import WheelMember
 
 DEFAULT_MODEL = "4.0"
-"""The model used when none is named."""
+"""Name of the default model."""
 
 
 @dataclass(frozen=True)
@@ -17,11 +17,11 @@ class CatalogueEntry:
     """Published weights with a name.
 
     Attributes:
-        name: what users type.
-        network: name of the row in `rife.network.specs.SPECS`.
-        source: the file that holds the weights.
+        name: name of the model.
+        network: name of the network's row in `rife.network.specs.SPECS`.
+        source: file of the weights.
         licence: SPDX identifier of the weights' licence.
-        good_at: one sentence to choose by.
+        good_at: purpose, in one sentence.
     """
 
     name: str
@@ -68,9 +68,9 @@ _ENTRIES = (
 )
 
 CATALOGUE: dict[str, CatalogueEntry] = {entry.name: entry for entry in _ENTRIES}
-"""Every named set of weights."""
+"""The catalogue entries by name."""
 
 
 def cached_path(entry: CatalogueEntry) -> Path:
-    """Where the converted weights of a catalogue entry are kept, or will be."""
+    """Path of the converted weights of a catalogue entry in the cache; the file need not exist."""
     return cache_folder() / "weights" / f"{entry.name}-{entry.source.sha256[:12]}.safetensors"
