@@ -232,7 +232,7 @@ def test_evaluate_and_sheet(tmp_path: Path, model: Path) -> None:
     assert (tmp_path / "sheet.png").read_bytes().startswith(b"\x89PNG")
     late = run("sheet", source, tmp_path / "clip_2x.mp4", "-o", tmp_path / "s.png", "--at", "99")
     assert late.returncode == 1
-    assert "name an earlier time" in late.stderr
+    assert "Name an earlier time" in late.stderr
 
 
 def test_models_lists_what_is_known() -> None:

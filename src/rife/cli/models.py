@@ -46,8 +46,8 @@ def models(context: typer.Context, json_lines: Json = False) -> None:
             table.add_row(row.name, work, size, compared, row.licence, row.good_at)
         _print(table)
         typer.echo(
-            "compared: frames of this package and of the published code were compared. The other models stand at public\n"
-            "addresses and were never compared. To compare models on a clip of your own: rife evaluate VIDEO --model NAME\n"
+            "compared: frames of this package and of the published code were compared. The other models stand at\n"
+            "public addresses and were never compared. On a clip of your own: rife evaluate VIDEO --model NAME\n"
         )
         _print(_network_table(networks))
 

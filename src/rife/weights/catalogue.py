@@ -10,7 +10,7 @@ from rife.assets.download import ReleaseFile
 from rife.assets.wheels import WheelMember
 
 DEFAULT_MODEL = "4.0"
-"""The model used when none is named."""
+"""Name of the default model."""
 
 
 @dataclass(frozen=True)
@@ -18,9 +18,9 @@ class CatalogueEntry:
     """Published weights with a name.
 
     Attributes:
-        name: what users type.
-        network: name of the row in `rife.network.specs.SPECS`.
-        source: the file that holds the weights.
+        name: name of the model.
+        network: name of the network's row in `rife.network.specs.SPECS`.
+        source: file of the weights.
         licence: SPDX identifier of the weights' licence.
         good_at: one sentence to choose by.
         corroborated: what confirms the hash.
@@ -179,7 +179,7 @@ _ENTRIES = (
 )
 
 CATALOGUE: dict[str, CatalogueEntry] = {entry.name: entry for entry in _ENTRIES}
-"""Every named set of weights."""
+"""The catalogue entries by name."""
 
 
 def cached_path(entry: CatalogueEntry) -> Path:

@@ -1,4 +1,4 @@
-"""Any recognised checkpoint to safetensors, with what is known of it in the file's metadata."""
+"""Conversion of a recognised checkpoint to safetensors, with its network, hash and licence in the metadata."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def convert(
 ) -> Weights:
     """Write the inference tensors of a checkpoint as safetensors.
 
-    The metadata names the network, the sha256 of the source file, and the licence, which is known for files of
-    the catalogue only.
+    The metadata names the network, the sha256 of the source file, and the licence, which is known only for files of
+    the catalogue.
 
     Args:
-        source: any checkpoint that is recognised.
-        output: file to write, ending in .safetensors.
+        source: a checkpoint of any network in `rife.network.specs.SPECS`.
+        output: file to write, with the extension .safetensors.
         half: store float16, half the size.
-        network: the network that the weights are for, where their tensors do not tell.
+        network: name of the network, if the tensors alone do not determine it.
         overwrite: replace an existing output.
 
     Raises:
@@ -50,7 +50,7 @@ def convert(
 
 
 def _provenance(source: Path) -> dict[str, str]:
-    """Where a file comes from: what it says itself if that is a file of the catalogue, else its own hash."""
+    """Origin of a file: its own metadata if they name a file of the catalogue, else its hash."""
     licences = {entry.source.sha256: entry.licence for entry in CATALOGUE.values()}
     own = read_metadata(source)
     if own.get("source_sha256") in licences:
