@@ -67,7 +67,8 @@ TIERS = {
     ),
     "pipeline": (
         "background budget plan prefetch workspace",
-        "fingerprint flicker render rounding surveyed_source verify",
+        "fingerprint flicker rounding surveyed_source verify",
+        "render",
         "settings",
         "outputs progress",
         "segments",

@@ -149,7 +149,7 @@ def test_a_url_is_called_one(arguments: list[str], tmp_path: Path) -> None:
 
 
 def test_names_as_long_as_names_can_be(tmp_path: Path, model: Path) -> None:
-    """The folder for parts once had a longer name than the result."""
+    """The folder for segments once had a longer name than the result."""
     for length in (240, 251):
         source = Clip().make(tmp_path).rename(tmp_path / f"{'x' * length}.mp4")
         done = run("interpolate", source, "--model", model)

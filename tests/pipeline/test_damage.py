@@ -15,7 +15,7 @@ from rife.media.video.reader import VideoReader
 from rife.media.video.tracks import CopiedTracks
 from rife.pipeline import Progress, interpolate_video, work_folder
 from rife.pipeline import plan as plan_module
-from rife.pipeline.render import SegmentMaker
+from rife.pipeline.render import SegmentRenderer
 from support.clips import Clip, decoded
 from support.damage import MADE, Variant, frames_in_file
 
@@ -125,11 +125,11 @@ def test_a_source_that_changes_under_the_job_is_noticed(change: str, tmp_path: P
     with pytest.raises(MediaError, match="changed, moved or removed while the job ran"):
         interpolate_video(source, output, interpolator=blender, on_progress=Once(action))
     assert not output.exists()
-    parts = len(list(work_folder(output).glob("*.mkv")))
-    assert parts >= 1
+    segments = len(list(work_folder(output).glob("*.mkv")))
+    assert segments >= 1
     if change == "removed":
         away.rename(source)
-    assert interpolate_video(source, output, interpolator=blender).frames_resumed >= 6 * parts
+    assert interpolate_video(source, output, interpolator=blender).frames_resumed >= 6 * segments
 
 
 @pytest.mark.usefixtures("short_segments")
@@ -227,14 +227,14 @@ def test_a_still_in_retimed_video_is_not_kept_in_memory(
             out.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p")))
         out.mux(stream.encode(None))
     held: list[int] = []
-    get = SegmentMaker._get
+    get = SegmentRenderer._get
 
-    def counted(self: SegmentMaker, number: int) -> object:
+    def counted(self: SegmentRenderer, number: int) -> object:
         found = get(self, number)
-        held.append(len(self._held))
+        held.append(len(self._in_use))
         return found
 
-    monkeypatch.setattr(SegmentMaker, "_get", counted)
+    monkeypatch.setattr(SegmentRenderer, "_get", counted)
     result = interpolate_video(source, tmp_path / "o.mkv", duplicates="retime", interpolator=blender)
     assert result.output_frames == 96
     assert 2 <= max(held) <= 3

@@ -177,7 +177,7 @@ def test_encoders_by_name(codec: str, suffix: str, tmp_path: Path, blender: Inte
 
 @pytest.mark.parametrize("codec", ["libx264", "libx265", "libsvtav1", "libvpx-vp9"])
 def test_encoders_make_the_same_file_twice(codec: str, tmp_path: Path, blender: Interpolator) -> None:
-    """Parts of an interrupted job are joined with parts of its second run."""
+    """Segments of an interrupted job are joined with segments of its second run."""
     source = Clip(frames=24, width=128, height=96).make(tmp_path)
     made = []
     for name in ("a.mkv", "b.mkv", "c.mkv"):

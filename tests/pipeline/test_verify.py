@@ -168,7 +168,7 @@ class Written:
         cells = thumbnail(self.picture).cells
         expected = Expected(
             times=(frame.pts for frame in plan.all_frames()),
-            sent=(cells for _ in times[:-1]),
+            encoded=(cells for _ in times[:-1]),
             step_tolerance=step_tolerance(18),
             time_base=plan.clock.tick,
             time_tolerance=largest_move(plan, path, coarse),

@@ -106,7 +106,7 @@ def interpolate(
     precision: Arithmetic = "auto",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")] = False,
     restart: Annotated[
-        bool, typer.Option("--restart", help="Throw away finished parts that belong to other settings.")
+        bool, typer.Option("--restart", help="Delete the finished segments of a job with other settings.")
     ] = False,
     keep_partial: Annotated[
         bool,
@@ -154,7 +154,7 @@ def interpolate(
         target = _default_target(source, path, settings) if output is None else parse_path(output, "output")
         check_job(path, target, settings)
         reporter.event("start", input=str(path), output=str(target), factor=factor, fps=fps, model=model, refine=refine)
-        worker = load(
+        interpolator = load(
             model,
             refine=refine,
             scale=scale,
@@ -166,14 +166,14 @@ def interpolate(
             tile=tile_px,
             memory_bytes=memory_bytes,
         )
-        if worker.engine.preparation is not None:
-            reporter.say(f"engine {worker.engine.label}: {worker.engine.preparation}")
+        if interpolator.engine.preparation is not None:
+            reporter.say(f"engine {interpolator.engine.label}: {interpolator.engine.preparation}")
         with reporter.unfinished(work_folder(target)), reporter.progress():
             result = run_job(
                 path,
                 target,
                 settings=settings,
-                interpolator=worker,
+                interpolator=interpolator,
                 on_progress=reporter.step,
                 on_forecast=reporter.forecast,
             )

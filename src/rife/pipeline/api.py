@@ -59,7 +59,7 @@ def interpolate_video(
         duplicates: `keep` repeated source frames, or `retime`: replace them by motion.
         interpolator: from `rife.load`, or what that takes as a model; the default model if not given.
         overwrite: replace an existing output.
-        restart: throw away finished parts of a job that differs.
+        restart: throw away finished segments of a job that differs.
         keep_partial: when the source turns out truncated, make what can be made as NAME.partial.EXT (the call
             still raises).
         on_damage: where the source cannot be decoded, `stop`, or `hold` the frame before that and go on behind it; the

@@ -23,7 +23,7 @@ class Progress:
 
     Attributes:
         stage: `survey` (the source is read once), `make`, or `check` (the finished file is read back).
-        frames_done: of this stage; output frames of finished parts count when a job is taken up again.
+        frames_done: of this stage; output frames of finished segments count when a job is taken up again.
         frames_total: of this stage, or None where the file does not tell.
         seconds: since the stage began.
         frames_before: of frames_done, those that an earlier run had finished.
@@ -83,7 +83,7 @@ class JobSettings:
         duplicates: keep repeated source frames, or replace them by motion.
         encode: encoder, quality, preset, pixel format.
         overwrite: replace an existing output.
-        restart: throw away the finished parts of a job with other settings.
+        restart: throw away the finished segments of a job with other settings.
         keep_partial: of a truncated source, make what can be made, as NAME.partial.EXT (the call still raises).
         on_damage: where the source cannot be decoded, stop, or hold the frame before it and go on behind it.
         image_format: of the files, where the output is a folder.
