@@ -69,7 +69,7 @@ TIERS = {
         "background budget plan prefetch workspace",
         "fingerprint flicker rounding surveyed_source verify",
         "render",
-        "settings",
+        "result settings",
         "outputs progress",
         "segments",
         "image_outputs",
@@ -79,7 +79,7 @@ TIERS = {
     "evaluate": ("held_out",),
     "reports": ("contact_sheet doctor models timeline",),
     "cli": (
-        "arguments malloc report",
+        "arguments job_options malloc report",
         "analyze convert doctor evaluate fetch interpolate models sheet",
         "app",
     ),

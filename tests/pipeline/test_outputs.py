@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rife.errors import OptionError
-from rife.media.video.codecs import CONTAINERS, EncodeSettings
+from rife.media.video.codecs import CONTAINERS
 from rife.pipeline.outputs import check_job, default_output
 from rife.pipeline.settings import JobSettings
 from support.clips import Clip
@@ -34,15 +34,14 @@ def test_outputs_that_hold_what_an_encoder_makes_are_named_after_a_trial(
     codec: str, suffix: str, advice: str, tmp_path: Path
 ) -> None:
     with pytest.raises(OptionError, match=f"a {suffix} file does not hold what {codec} makes") as caught:
-        check_job(Clip().make(tmp_path), tmp_path / f"o{suffix}", JobSettings(encode=EncodeSettings(codec=codec)))
+        check_job(Clip().make(tmp_path), tmp_path / f"o{suffix}", JobSettings(codec=codec))
     assert str(caught.value).endswith(advice)
 
 
 @pytest.mark.parametrize("codec", [None, "libx264", "libsvtav1"])
 def test_a_preset_that_does_not_exist_is_refused_with_those_that_do(codec: str | None, tmp_path: Path) -> None:
-    encode = EncodeSettings(codec=codec, preset="nosuch")
     with pytest.raises(OptionError, match=r"^preset: lib\w+ expects (one of ultrafast, .*placebo|a number from)"):
-        check_job(Clip().make(tmp_path), tmp_path / "o.mkv", JobSettings(encode=encode))
+        check_job(Clip().make(tmp_path), tmp_path / "o.mkv", JobSettings(codec=codec, preset="nosuch"))
 
 
 def test_the_default_output_is_a_container_that_holds_the_sound(tmp_path: Path) -> None:

@@ -133,7 +133,7 @@ def test_other_settings_are_refused_and_not_mixed(tmp_path: Path, blender: Inter
     output = tmp_path / "o.mp4"
     source = interrupted(tmp_path, blender, output)
     parts = {p: p.read_bytes() for p in work_folder(output).iterdir()}
-    for options in ({"crf": 30}, {"factor": 3}, {"frame_rate": "60"}, {"at_cut": "blend"}):
+    for options in ({"crf": 30}, {"factor": 3}, {"fps": "60"}, {"at_cut": "blend"}):
         with pytest.raises(JobError, match=r"a job that differs \(.* was .*, is .*--restart"):
             interpolate_video(source, output, interpolator=blender, **options)  # type: ignore[arg-type]
     assert {p: p.read_bytes() for p in work_folder(output).iterdir()} == parts

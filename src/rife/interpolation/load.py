@@ -26,7 +26,7 @@ def load(
     engine: EngineName = "auto",
     precision: Precision = "auto",
     tile: Tile | Number = "auto",
-    memory_bytes: Number | None = None,
+    memory: Number | None = None,
 ) -> Interpolator:
     """Load a model, fetching published weights the first time.
 
@@ -40,7 +40,7 @@ def load(
         engine: likewise.
         precision: likewise.
         tile: likewise.
-        memory_bytes: likewise.
+        memory: likewise.
 
     Raises:
         CheckpointError: the weights cannot be had, read, recognised or trusted.
@@ -58,7 +58,7 @@ def load(
         engine=engine,
         precision=precision,
         tile=tile,
-        memory_bytes=memory_bytes,
+        memory=memory,
     )
 
 

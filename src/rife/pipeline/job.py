@@ -50,9 +50,10 @@ from rife.pipeline.outputs import (
 )
 from rife.pipeline.plan import Plan
 from rife.pipeline.progress import JobProgress
+from rife.pipeline.result import Progress, VideoResult
 from rife.pipeline.rounding import largest_move
 from rife.pipeline.segments import Segments
-from rife.pipeline.settings import JobSettings, Progress, VideoResult
+from rife.pipeline.settings import JobSettings
 from rife.pipeline.surveyed_source import SurveyedSource
 from rife.pipeline.verify import Expected, FinishedCheck, check_finished, step_tolerance
 from rife.pipeline.workspace import SegmentRecord, Workspace, work_folder
@@ -115,7 +116,7 @@ class _Job:
         self._file = reader if isinstance(reader, VideoReader) else None
         self._tracks: CopiedTracks | None = None
         if self._file is not None:
-            self._tracks = CopiedTracks(self._file, slowdown=self._clock.slowdown, sound=settings.sound)
+            self._tracks = CopiedTracks(self._file, slowdown=self._clock.slowdown, sound=settings.audio)
 
     def run(self) -> VideoResult:
         """Run the job."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from rife.pipeline.budget import Forecast, check_disk, free_bytes, least_bytes, projected_bytes
 from rife.pipeline.plan import Plan
-from rife.pipeline.settings import Progress
+from rife.pipeline.result import Progress
 from rife.pipeline.workspace import Workspace
 
 _FRAMES_FOR_AN_ESTIMATE = 4
