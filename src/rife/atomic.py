@@ -154,23 +154,23 @@ class AppearingFile:
             JobError: the target exists, and `overwrite` is false.
         """
         self.target, self._overwrite = target, overwrite
-        self._check(target)
+        self._check()
         self.path = temporary_beside(target)
 
-    def appear(self, target: Path | None = None) -> None:
-        """Rename the file to its own name, or to `target`.
+    def appear(self) -> None:
+        """Rename the file to its own name.
 
         Raises:
             JobError: another file has appeared there meanwhile, and `overwrite` is false.
             OSError: it cannot be renamed, or the disk fails.
         """
-        self._check(target or self.target)
-        put_in_place(self.path, target or self.target)
+        self._check()
+        put_in_place(self.path, self.target)
 
     def discard(self) -> None:
         """Remove the temporary file, if it still exists."""
         self.path.unlink(missing_ok=True)
 
-    def _check(self, target: Path) -> None:
-        if target.exists() and not self._overwrite:
-            raise JobError(f"{target}: exists already. Name another file with -o, or replace it with --overwrite.")
+    def _check(self) -> None:
+        if self.target.exists() and not self._overwrite:
+            raise JobError(f"{self.target}: exists already. Name another file with -o, or replace it with --overwrite.")

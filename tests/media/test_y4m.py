@@ -18,6 +18,7 @@ import pytest
 from rife.errors import JobError, MediaError, TruncatedMediaError
 from rife.media.colour.pixel_formats import LAYOUTS
 from rife.media.open_sink import sink_for
+from rife.media.paths import parse_output
 from rife.media.sink import PictureSpec
 from rife.media.video.spool import Spool
 from rife.media.y4m import _FORMAT_OF_SPACE, STREAM_FORMATS, Y4mStream
@@ -49,7 +50,7 @@ def written(pictures: list[av.VideoFrame], rate: Fraction = Fraction(25), aspect
     first = pictures[0]
     spec = PictureSpec(first.width, first.height, first.format.name, rate, 1 / rate, sample_aspect_ratio=aspect)
     stream = io.BytesIO()
-    with sink_for("-", spec, stream=stream) as sink:
+    with sink_for(parse_output(Path("-")), spec, stream=stream) as sink:
         for index, picture in enumerate(pictures):
             sink.write(picture, pts=index, duration=1)
         sink.finish()
@@ -193,7 +194,7 @@ def test_a_reader_that_goes_away_is_a_broken_pipe() -> None:
     os.close(ends[0])
     with os.fdopen(ends[1], "wb", buffering=0) as pipe:
         spec = PictureSpec(8, 8, "gray", Fraction(25), Fraction(1, 25))
-        with sink_for("-", spec, stream=pipe) as sink, pytest.raises(BrokenPipeError):
+        with sink_for(parse_output(Path("-")), spec, stream=pipe) as sink, pytest.raises(BrokenPipeError):
             sink.write(noise("gray", (8, 8), 0), pts=0, duration=1)
 
 
@@ -207,7 +208,9 @@ class Grudging(io.BytesIO):
 def test_a_pipe_that_takes_a_part_gets_the_rest() -> None:
     picture = noise("gray", (8, 8), 0)
     stream = Grudging()
-    with sink_for("-", PictureSpec(8, 8, "gray", Fraction(25), Fraction(1, 25)), stream=stream) as sink:
+    with sink_for(
+        parse_output(Path("-")), PictureSpec(8, 8, "gray", Fraction(25), Fraction(1, 25)), stream=stream
+    ) as sink:
         sink.write(picture, pts=0, duration=1)
         sink.finish()
     assert stream.getvalue() == written([picture])
@@ -216,12 +219,14 @@ def test_a_pipe_that_takes_a_part_gets_the_rest() -> None:
 WRITER = """
 import sys, av
 from fractions import Fraction
+from pathlib import Path
+from rife.media.paths import parse_output
 from rife.media.colour.pixel_formats import LAYOUTS
 from rife.media.sink import PictureSpec
 from rife.media.open_sink import sink_for
 spec = PictureSpec(64, 48, "yuv420p", Fraction(25), Fraction(1, 25))
 try:
-    with sink_for("-", spec) as sink:
+    with sink_for(parse_output(Path("-")), spec) as sink:
         for index in range(int(sys.argv[1])):
             sink.write(av.VideoFrame(64, 48, "yuv420p"), pts=index, duration=1)
         sink.finish()
@@ -251,7 +256,7 @@ def test_a_reader_of_standard_output_that_goes_away_leaves_no_word() -> None:
 
 def test_times_within_half_a_picture_are_the_rate_and_others_are_refused(tmp_path: Path) -> None:
     spec = PictureSpec(8, 8, "gray", Fraction(30), Fraction(1, 1000))
-    with sink_for(tmp_path / "a.y4m", spec) as sink:
+    with sink_for(parse_output(tmp_path / "a.y4m"), spec) as sink:
         for index, pts in enumerate([1000, 1033, 1067, 1100, 1133]):  # as Matroska rounds 30 a second
             sink.write(noise("gray", (8, 8), index), pts=pts, duration=33)
         with pytest.raises(JobError, match="picture 6 does not fit"):
@@ -261,13 +266,13 @@ def test_times_within_half_a_picture_are_the_rate_and_others_are_refused(tmp_pat
 
 def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
     spec = PictureSpec(8, 8, "gray", Fraction(30), Fraction(1, 30))
-    with sink_for(tmp_path / "a.y4m", spec) as sink:
+    with sink_for(parse_output(tmp_path / "a.y4m"), spec) as sink:
         sink.write(noise("gray", (8, 8), 0), pts=0, duration=1)
         assert not (tmp_path / "a.y4m").exists()
         sink.finish()
     assert [path.name for path in tmp_path.iterdir()] == ["a.y4m"]
     with pytest.raises(JobError, match="exists already"):
-        sink_for(tmp_path / "a.y4m", spec)
+        sink_for(parse_output(tmp_path / "a.y4m"), spec)
 
 
 @pytest.mark.parametrize("size", [(46, 32), (47, 33), (3, 3)])

@@ -11,6 +11,7 @@ import pytest
 
 from rife.errors import JobError, MediaError, RifeError
 from rife.interpolation.interpolator import Interpolator
+from rife.media.paths import parse_output
 from rife.media.video.reader import VideoReader
 from rife.media.video.tracks import CopiedTracks
 from rife.pipeline import Progress, interpolate_video, work_folder
@@ -125,7 +126,7 @@ def test_a_source_that_changes_under_the_job_is_noticed(change: str, tmp_path: P
     with pytest.raises(MediaError, match="changed, moved or removed while the job ran"):
         interpolate_video(source, output, interpolator=blender, on_progress=Once(action))
     assert not output.exists()
-    segments = len(list(work_folder(output).glob("*.mkv")))
+    segments = len(list(work_folder(parse_output(output)).glob("*.mkv")))
     assert segments >= 1
     if change == "removed":
         away.rename(source)
@@ -139,7 +140,10 @@ def test_a_work_folder_that_is_removed_under_the_job(tmp_path: Path, blender: In
     source, output = Clip(frames=24).make(tmp_path), tmp_path / "o.mp4"
     with pytest.raises(MediaError):
         interpolate_video(
-            source, output, interpolator=blender, on_progress=Once(lambda: shutil.rmtree(work_folder(output)))
+            source,
+            output,
+            interpolator=blender,
+            on_progress=Once(lambda: shutil.rmtree(work_folder(parse_output(output)))),
         )
     assert [p.name for p in tmp_path.iterdir()] == [source.name]
 
@@ -153,8 +157,8 @@ def test_a_file_that_was_being_joined_is_removed_by_the_next_run(tmp_path: Path,
         if progress.stage == "check":
             seen.append(sorted(p.name for p in tmp_path.iterdir()))
 
-    work_folder(output).mkdir()
-    half = work_folder(output) / ".joined.0123456789ab.mp4"
+    work_folder(parse_output(output)).mkdir()
+    half = work_folder(parse_output(output)) / ".joined.0123456789ab.mp4"
     half.write_bytes(b"half")
     interpolate_video(source, output, interpolator=blender, on_progress=look)
     assert seen[0] == ["clip.mp4", "o.mp4.rife-work"]

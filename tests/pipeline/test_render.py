@@ -13,7 +13,7 @@ from rife.analysis.survey import survey
 from rife.errors import MediaError
 from rife.interpolation.interpolator import Interpolator
 from rife.media.open_source import open_source
-from rife.media.video.codecs import EncodeSettings, encoding_for
+from rife.media.video.encoding import EncodeSettings, encoding_for
 from rife.media.video.mux import Picture
 from rife.pipeline.plan import Plan
 from rife.pipeline.render import SegmentRenderer

@@ -21,7 +21,8 @@ from rife.interpolation.interpolator import Interpolator
 from rife.media.colour.convert import from_rgb
 from rife.media.measure import thumbnail
 from rife.media.video import mux as assembly
-from rife.media.video.codecs import Encoding, container_for
+from rife.media.video.containers import container_for
+from rife.media.video.encoding import Encoding
 from rife.media.video.mux import Part, Picture, assemble
 from rife.media.video.segment import SegmentReader, SegmentWriter
 from rife.media.video.tracks import CopiedTracks

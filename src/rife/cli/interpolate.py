@@ -59,6 +59,7 @@ def interpolate(
         from rife.assets.samples import resolve_input
         from rife.cli.malloc import keep_freed_memory
         from rife.interpolation.load import load
+        from rife.media.paths import parse_input, parse_output
         from rife.pipeline import JobSettings, check_job, run_job, work_folder
 
         keep_freed_memory()
@@ -67,7 +68,8 @@ def interpolate(
         tile_px, memory_bytes = parse_tile(tile), None if memory is None else parse_memory(memory)
         path = resolve_input(source)
         target = _default_target(source, path, settings) if output is None else parse_path(output, "output")
-        check_job(path, target, settings)
+        named = parse_output(target)
+        check_job(parse_input(path), named, settings)
         reporter.event(
             "start",
             input=str(path),
@@ -91,7 +93,7 @@ def interpolate(
         )
         if interpolator.engine.preparation is not None:
             reporter.say(f"engine {interpolator.engine.label}: {interpolator.engine.preparation}")
-        with reporter.unfinished(work_folder(target)), reporter.progress():
+        with reporter.unfinished(work_folder(named)), reporter.progress():
             result = run_job(
                 path,
                 target,

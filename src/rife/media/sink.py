@@ -72,11 +72,8 @@ class PictureSink(Protocol):
             BrokenPipeError: nobody reads the pipe any more.
         """
 
-    def finish(self, *, target: Path | None = None) -> None:
+    def finish(self) -> None:
         """Complete the output; it appears under its name.
-
-        Args:
-            target: appear under this name instead, as what could be saved of an incomplete source.
 
         Raises:
             JobError: something else has appeared there meanwhile.

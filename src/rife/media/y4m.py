@@ -24,12 +24,11 @@ from rife.media.colour.convert import range_tag
 from rife.media.colour.interleave import plane_samples
 from rife.media.colour.pixel_formats import LAYOUTS, has_alpha
 from rife.media.images.sequence import DEFAULT_SEQUENCE_RATE
+from rife.media.paths import STANDARD_STREAM
 from rife.media.sink import PictureSpec, refuse_other_format, refuse_other_picture
 from rife.media.source import SourceFrame, VideoInfo, check_size
 
-STANDARD_INPUT = Path("-")
-"""What the command line calls standard input and output."""
-
+_STANDARD_INPUT = Path(STANDARD_STREAM)
 _MAGIC = b"YUV4MPEG2"
 _LONGEST_LINE = 4096
 _LARGEST_SIDE = 65536
@@ -66,7 +65,7 @@ STREAM_FORMATS = tuple(_SPACE_OF_FORMAT)
 class Y4mStream:
     """Pictures out of a pipe, as a `Source` that can be read once."""
 
-    def __init__(self, file: BinaryIO, *, path: Path = STANDARD_INPUT, frame_rate: Fraction | None = None) -> None:
+    def __init__(self, file: BinaryIO, *, path: Path = _STANDARD_INPUT, frame_rate: Fraction | None = None) -> None:
         """Read the header.
 
         Args:
@@ -125,7 +124,7 @@ class Y4mStream:
 
     @property
     def _name(self) -> str:
-        return "standard input" if self.path == STANDARD_INPUT else str(self.path)
+        return "standard input" if str(self.path) == STANDARD_STREAM else str(self.path)
 
     def _pictures(self) -> Iterator[SourceFrame]:
         index = 0
@@ -325,14 +324,14 @@ class Y4mSink:
             raise MediaError(f"{self._label}: cannot be written ({err.strerror or err}).") from err
         self.frames_written += 1
 
-    def finish(self, *, target: Path | None = None) -> None:
+    def finish(self) -> None:
         """Complete the stream; see `PictureSink.finish`."""
         try:
             if self._stream is not None:
                 self._stream.flush()
             if self._file is not None and self._stream is not None:
                 self._stream.close()
-                self._file.appear(target)
+                self._file.appear()
         except BrokenPipeError:
             raise
         except OSError as err:

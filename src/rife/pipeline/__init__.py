@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rife.pipeline.api import interpolate_video
     from rife.pipeline.budget import Forecast
     from rife.pipeline.job import run_job
-    from rife.pipeline.outputs import check_job, default_output, partial_name
+    from rife.pipeline.outputs import check_job, default_output
     from rife.pipeline.result import Progress, VideoResult
     from rife.pipeline.settings import JobSettings
     from rife.pipeline.workspace import work_folder
@@ -25,7 +25,6 @@ __all__ = [
     "check_job",
     "default_output",
     "interpolate_video",
-    "partial_name",
     "run_job",
     "work_folder",
 ]
@@ -38,7 +37,6 @@ _HOMES = {
     "check_job": "outputs",
     "default_output": "outputs",
     "interpolate_video": "api",
-    "partial_name": "outputs",
     "run_job": "job",
     "work_folder": "workspace",
 }

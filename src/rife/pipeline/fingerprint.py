@@ -13,7 +13,7 @@ from rife.interpolation.interpolator import Interpolator
 from rife.kernels import kernels
 from rife.media.images.sequence import ImageSequence
 from rife.media.source import Source
-from rife.media.video.codecs import Encoding
+from rife.media.video.encoding import Encoding
 from rife.media.video.spool import Spool
 from rife.options import OnDamage
 from rife.pipeline.plan import Plan

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from pathlib import Path
 
 from rife.errors import FinishedFileError
 from rife.media.images.upright import degrees_of, orientation_of, swaps_sides, upright
 from rife.media.open_source import open_source
+from rife.media.paths import Output
 from rife.media.sink import PictureSink, PictureSpec
 from rife.media.video.mux import Picture
 from rife.media.video.segment import SegmentReader
 from rife.pipeline.flicker import flicker_warnings, luma_step
-from rife.pipeline.outputs import STANDARD_STREAM
 from rife.pipeline.plan import Plan, PlannedFrame, Segment
 from rife.pipeline.segments import Segments
 from rife.pipeline.verify import FinishedCheck
@@ -81,7 +80,7 @@ def write_pictures(
     return records
 
 
-def check_pictures(target: Path, plan: Plan, records: Sequence[SegmentRecord], *, written: int) -> FinishedCheck:
+def check_pictures(target: Output, plan: Plan, records: Sequence[SegmentRecord], *, written: int) -> FinishedCheck:
     """Count the pictures of an output, and measure the length of an animation, where it can be read back.
 
     Raises:
@@ -89,12 +88,13 @@ def check_pictures(target: Path, plan: Plan, records: Sequence[SegmentRecord], *
     """
     planned, wanted = plan.output_frames, float(plan.duration_seconds)
     found, seconds = written, wanted
-    if target != STANDARD_STREAM and target.is_file():
-        with open_source(target) as source:
+    is_file = target.kind in ("animation", "y4m")
+    if is_file:
+        with open_source(target.path) as source:
             lengths = [frame.duration * source.info.time_base for frame in source.frames()]
         found, seconds = len(lengths), float(sum(lengths))
     # An animation stores equal pictures in a row as one, which is shown as long.
-    if found > planned or (found < planned and not target.is_file()):
+    if found > planned or (found < planned and not is_file):
         raise FinishedFileError(f"{target}: holds {found} pictures, expected {planned}.")
     if abs(seconds - wanted) > 0.02:
         raise FinishedFileError(f"{target}: lasts {seconds:.3f} s, expected {wanted:.3f} s.")

@@ -23,11 +23,13 @@ from rife.interpolation.interpolator import Interpolator
 from rife.interpolation.load import as_interpolator
 from rife.media.colour.convert import is_interlaced
 from rife.media.colour.pixel_formats import losses
-from rife.media.open_sink import check_rate, is_picture_target, sink_for, target_formats
+from rife.media.open_sink import check_rate, sink_for, target_formats
 from rife.media.open_source import open_source
+from rife.media.paths import Output, parse_input, parse_output
 from rife.media.play_count import FOREVER, plays_of
 from rife.media.source import Source
-from rife.media.video.codecs import container_for, encoding_for, intermediate_for
+from rife.media.video.containers import container_for
+from rife.media.video.encoding import encoding_for, intermediate_for
 from rife.media.video.hdr import read_static_hdr
 from rife.media.video.mux import Picture, assemble
 from rife.media.video.picture_records import lost_records
@@ -41,12 +43,10 @@ from rife.pipeline.fingerprint import check_unchanged, job_identity, state_of
 from rife.pipeline.flicker import flicker_warnings, luma_step
 from rife.pipeline.image_outputs import check_pictures, picture_spec, turn_notes, write_pictures
 from rife.pipeline.outputs import (
-    STANDARD_STREAM,
     check_job,
     check_not_in_the_way,
     default_output,
     failed_name,
-    partial_name,
 )
 from rife.pipeline.plan import Plan
 from rife.pipeline.progress import JobProgress
@@ -77,20 +77,20 @@ def run_job(
 ) -> VideoResult:
     """Run a job; arguments and errors as for `interpolate_video`."""
     settings.check()
-    output = output or default_output(source, settings)
-    check_job(source, output, settings)
+    named, target = parse_input(source), parse_output(output or default_output(source, settings))
+    check_job(named, target, settings)
     try:
         with ExitStack() as stack:
             reader: Source = stack.enter_context(
-                open_source(source, frame_rate=settings.source_rate, on_damage=settings.on_damage)
+                open_source(named, frame_rate=settings.source_rate, on_damage=settings.on_damage)
             )
             if not reader.info.can_rewind:
                 reader = Spool(reader, Path(stack.enter_context(TemporaryDirectory(prefix="rife-"))))
-            return _Job(reader, output, settings, as_interpolator(interpolator), on_progress, on_forecast).run()
+            return _Job(reader, target, settings, as_interpolator(interpolator), on_progress, on_forecast).run()
     except BrokenPipeError:  # from the caller's on_progress, or from the reader of standard output
         raise
     except OSError as err:
-        raise MediaError(f"{output}: cannot be written ({err.strerror or err}).") from err
+        raise MediaError(f"{target}: cannot be written ({err.strerror or err}).") from err
 
 
 class _Job:
@@ -99,7 +99,7 @@ class _Job:
     def __init__(
         self,
         reader: Source,
-        output: Path,
+        output: Output,
         settings: JobSettings,
         interpolator: Interpolator,
         on_progress: Callable[[Progress], None] | None,
@@ -126,13 +126,13 @@ class _Job:
             raise TruncatedMediaError(
                 f"{damage} Nothing was made; --keep-partial makes what comes before, --on-damage hold what can be read."
             )
-        target = self._output if damage is None else partial_name(self._output)
+        target = self._output if damage is None else self._output.partial
         picture, notes = self._picture(surveyed)
         on_damage = self._settings.on_damage
         identity = job_identity(self._reader, plan, picture.encoding, self._interpolator, on_damage=on_damage)
         with ExitStack() as stack:
             folder = work_folder(target)
-            if target == STANDARD_STREAM:
+            if target.is_stream:
                 folder = Path(stack.enter_context(TemporaryDirectory(prefix="rife-"))) / "work"
             check_disk(least_bytes(plan.output_frames, plan.size), folder.parent)
             work = stack.enter_context(Workspace(folder, identity, restart=self._settings.restart))
@@ -150,15 +150,15 @@ class _Job:
                 on_progress=self._on_progress,
                 on_forecast=self._on_forecast,
             )
-            if is_picture_target(target):
-                check, more = self._write_pictures(segments, progress, target, surveyed)
-            else:
+            if target.is_video:
                 check, more = self._join(segments, progress, target)
+            else:
+                check, more = self._write_pictures(segments, progress, target, surveyed)
             work.finish()
         if damage is not None:
             raise TruncatedMediaError(f"{damage} What could be made of it is kept as {target}.") from damage
         return VideoResult(
-            path=target,
+            path=target.path,
             source_frames=len(plan.survey.pts),
             output_frames=plan.output_frames,
             frame_rate=picture.frame_rate,
@@ -214,8 +214,8 @@ class _Job:
         plan = Plan(
             found, self._clock, self._settings.at_cut, self._settings.duplicates, size, checksums=surveyed.checksums
         )
-        if not is_picture_target(self._output):
-            largest_move(plan, self._output, container_for(self._output).tick)
+        if self._output.is_video:
+            largest_move(plan, self._output.path, container_for(self._output.path).tick)
         if not self._interpolator.any_time:
             self._interpolator.check_times({frame.timestep for frame in plan.all_frames() if frame.timestep > 0})
         return plan, surveyed
@@ -229,16 +229,16 @@ class _Job:
                 f"{_MAX_TICKS}. Take a smaller factor, or a constant rate."
             )
         siting = None if self._file is None else self._file.siting
-        if is_picture_target(self._output):
+        if not self._output.is_video:
             check_rate(self._output, self._clock.frame_rate(self._source_rate))
             formats = target_formats(self._output, image_format=self._settings.image_format)
             encoding = intermediate_for(formats, first)
         else:
             hdr = None if self._file is None else read_static_hdr(first)
-            encoding = encoding_for(self._output, self._settings.encode, first=first, siting=siting, hdr=hdr)
+            encoding = encoding_for(self._output.path, self._settings.encode, first=first, siting=siting, hdr=hdr)
         notes = [*losses(first.format.name, encoding.pixel_format), *encoding.notes]
-        if self._file is not None and not is_picture_target(self._output):
-            notes += lost_records(self._file.stream, first, muxer=container_for(self._output).muxer)
+        if self._file is not None and self._output.is_video:
+            notes += lost_records(self._file.stream, first, muxer=container_for(self._output.path).muxer)
         if is_interlaced(first):
             notes.append(
                 "the source is interlaced, and each frame is taken as one picture: the output is marked progressive. "
@@ -258,18 +258,18 @@ class _Job:
         )
         return picture, notes
 
-    def _join(self, segments: Segments, progress: JobProgress, target: Path) -> tuple[FinishedCheck, list[str]]:
+    def _join(self, segments: Segments, progress: JobProgress, target: Output) -> tuple[FinishedCheck, list[str]]:
         """Render and join the segments, check the file, and give it its name."""
         records = [record for _, record in segments.finished(progress)]
-        with segments.work.joining(target) as temporary:
+        with segments.work.joining(target.path) as temporary:
             deepest = max(record.reordering for record in records)
-            coarse = container_for(target).tick
+            coarse = container_for(target.path).tick
             picture = replace(segments.picture, time_base=coarse or segments.picture.time_base)
             timed = partial(segments.timed, records, coarse)
             lost = assemble(temporary, timed, reordering=deepest, picture=picture, tracks=self._tracks)
             check = self._checked(temporary, segments, records)
             if check.problems:
-                failed = failed_name(target)
+                failed = failed_name(target.path)
                 put_in_place(temporary, failed)
                 segments.work.finish()
                 problems = "; ".join(check.problems)
@@ -304,12 +304,12 @@ class _Job:
         )
 
     def _write_pictures(
-        self, segments: Segments, progress: JobProgress, target: Path, surveyed: SurveyedSource
+        self, segments: Segments, progress: JobProgress, target: Output, surveyed: SurveyedSource
     ) -> tuple[FinishedCheck, list[str]]:
         """Render the segments and write their pictures; into a pipe as soon as each segment is finished."""
         settings = self._settings
         finished = segments.finished(progress)
-        if target != STANDARD_STREAM:
+        if not target.is_stream:
             finished = iter(list(finished))
         info = self._reader.info
         crf = 0 if info.lossless and settings.encode.crf is None else self._crf

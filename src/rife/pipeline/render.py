@@ -20,7 +20,6 @@ from rife.interpolation.prepared import PreparedFrame
 from rife.media.colour.convert import adapted, from_rgb, to_rgb
 from rife.media.measure import Cells, Thumbnail, thumbnail
 from rife.media.source import Source, SourceFrame
-from rife.media.video.codecs import CODECS
 from rife.media.video.mux import Picture
 from rife.media.video.segment import SegmentReader, SegmentWriter
 from rife.pipeline.background import BackgroundWorker
@@ -138,10 +137,8 @@ class SegmentRenderer:
 
     def _encoder_threads(self) -> int | None:
         """A few where the network runs on the CPU too: more slow the network down, and do not encode faster."""
-        encoding = self._picture.encoding
-        quick = encoding.codec == "libx264" and encoding.options["preset"] == CODECS["libx264"].default_preset
-        on_cpu = self._interpolator.device.type == "cpu"
-        return max(1, torch.get_num_threads() // 4) if quick and on_cpu else None
+        few = self._picture.encoding.few_threads and self._interpolator.device.type == "cpu"
+        return max(1, torch.get_num_threads() // 4) if few else None
 
     def _pictures(self, segment: Segment) -> Iterator[tuple[PlannedFrame, Callable[[], av.VideoFrame]]]:
         """Yield the output frames of a segment, each with a function that returns its picture."""

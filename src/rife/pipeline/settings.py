@@ -31,7 +31,7 @@ from rife.options import (
 from rife.timing import MAX_FACTOR, MIN_FACTOR, clock_for, parse_factor, parse_rate, parse_slowdown
 
 if TYPE_CHECKING:
-    from rife.media.video.codecs import EncodeSettings
+    from rife.media.video.encoding import EncodeSettings
 
 
 def _declared(
@@ -199,7 +199,7 @@ class JobSettings:
         path = self.cuts_path
         if path is not None and not path.is_file():
             raise JobError(f'{path}: no such list of cuts. Write one with "rife analyze INPUT -o FILE".')
-        from rife.media.video.codecs import check_settings
+        from rife.media.video.encoding import check_settings
 
         check_settings(self.encode)
 
@@ -238,7 +238,7 @@ class JobSettings:
     @property
     def encode(self) -> EncodeSettings:
         """The options of the encoder, parsed."""
-        from rife.media.video.codecs import EncodeSettings
+        from rife.media.video.encoding import EncodeSettings
 
         return EncodeSettings(self.codec, None if self.crf is None else parse_crf(self.crf), self.preset, self.pix_fmt)
 

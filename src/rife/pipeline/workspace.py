@@ -23,8 +23,8 @@ from filelock import FileLock, Timeout
 
 from rife.atomic import appearing_whole, named_beside, put_in_place
 from rife.errors import JobError
-from rife.media.images.sequence import is_pattern
 from rife.media.measure import Cells
+from rife.media.paths import Output
 
 _FORMAT = 4
 """Raised with every change of the stored files, and of the result of the same settings: old segments are not reused."""
@@ -64,12 +64,12 @@ def packed_cells(cells: Sequence[Cells]) -> str:
     return b64encode(b"".join(cell.tobytes() for cell in cells)).decode("ascii")
 
 
-def work_folder(output: Path) -> Path:
+def work_folder(output: Output) -> Path:
     """Folder that holds the segments of an output until it is complete."""
-    output = output if output.name else output.absolute()
-    if is_pattern(output) and not output.parent.exists():
-        output = output.parent  # which is created with the output
-    return named_beside(output, "", f"{output.suffix}.rife-work")
+    path = output.path if output.path.name else output.path.absolute()
+    if output.kind == "pattern" and not path.parent.exists():
+        path = path.parent  # which is created with the output
+    return named_beside(path, "", f"{path.suffix}.rife-work")
 
 
 class Workspace:

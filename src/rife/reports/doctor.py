@@ -20,7 +20,7 @@ from rife.engines.self_test import LEAST_AGREEMENT_DB, frame_of, psnr_db, sample
 from rife.engines.torch_engine import TorchEngine
 from rife.errors import RifeError
 from rife.kernels import is_installed
-from rife.media.video.codecs import CODECS
+from rife.media.video.encoder_table import ENCODERS
 from rife.media.video.encoders import refusal
 from rife.network.ifnet import IFNet
 from rife.network.specs import SPECS
@@ -153,7 +153,7 @@ def engine_tests() -> Iterator[EngineTest]:
 
 def encoders() -> dict[str, str]:
     """Encoders that rife knows, and whether each opens: empty if it does, else why not."""
-    return {name: _opens(name) for name in CODECS}
+    return {name: _opens(name) for name, row in ENCODERS.items() if not row.fixed_sizes}
 
 
 def _opens(name: str) -> str:
@@ -162,7 +162,7 @@ def _opens(name: str) -> str:
     except ValueError:
         return "is not part of this FFmpeg"
     formats = [form.name for form in codec.video_formats or ()]
-    said = refusal(name, formats[0] if formats else "yuv420p", CODECS[name].options)
+    said = refusal(name, formats[0] if formats else "yuv420p", ENCODERS[name].options)
     return f"does not open here ({said[-1]})" if said else ""
 
 

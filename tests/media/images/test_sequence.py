@@ -14,7 +14,8 @@ from PIL import Image
 
 from rife.errors import MediaError, TruncatedMediaError
 from rife.media.images import sequence
-from rife.media.images.sequence import ImageSequence, is_sequence, matches, natural_key, numbered
+from rife.media.images.sequence import ImageSequence, matches, natural_key, numbered
+from rife.media.paths import parse_input
 from support.pictures import codes_of, random_codes, save_png, textured
 
 
@@ -241,10 +242,10 @@ def test_a_pattern_matches_what_it_fills_in(before: str, width: int, number: int
 
 def test_what_is_a_sequence(tmp_path: Path) -> None:
     folder = folder_of(tmp_path, "1.png")
-    assert is_sequence(folder)
-    assert is_sequence(folder / "%d.png")
-    assert not is_sequence(folder / "1.png")
-    assert not is_sequence(folder / "50%.mp4")
-    assert not is_sequence(folder / "50%%d.mp4")
+    assert parse_input(folder).is_sequence
+    assert parse_input(folder / "%d.png").is_sequence
+    assert not parse_input(folder / "1.png").is_sequence
+    assert not parse_input(folder / "50%.mp4").is_sequence
+    assert not parse_input(folder / "50%%d.mp4").is_sequence
     shutil.copy(folder / "1.png", folder / "a%d.png")  # a file of that name is that file
-    assert not is_sequence(folder / "a%d.png")
+    assert not parse_input(folder / "a%d.png").is_sequence

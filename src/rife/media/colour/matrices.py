@@ -9,8 +9,6 @@ from dataclasses import dataclass
 
 import av
 
-from rife.errors import MediaError
-
 BT709, BT601 = 1, 6
 _YCGCO, _BT2020 = 8, 9
 
@@ -32,9 +30,6 @@ _STAND_IN = {10: _BT2020, 11: _BT2020, 13: 12, 14: _BT2020, 15: _BT2020, 16: _YC
 A frame made through another matrix, and back through its inverse, still has the source's colours; only what the
 network sees of them is off.
 """
-
-_TOLD = {"libvpx-vp9": (0, BT709, 2, 3, 5, BT601, 7, _BT2020)}
-"""Matrices that the streams of an encoder have a number for; other encoders write any."""
 
 _D65, _C, _E, _DCI = (0.3127, 0.3290), (0.310, 0.316), (1 / 3, 1 / 3), (0.314, 0.351)
 _PRIMARIES = {
@@ -101,24 +96,6 @@ def usual_number(width: int, height: int) -> int:
 def leads_to_rgb(picture: av.VideoFrame) -> bool:
     """Whether `matrix_of` gives the RGB of a picture, not just something near it."""
     return picture.colorspace not in _STAND_IN
-
-
-def check_matrix(picture: av.VideoFrame, codec: str) -> None:
-    """Refuse an encoder whose stream cannot say which matrix its colours have: players would show wrong ones.
-
-    Args:
-        picture: as it goes to the encoder.
-        codec: FFmpeg name of the encoder.
-
-    Raises:
-        MediaError: names what it could say.
-    """
-    told = _TOLD.get(codec)
-    if told is not None and picture.colorspace not in told:
-        raise MediaError(
-            f"colours: {codec} cannot write that they have matrix {picture.colorspace} (ITU-T H.273), so players would "
-            f"show wrong ones; expected one of {', '.join(map(str, told))}. Write .mp4 or .mkv with another encoder."
-        )
 
 
 def _derived_weights(primaries: int) -> tuple[float, float]:

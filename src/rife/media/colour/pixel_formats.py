@@ -93,16 +93,6 @@ def _layouts() -> dict[str, PlaneLayout]:
     return {name: layout for name, layout in known.items() if _exists(name)}
 
 
-_OPACITY_TAKEN = {
-    "libx265": "",  # lists formats with opacity, and opens with none of them unless its library was built for it
-    "libvpx": "yuva420p",
-    "libvpx-vp9": "yuva420p",
-}
-"""The only format with opacity that some encoders take, whatever they list."""
-
-_OPACITY_LOST = dict.fromkeys(("libvpx", "libvpx-vp9"), (".mp4", ".m4v", ".mov"))
-"""Containers that drop the opacity of an encoder's stream."""
-
 LAYOUTS = _layouts()
 """Pixel formats that frames can be read from and made in without loss beyond one rounding."""
 
@@ -130,24 +120,6 @@ def padded_planes(picture: av.VideoFrame) -> list[Samples]:
     layout = LAYOUTS[picture.format.name]
     dtype = np.dtype(np.uint8 if layout.bits == 8 else ">u2" if layout.big_endian else "<u2")
     return [np.frombuffer(memoryview(plane), dtype).reshape(plane.height, -1) for plane in picture.planes]
-
-
-def encoder_formats(codec: str, suffix: str) -> list[str]:
-    """Pixel formats that an encoder really takes, for a file of an ending.
-
-    Args:
-        codec: FFmpeg name of the encoder.
-        suffix: ending of the file, with its dot.
-    """
-    listed = [fmt.name for fmt in av.Codec(codec, "w").video_formats or ()]
-    lost = suffix.lower() in _OPACITY_LOST.get(codec, ())
-
-    def taken(name: str) -> bool:
-        if not has_alpha(name):
-            return True
-        return not lost and name == _OPACITY_TAKEN.get(codec, name)
-
-    return [name for name in listed if taken(name)]
 
 
 def has_alpha(name: str) -> bool:

@@ -94,9 +94,9 @@ class _AnimatedFile:
     def _failed(self, err: Exception) -> MediaError:
         return MediaError(f"{self.target}: cannot be written ({getattr(err, 'strerror', None) or err}).")
 
-    def _appear(self, target: Path | None) -> None:
+    def _appear(self) -> None:
         try:
-            self._file.appear(target)
+            self._file.appear()
         except OSError as err:
             raise self._failed(err) from err
 
@@ -204,7 +204,7 @@ class AnimatedGif(_MuxedFile):
         self._pull()
         self.frames_written += 1
 
-    def finish(self, *, target: Path | None = None) -> None:
+    def finish(self) -> None:
         """Complete the file; see `PictureSink.finish`."""
         self._graph.push(None)
         self._pull()
@@ -212,7 +212,7 @@ class AnimatedGif(_MuxedFile):
         if self.frames_written > 1:
             end = round(self._end_seconds / _GIF_TICK)
             _patch_last_gif_delay(self._file.path, max(_GIF_SHORTEST, end - self._last_start))
-        self._appear(target)
+        self._appear()
 
     def _pull(self) -> None:
         while True:
@@ -256,12 +256,12 @@ class AnimatedPng(_MuxedFile):
         self._encode(packed)
         self.frames_written += 1
 
-    def finish(self, *, target: Path | None = None) -> None:
+    def finish(self) -> None:
         """Complete the file; see `PictureSink.finish`."""
         self._complete()
         if self.frames_written:
             _patch_last_apng_delay(self._file.path, self._last_seconds)
-        self._appear(target)
+        self._appear()
 
 
 class AnimatedWebp(_AnimatedFile):
@@ -299,7 +299,7 @@ class AnimatedWebp(_AnimatedFile):
         self._encode(packed)
         self.frames_written += 1
 
-    def finish(self, *, target: Path | None = None) -> None:
+    def finish(self) -> None:
         """Complete the file; see `PictureSink.finish`."""
         self._encode(None)
         data = bytearray(b"".join(self._parts))
@@ -308,7 +308,7 @@ class AnimatedWebp(_AnimatedFile):
             self._file.path.write_bytes(data)
         except OSError as err:
             raise self._failed(err) from err
-        self._appear(target)
+        self._appear()
 
     def _encode(self, picture: av.VideoFrame | None) -> None:
         try:

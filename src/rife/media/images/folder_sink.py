@@ -28,7 +28,8 @@ from rife.atomic import put_all_in_place, put_folder_in_place, sync_file
 from rife.errors import JobError, MediaError
 from rife.media.colour.convert import from_rgb, to_rgb
 from rife.media.colour.interleave import interleaved
-from rife.media.images.sequence import is_pattern, matches, natural_key, numbered
+from rife.media.images.sequence import matches, natural_key, numbered
+from rife.media.paths import Output
 from rife.media.sink import PictureSpec, aspect_notes, lossy_quality, refuse_other_format, refuse_other_picture
 
 _JFIF_MATRICES = (5, 6)
@@ -77,10 +78,10 @@ FILE_KINDS = {
 """Kinds of picture file that can be written, by the name that users give."""
 
 
-class PictureFolder:
+class FolderSink:
     """Writes every picture to its own file: a `PictureSink`."""
 
-    def __init__(self, target: Path, spec: PictureSpec, *, kind: FileKind, overwrite: bool) -> None:
+    def __init__(self, target: Output, spec: PictureSpec, *, kind: FileKind, overwrite: bool) -> None:
         """Prepare a hidden folder.
 
         Args:
@@ -93,11 +94,10 @@ class PictureFolder:
             JobError: the folder is not empty, or a file matches the pattern already.
             MediaError: no such pixel format, or the hidden folder cannot be made.
         """
-        refuse_other_format(spec, tuple(kind.encodes), target)
-        self.notes = aspect_notes(spec, target)
+        refuse_other_format(spec, tuple(kind.encodes), target.path)
+        self.notes = aspect_notes(spec, target.path)
         self.frames_written = 0
-        self._pattern = target.name if is_pattern(target) else None
-        self._folder = target.parent if self._pattern else target
+        self._target, self._pattern, self._folder = target, target.pattern, target.folder
         self._spec, self._kind, self._overwrite = spec, kind, overwrite
         check_folder(target, overwrite=overwrite)
         self._name = ""
@@ -114,7 +114,7 @@ class PictureFolder:
         except OSError as err:
             raise MediaError(f"{self._folder}: cannot be written ({err.strerror or err}).") from err
 
-    def __enter__(self) -> PictureFolder:
+    def __enter__(self) -> FolderSink:
         return self
 
     def __exit__(
@@ -137,11 +137,11 @@ class PictureFolder:
         self._durations = min(shortest, duration), max(longest, duration)
         self.frames_written += 1
 
-    def finish(self, *, target: Path | None = None) -> None:
+    def finish(self) -> None:
         """Let the files appear; see `PictureSink.finish`."""
-        folder = self._folder if target is None else target.parent if is_pattern(target) else target
+        folder = self._folder
         self._name_unnamed(None)
-        check_folder(target or (folder / self._pattern if self._pattern else folder), overwrite=self._overwrite)
+        check_folder(self._target, overwrite=self._overwrite)
         try:
             if not folder.exists():
                 put_folder_in_place(self._work, folder)
@@ -216,16 +216,16 @@ def made_name(name: str, index: int, *, following: str | None) -> str:
     return f"{name}{'.x000' * zeros}.x{index:03d}"
 
 
-def check_folder(target: Path, *, overwrite: bool) -> None:
+def check_folder(target: Output, *, overwrite: bool) -> None:
     """Refuse a folder or pattern that would mix with what is there.
 
     Raises:
         JobError: it would, or it is not a folder, or the one around it is missing.
     """
-    folder = target.parent if is_pattern(target) else target
-    if is_pattern(target):
+    folder, pattern = target.folder, target.pattern
+    if pattern is not None:
         try:
-            numbered(target.name, 0)
+            numbered(pattern, 0)
         except MediaError as err:
             raise JobError(str(err)) from err
     if folder.exists() and not folder.is_dir():
@@ -237,8 +237,8 @@ def check_folder(target: Path, *, overwrite: bool) -> None:
     if overwrite:
         return
     visible = [path.name for path in folder.iterdir() if not path.name.startswith(".")]
-    if is_pattern(target):
-        visible = [name for name in visible if matches(target.name, name)]
+    if pattern is not None:
+        visible = [name for name in visible if matches(pattern, name)]
     if visible:
         raise JobError(
             f"{target}: holds {min(visible)} and perhaps more. Name another with -o, or write into it with "

@@ -167,16 +167,6 @@ class ImageSequence:
         return first, richest(formats)
 
 
-def is_sequence(path: Path) -> bool:
-    """Whether a path is a folder or a pattern; a file whose name only looks like a pattern is a file."""
-    return path.is_dir() or (is_pattern(path) and not path.exists())
-
-
-def is_pattern(path: Path) -> bool:
-    """Whether the last part of a path holds a place for a number, such as %d or %04d."""
-    return any(found != "%%" for found in _CONVERSION.findall(path.name))
-
-
 def numbered(pattern: str, number: int) -> str:
     """Fill in a number as printf does; `%%` becomes a per cent sign.
 

@@ -25,21 +25,19 @@ from av.video.stream import VideoStream
 from rife.errors import JobError, MediaError
 from rife.media.colour.convert import adapted, range_tag
 from rife.media.colour.pixel_formats import samples
-from rife.media.video.codecs import Encoding
+from rife.media.video.encoder_table import encoder_row
 from rife.media.video.encoders import quiet, refusal
+from rife.media.video.encoding import Encoding
 from rife.media.video.muxers import admits, coded_stream, reason_of
 
 _NUMBER = Fraction(1, 1000)
 _DEEPEST_REORDERING = 32
 """No codec holds back more frames than this between decoding and showing order."""
 
-_QUICKTIME_CODECS = ("png", "qtrle", "prores_ks", "prores", "dnxhd", "mjpeg")
-"""Codecs that are at home in QuickTime; all others are in Matroska."""
-
 
 def segment_suffix(codec: str) -> str:
     """Ending of the segments of an encoder."""
-    return ".mov" if codec in _QUICKTIME_CODECS else ".mkv"
+    return ".mov" if encoder_row(codec).is_quicktime else ".mkv"
 
 
 class SegmentWriter:

@@ -23,7 +23,7 @@ from av.stream import AttachmentStream, Disposition, Stream
 from rife.errors import MediaError
 from rife.media.measure import TrackSpan, track_spans
 from rife.media.video.audio_stretch import StretchedSound
-from rife.media.video.codecs import CONTAINERS
+from rife.media.video.containers import CONTAINERS
 from rife.media.video.muxers import (
     Strictness,
     copied_stream,
@@ -271,7 +271,9 @@ class CopiedTracks:
             return "the output is slower; --audio stretch keeps sound"
         try:
             if slower:
-                self._stretched.append(StretchedSound(self._source, stream, file, slowdown=self._slowdown))
+                codec = CONTAINERS[suffix].stretched_audio_codec
+                stretched = StretchedSound(self._source, stream, file, slowdown=self._slowdown, codec=codec)
+                self._stretched.append(stretched)
                 return ""
             if not holds(muxer, stream, strictness=self.strictness(suffix)):
                 return self._convert(file, stream, suffix)
