@@ -68,8 +68,9 @@ TIERS = {
     ),
     "pipeline": (
         "background budget plan prefetch workspace",
-        "fingerprint flicker render rounding surveyed_source verify",
-        "settings",
+        "fingerprint flicker rounding surveyed_source verify",
+        "render",
+        "result settings",
         "outputs progress",
         "segments",
         "image_outputs",
@@ -79,7 +80,7 @@ TIERS = {
     "evaluate": ("held_out",),
     "reports": ("contact_sheet doctor models timeline",),
     "cli": (
-        "arguments malloc report",
+        "arguments job_options malloc report",
         "analyze convert doctor evaluate fetch interpolate models sheet",
         "app",
     ),

@@ -140,7 +140,7 @@ def test_a_job_taken_up_again_makes_the_same_frames(
         assert (one.pts, one.to_ndarray().tobytes()) == (other.pts, other.to_ndarray().tobytes())
 
 
-def test_finished_parts_of_another_choice_are_not_mixed_in(
+def test_finished_segments_of_another_choice_are_not_mixed_in(
     tmp_path: Path, blender: Interpolator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = by_ffmpeg(tmp_path, *KINDS["mp4"])

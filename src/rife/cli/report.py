@@ -87,15 +87,19 @@ class Reporter:
             raise typer.Exit(EXIT_FAILED) from err
         except KeyboardInterrupt as err:
             kept = self._work is not None and self._work.is_dir()
-            told = f"Finished parts are in {self._work}; the same command goes on." if kept else "Nothing was kept."
-            self._fail("interrupted", f"Interrupted. {told}")
+            kept_where = (
+                f"Finished segments are in {self._work}; the same command continues after them."
+                if kept
+                else "Nothing was kept."
+            )
+            self._fail("interrupted", f"Interrupted. {kept_where}")
             raise typer.Exit(EXIT_INTERRUPTED) from err
         finally:
             log.removeHandler(handler)
 
     @contextmanager
     def unfinished(self, work: Path) -> Iterator[None]:
-        """Say where finished parts are, if the block is interrupted."""
+        """Name the folder of the finished segments, if the block is interrupted."""
         self._work = work
         yield
         self._work = None

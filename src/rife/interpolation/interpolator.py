@@ -56,7 +56,7 @@ class Interpolator:
         engine: EngineName = "auto",
         precision: Precision = "auto",
         tile: Tile | Number = "auto",
-        memory_bytes: Number | None = None,
+        memory: Number | None = None,
     ) -> None:
         """Put a network to work.
 
@@ -74,7 +74,7 @@ class Interpolator:
             precision: of the engine: `auto`, `float32`, `bf16`.
             tile: side in pixels of the tiles in which a frame is made: the same picture in less memory. `auto` takes
                 tiles where a frame is too large for the memory, `off` never.
-            memory_bytes: what the network may take, as a number or text such as `4G`; 1.6 GB unless given, and no more
+            memory: what the network may take, as a number or text such as `4G`; 1.6 GB unless given, and no more
                 than is free.
 
         Raises:
@@ -97,7 +97,7 @@ class Interpolator:
         self.device = device_named(device)
         encoder = network.spec.encoder
         features = encoder.out if encoder else 0
-        self.tiling = Tiling(tile, memory_bytes, device=self.device, refine=self.refine, features=features)
+        self.tiling = Tiling(tile, memory, device=self.device, refine=self.refine, features=features)
         self.network = for_inference(network, self.device)
         forks.watch()
         whole = create_engine(self.network, engine=engine, precision=precision)
