@@ -80,7 +80,7 @@ def test_whether_to_start_again_is_asked_in_float32_where_it_is_close(
     engine = OpenVinoEngine(network, precision="bf16")
     seen = []
     original = engine._coarse
-    monkeypatch.setattr(engine, "_coarse", lambda form, *a, **k: seen.append(form) or original(form, *a, **k))
+    monkeypatch.setattr(engine, "_coarse", lambda variant, *a, **k: seen.append(variant) or original(variant, *a, **k))
     features0, features1 = (engine.features(img) for img in (pair.img0, pair.img1))
     engine.estimate(pair._replace(features0=features0, features1=features1))
     assert (engine._exact in seen) is asked
@@ -97,6 +97,6 @@ def test_graphs_and_passes_in_bf16_make_nearly_the_same_frame(tmp_path: Path, mo
         features0, features1 = (engine.features(frame) for frame in frames)
         pair = network.pair(*frames, features0=features0, features1=features1)
         assert {x.dtype for x in features0.context} == {torch.bfloat16 if precision == "bf16" else torch.float32}
-        made.append(engine.finish(pair, engine.estimate(pair), Window(0, 0, 64, 96)))
+        made.append(engine.synthesize(pair, engine.estimate(pair), Window(0, 0, 64, 96)))
     assert not torch.equal(*made)
     assert psnr_db(*made) >= lowest_psnr_db("bf16")

@@ -45,7 +45,7 @@ def frame_of(engine: Engine, network: IFNet, pair: tuple[Tensor, Tensor]) -> Ten
     img0, img1 = (img.to(device) for img in pair)
     features0, features1 = (engine.features(img, refine=network.refines) for img in (img0, img1))
     both = network.pair(img0, img1, 0.5, features0=features0, features1=features1, refine=network.refines)
-    return engine.finish(both, engine.estimate(both), both.whole, refine=network.refines)
+    return engine.synthesize(both, engine.estimate(both), both.whole, refine=network.refines)
 
 
 def agreement_db(engine: Engine, network: IFNet, *, side_px: int = _SIDE_PX) -> float:

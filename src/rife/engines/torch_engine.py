@@ -7,7 +7,7 @@ from torch import Tensor
 
 from rife.engines.precision import in_bf16
 from rife.network.encoder import FrameFeatures
-from rife.network.estimate import Motion, Pair
+from rife.network.estimate import FlowEstimate, Pair
 from rife.network.ifnet import IFNet
 from rife.network.regions import Window
 from rife.options import Precision
@@ -34,33 +34,33 @@ class TorchEngine:
         return self
 
     @torch.no_grad()
-    def features(self, img: Tensor, *, refine: bool = True, excess: Tensor | None = None) -> FrameFeatures:
+    def features(self, img: Tensor, *, refine: bool = True, out_of_range: Tensor | None = None) -> FrameFeatures:
         """Compute what depends on one frame alone."""
-        return self._network.features(img, refine=refine)._replace(excess=excess)
+        return self._network.features(img, refine=refine)._replace(out_of_range=out_of_range)
 
     @torch.no_grad()
     def estimate(
         self, pair: Pair, *, flow_scale: float = 1.0, ensemble: bool = False, tile: int | None = None
-    ) -> Motion:
+    ) -> FlowEstimate:
         """Run the blocks."""
         return self._network.estimate(pair, flow_scale=flow_scale, ensemble=ensemble, tile=tile)
 
     @torch.no_grad()
-    def finish(
-        self, pair: Pair, motion: Motion, window: Window, *, refine: bool = True, ensemble: bool = False
+    def synthesize(
+        self, pair: Pair, estimate: FlowEstimate, window: Window, *, refine: bool = True, ensemble: bool = False
     ) -> Tensor:
         """Make a window of the new frame."""
-        made = self._network.finish(pair, motion, window, refine=refine, ensemble=ensemble)[0]
-        excess = pair.features0.excess, pair.features1.excess
-        if excess == (None, None):
+        made = self._network.synthesize(pair, estimate, window, refine=refine, ensemble=ensemble)[0]
+        out_of_range = pair.features0.out_of_range, pair.features1.out_of_range
+        if out_of_range == (None, None):
             return made
         # Three channels: another engine may have prepared the frame, and put a fourth beside them.
-        first, second = (torch.zeros_like(pair.img0) if x is None else x[:, :3] for x in excess)
-        return made + self.carried((first, second), motion, window)
+        first, second = (torch.zeros_like(pair.img0) if x is None else x[:, :3] for x in out_of_range)
+        return made + self.blend((first, second), estimate, window)
 
     @torch.no_grad()
-    def carried(self, others: tuple[Tensor, Tensor], motion: Motion, window: Window) -> Tensor:
+    def blend(self, images: tuple[Tensor, Tensor], estimate: FlowEstimate, window: Window) -> Tensor:
         """Take two other pictures the same way."""
-        flow, mask = motion.at(window, mask_accumulates=self._network.spec.mask_accumulates)
-        first, second = (window.warp(x, flow[:, i : i + 2]) for x, i in zip(others, (0, 2), strict=True))
+        flow, mask = estimate.at(window, mask_accumulates=self._network.spec.mask_accumulates)
+        first, second = (window.warp(x, flow[:, i : i + 2]) for x, i in zip(images, (0, 2), strict=True))
         return torch.lerp(second, first, torch.sigmoid(mask))

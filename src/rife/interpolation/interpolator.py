@@ -25,7 +25,7 @@ from rife.interpolation.static_regions import still_parts
 from rife.interpolation.tile_progress import FrameSteps
 from rife.interpolation.tiling import TILE_STEP_PX, Tiling
 from rife.network.encoder import FrameFeatures
-from rife.network.estimate import Motion
+from rife.network.estimate import FlowEstimate
 from rife.network.ifnet import IFNet
 from rife.network.regions import Window, padded
 from rife.network.specs import SPECS
@@ -252,7 +252,7 @@ class Interpolator:
             return self._scales[0]
         inside = Window(0, 0, *(side // 2 for side in frame0.size))
 
-        def estimated(engine: Engine) -> Motion:
+        def estimated(engine: Engine) -> FlowEstimate:
             # Half the size is enough to measure, and reaches twice as far.
             (half0, features0), (half1, features1) = (
                 self._computed(frame, 1.0, engine, size=0.5) for frame in (frame0, frame1)
@@ -287,10 +287,10 @@ class Interpolator:
         with steps.estimate():
             motion = engine.estimate(pair, flow_scale=scale, ensemble=self.ensemble, tile=tile)
         for window in windows:
-            merged = engine.finish(pair, motion, window, refine=self.refine, ensemble=self.ensemble)
+            merged = engine.synthesize(pair, motion, window, refine=self.refine, ensemble=self.ensemble)
             if frame0.layer is not None or frame1.layer is not None:
                 layer0, layer1 = (opaque_layer(f.whole) if f.layer is None else f.layer for f in (frame0, frame1))
-                merged = straight(merged, engine.carried((layer0, layer1), motion, window))
+                merged = straight(merged, engine.blend((layer0, layer1), motion, window))
             parts.append((window, merged))
             steps.tile()
         return frame.assembled(parts)
@@ -302,8 +302,8 @@ class Interpolator:
         key = size, self.network.spec.pad_multiple_at(scale), engine.label
         if key not in frame.computed:
             picture, whole = padded(resize(frame.picture, size), key[1]), size == 1
-            excess = padded(frame.excess, key[1]) if whole and frame.excess is not None else None
-            features = engine.features(picture, refine=self.refine and whole, excess=excess)
+            out_of_range = padded(frame.excess, key[1]) if whole and frame.excess is not None else None
+            features = engine.features(picture, refine=self.refine and whole, out_of_range=out_of_range)
             frame.computed[key] = picture, features
         return frame.computed[key]
 

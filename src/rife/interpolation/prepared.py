@@ -73,13 +73,13 @@ def _kernels_are_right() -> bool:
 
 
 def _divided_by_kernels(picture: Tensor) -> tuple[Tensor, Tensor | None]:
-    from rife.kernels import jit as kept
+    from rife.kernels import jit
 
     packing = kernels("pixels")
     assert packing is not None
     numbers = picture.detach().view(-1).numpy()
-    if not kept.run(packing.reaches_beyond, numbers):
+    if not jit.run(packing.is_out_of_range, numbers):
         return picture, None
     inside, beyond = torch.empty_like(picture), torch.empty_like(picture)
-    kept.run(packing.divide, numbers, inside.view(-1).numpy(), beyond.view(-1).numpy())
+    jit.run(packing.split_range, numbers, inside.view(-1).numpy(), beyond.view(-1).numpy())
     return inside, beyond

@@ -1,8 +1,8 @@
 """How large the tiles of a frame may be, for the memory that there is.
 
 What is local (enlarged flow, warped frames, the block at full size, refinement) is computed in tiles that overlap by
-as much as it sees around a pixel, so that tiles leave no seams (`rife.network.ifnet.IFNet.finish`). What is left whole
-is small: the frames themselves, what was computed from each of them, and the flow.
+as much as it sees around a pixel, so that tiles leave no seams (`rife.network.ifnet.IFNet.synthesize`). What is left
+whole is small: the frames themselves, what was computed from each of them, and the flow.
 """
 
 from __future__ import annotations

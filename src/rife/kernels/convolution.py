@@ -23,7 +23,7 @@ import numpy as np
 
 from rife.kernels.jit import compiled
 from rife.kernels.matmul import ROWS16, ROWS32, multiply16, multiply32
-from rife.kernels.simd import LANES, load16, sloped, store
+from rife.kernels.simd import LANES, load16, prelu, store
 
 Array = np.ndarray[Any, Any]
 Vector = Any
@@ -34,7 +34,7 @@ _Six = tuple[Vector, Vector, Vector, Vector, Vector, Vector]
 _LINE = 6 * LANES
 
 NEAR, FAR = np.float32(np.sqrt(0.5)), np.float32(np.sqrt(2.0))
-"""The points, beside 0 and infinity: both, and their negatives."""
+"""The points, concat 0 and infinity: both, and their negatives."""
 
 _HALF, _TWO, _SUM = np.float32(0.5), np.float32(2.0), np.float32(2.5)
 """Their squares, and the sum of these."""
@@ -247,10 +247,10 @@ def _put_tile(
 def _finished(value: Vector, slope: Vector, skipped: Array, skip_first: bool, at: int) -> Vector:
     """Apply the activation, and add what skips the convolution, if anything does."""
     if skipped.shape[0] == 0:
-        return sloped(value, slope)
+        return prelu(value, slope)
     if skip_first:
-        return sloped(value + load16(skipped, at), slope)
-    return sloped(value, slope) + load16(skipped, at)
+        return prelu(value + load16(skipped, at), slope)
+    return prelu(value, slope) + load16(skipped, at)
 
 
 @compiled
@@ -309,7 +309,7 @@ def direct(
                 to = (row * out.shape[1] + at + index) * outputs
                 for channel in range(0, outputs, LANES):
                     value = load16(made, index * outputs + channel) + load16(bias, channel)
-                    store(pixels, to + channel, sloped(value, load16(slopes, channel)))
+                    store(pixels, to + channel, prelu(value, load16(slopes, channel)))
 
 
 @compiled

@@ -14,7 +14,7 @@ from llvmlite import ir
 from numba import types
 
 from rife.kernels.cpu_features import has
-from rife.kernels.simd import LANES, VECTOR, instruction, place, spread, store_at, vector_at
+from rife.kernels.simd import LANES, VECTOR, instruction, place, splat, store_at, vector_at
 
 _INDEX = ir.IntType(64)
 _FUSED = ("contract",)
@@ -74,7 +74,7 @@ def _multiplying(rows: int, vectors: int) -> Callable[..., Any]:
                 offsets = [builder.add(first, _whole(LANES * v)) for v in range(vectors)]
                 weights = [vector_at(builder, builder.gep(matrix, [offset])) for offset in offsets]
                 here = builder.add(line, k)
-                numbers = [spread(builder, builder.load(builder.gep(start, [here]), align=4)) for start in starts]
+                numbers = [splat(builder, builder.load(builder.gep(start, [here]), align=4)) for start in starts]
                 return [
                     builder.fadd(total, builder.fmul(numbers[r], weights[v], flags=_FUSED), flags=_FUSED)
                     for (r, v), total in zip(cells, sums, strict=True)

@@ -6,7 +6,7 @@ Here LLVM is told to take them as vectors: the difference is a factor of three t
 In kernels, `load4`, `load8` and `load16` make a vector of an array's numbers, from a place on, counted in elements of
 its memory; `store` writes one back. Arrays hold float32, or bf16 in uint16: that is widened when it is read, and
 rounded to nearest when it is written, ties to even. Vectors can be added, subtracted and multiplied, by numbers too;
-`lower`, `upper`, `numbers4` and `beside` take them apart and put them together; `sloped` is the activation.
+`lower`, `upper`, `unpack4` and `concat` take them apart and put them together; `prelu` is the activation.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def store_at(builder: Any, pointer: Any, value: Any) -> None:
     builder.store(value, builder.bitcast(pointer, value.type.as_pointer()), align=4)
 
 
-def spread(builder: Any, value: Any, width: int = LANES) -> Any:
+def splat(builder: Any, value: Any, width: int = LANES) -> Any:
     """Make a vector of one number."""
     nothing = ir.Constant(ir.VectorType(FLOAT, width), ir.Undefined)
     first = builder.insert_element(nothing, value, ir.Constant(_WORD, 0))
@@ -137,7 +137,7 @@ def _rounded(builder: Any, value: Any, width: int) -> Any:
 
 
 @instruction
-def sloped(typing: Any, vector: Any, slopes: Any) -> Any:
+def prelu(typing: Any, vector: Any, slopes: Any) -> Any:
     """What is negative, times its slope; PReLU, with a slope for each number."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -163,7 +163,7 @@ lower, upper = _half(True), _half(False)
 
 
 @instruction
-def numbers4(typing: Any, vector: Any) -> Any:
+def unpack4(typing: Any, vector: Any) -> Any:
     """The first four numbers of a vector, as a tuple."""
     kind = types.UniTuple(types.float32, 4)  # type: ignore[no-untyped-call]
 
@@ -175,7 +175,7 @@ def numbers4(typing: Any, vector: Any) -> Any:
 
 
 @instruction
-def clamped(typing: Any, vector: Any, high: Any) -> Any:
+def clamp(typing: Any, vector: Any, high: Any) -> Any:
     """Numbers from 0 up to a limit for each; NaN is 0."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -187,7 +187,7 @@ def clamped(typing: Any, vector: Any, high: Any) -> Any:
 
 
 @instruction
-def whole_part(typing: Any, vector: Any) -> Any:
+def trunc(typing: Any, vector: Any) -> Any:
     """Numbers without what follows the point."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -197,7 +197,7 @@ def whole_part(typing: Any, vector: Any) -> Any:
 
 
 @instruction
-def beside(typing: Any, a: Any, b: Any) -> Any:
+def concat(typing: Any, a: Any, b: Any) -> Any:
     """Two vectors as one."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -212,7 +212,7 @@ def _arithmetic(name: str) -> Callable[..., Any]:
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         width = signature.return_type.width
         both = [
-            value if isinstance(kind, _Vector) else spread(builder, value, width)
+            value if isinstance(kind, _Vector) else splat(builder, value, width)
             for kind, value in zip(signature.args, args, strict=True)
         ]
         return getattr(builder, name)(*both, flags=_SUMS_MAY_FUSE)

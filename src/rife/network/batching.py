@@ -10,12 +10,12 @@ from torch import Tensor
 RecordT = TypeVar("RecordT")
 
 
-def rows(record: RecordT, keep: Tensor) -> RecordT:
+def select_rows(record: RecordT, keep: Tensor) -> RecordT:
     """Select the samples that `keep` (B,) marks, in every tensor of a record."""
-    return combined(lambda x: x[keep], record)
+    return map_tensors(lambda x: x[keep], record)
 
 
-def joined(marked: RecordT, others: RecordT, mark: Tensor) -> RecordT:
+def join_rows(marked: RecordT, others: RecordT, mark: Tensor) -> RecordT:
     """Put two parts of a batch back in order: the rows of `marked` go where `mark` (B,) is true."""
 
     def join(a: Tensor, b: Tensor) -> Tensor:
@@ -23,10 +23,10 @@ def joined(marked: RecordT, others: RecordT, mark: Tensor) -> RecordT:
         out[mark], out[~mark] = a, b
         return out
 
-    return combined(join, marked, others)
+    return map_tensors(join, marked, others)
 
 
-def combined(function: Callable[..., Tensor], *records: RecordT) -> RecordT:
+def map_tensors(function: Callable[..., Tensor], *records: RecordT) -> RecordT:
     """Make one record of several of the same form: each tensor of it is `function` of theirs."""
 
     def walk(*parts: object) -> object:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from rife.network.refine import conv, dtype_of
+from rife.network.layers import conv, dtype_of
 from rife.network.regions import padded
 from rife.network.specs import NetworkSpec
 from rife.network.warp import resize
@@ -24,24 +24,24 @@ BLOCK_REACH_PX = 40
 3 px by the two first convolutions, 32 by the eight that follow at 1/4 of the size, and 4 by the head."""
 
 
-class Low(NamedTuple):
+class BlockOutput(NamedTuple):
     """What a block returned, at the size at which it works.
 
-    output: (B, spec.outputs, h, w): change of flow in pixels of the frame (4), mask before its sigmoid (1), the rest.
+    values: (B, spec.outputs, h, w): change of flow in pixels of the frame (4), mask before its sigmoid (1), the rest.
     factor: enlarged by it, bilinear, the output has the frame's size (or a little more at the right and bottom edge).
     """
 
-    output: Tensor
+    values: Tensor
     factor: int
 
-    def averaged(self, other: Low) -> Low:
+    def averaged(self, other: BlockOutput) -> BlockOutput:
         """The mean of this and what the block returned for the frames in the other order."""
-        return Low((self.output + other.swapped().output) / 2, self.factor)
+        return BlockOutput((self.values + other.swapped().values) / 2, self.factor)
 
-    def swapped(self) -> Low:
+    def swapped(self) -> BlockOutput:
         """What it says of the frames in their own order, told of the other order."""
-        x = self.output
-        return Low(torch.cat((swap_flow(x[:, :4]), -x[:, 4:5], x[:, 5:]), 1), self.factor)
+        x = self.values
+        return BlockOutput(torch.cat((swap_flow(x[:, :4]), -x[:, 4:5], x[:, 5:]), 1), self.factor)
 
 
 class ResConv(nn.Module):
@@ -85,7 +85,7 @@ class IFBlock(nn.Module):
         else:
             self.lastconv = nn.Sequential(nn.ConvTranspose2d(width, 4 * spec.outputs, 4, 2, 1), nn.PixelShuffle(2))
 
-    def forward(self, x: Tensor, scale: float, *, dtype: torch.dtype | None = None) -> Low:
+    def forward(self, x: Tensor, scale: float, *, dtype: torch.dtype | None = None) -> BlockOutput:
         """Estimate changes.
 
         Args:
@@ -99,9 +99,9 @@ class IFBlock(nn.Module):
         factor = self.factor(scale)
         if factor != 1:
             x = torch.cat((x[:, :4] * factor, x[:, 4:]), 1)
-        return Low(x, self.low_factor(scale)) if factor >= 1 else Low(resize(x, factor), 1)
+        return BlockOutput(x, self.output_factor(scale)) if factor >= 1 else BlockOutput(resize(x, factor), 1)
 
-    def low_factor(self, scale: float) -> int:
+    def output_factor(self, scale: float) -> int:
         """The factor of what the block returns when it works at 1/`scale` of the frame's size."""
         return max(1, round(self.factor(scale)))
 

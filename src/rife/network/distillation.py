@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from rife.network.estimate import Sight
+from rife.network.estimate import BlockInput
 
 
 class Teaching(NamedTuple):
@@ -23,7 +23,7 @@ class Teaching(NamedTuple):
     distillation_loss: Tensor
 
 
-def distilled(teacher: Sight, stages: Sequence[Sight], ground_truth: Tensor) -> Teaching:
+def distilled(teacher: BlockInput, stages: Sequence[BlockInput], ground_truth: Tensor) -> Teaching:
     """Measure every stage against the teacher.
 
     Args:

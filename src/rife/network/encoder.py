@@ -20,14 +20,14 @@ class FrameFeatures(NamedTuple):
     context: four unwarped context maps, or an empty list when there is no refinement.
     pixels: (B, 4, H, W) the frame itself with a fourth channel of zeros, for engines that read it so: the channels of
         a pixel side by side in memory.
-    excess: (B, 3, H, W) what of the frame's colours lies outside of [0, 1], for frames that have such; in the same form
-        as `pixels`, if those are there.
+    out_of_range: (B, 3, H, W) the frame's colours minus the same clamped to [0, 1], or None where all lie inside; in
+        the layout of `pixels`, if those are present.
     """
 
     encoded: Tensor | None
     context: list[Tensor]
     pixels: Tensor | None = None
-    excess: Tensor | None = None
+    out_of_range: Tensor | None = None
 
 
 class Head(nn.Module):

@@ -19,12 +19,22 @@ import torch
 from torch import Tensor, nn
 
 from rife.errors import ShapeError
-from rife.network.batching import combined, joined, rows
-from rife.network.blocks import BLOCK_REACH_PX, BLOCK_STEP_PX, IFBlock, Low
+from rife.network.batching import join_rows, map_tensors, select_rows
+from rife.network.blocks import BLOCK_REACH_PX, BLOCK_STEP_PX, BlockOutput, IFBlock
 from rife.network.distillation import Teaching, distilled
 from rife.network.encoder import FrameFeatures, build_encoder
-from rife.network.estimate import NO_MOTION, Motion, Pair, Sight, farthest_px, first_sight, shrunk_sight, sight_at
-from rife.network.refine import REFINE_REACH_PX, Contextnet, Unet, dtype_of
+from rife.network.estimate import (
+    NO_ESTIMATE,
+    BlockInput,
+    FlowEstimate,
+    Pair,
+    block_input_at,
+    farthest_px,
+    first_block_input,
+    shrunk_block_input,
+)
+from rife.network.layers import dtype_of
+from rife.network.refine import REFINE_REACH_PX, Contextnet, Unet
 from rife.network.regions import Window
 from rife.network.specs import NetworkSpec
 
@@ -118,7 +128,7 @@ class IFNet(nn.Module):
     ) -> Estimate:
         """Estimate the frame at `timestep` between two frames, and keep every stage: for training and study.
 
-        Who only wants the frame takes `pair`, `estimate` and `finish`, the same in less time and memory.
+        Who only wants the frame takes `pair`, `estimate` and `synthesize`, the same in less time and memory.
 
         Args:
             img0: (B, 3, H, W) in [0, 1].
@@ -141,13 +151,13 @@ class IFNet(nn.Module):
             img0, img1, timestep, features0=features0, features1=features1, refine=refine, flow_scale=flow_scale
         )
         average = self._averages(ensemble)
-        motion, sights = self._estimate(pair, self.scales(flow_scale), average, keep=True, tile=None)
-        last = sights[-1]
+        estimate, inputs = self._estimate(pair, self.scales(flow_scale), average, keep=True, tile=None)
+        last = inputs[-1]
         merged = last.merged()
-        teaching = None if ground_truth is None else self._teach(pair, motion, sights, ground_truth)
+        teaching = None if ground_truth is None else self._teach(pair, estimate, inputs, ground_truth)
         if refine:
             merged = self._refined(merged, pair, last, pair.whole, average)
-        stages = [Stage(s.flow, s.mask, *s.warped) for s in sights]
+        stages = [Stage(s.flow, s.mask, *s.warped) for s in inputs]
         return Estimate(merged, last.flow, torch.sigmoid(last.mask), stages, teaching)
 
     def pair(
@@ -161,7 +171,7 @@ class IFNet(nn.Module):
         refine: bool = True,
         flow_scale: float = 1.0,
     ) -> Pair:
-        """Check two frames and put together what `estimate` and `finish` take.
+        """Check two frames and put together what `estimate` and `synthesize` take.
 
         Args and errors are those of `forward`.
         """
@@ -176,7 +186,7 @@ class IFNet(nn.Module):
 
     def estimate(
         self, pair: Pair, *, flow_scale: float = 1.0, ensemble: bool = False, tile: int | None = None
-    ) -> Motion:
+    ) -> FlowEstimate:
         """Run the blocks, coarse to fine.
 
         Args:
@@ -187,14 +197,14 @@ class IFNet(nn.Module):
         """
         return self._estimate(pair, self.scales(flow_scale), self._averages(ensemble), keep=False, tile=tile)[0]
 
-    def finish(
-        self, pair: Pair, motion: Motion, window: Window, *, refine: bool = True, ensemble: bool = False
-    ) -> tuple[Tensor, Sight]:
+    def synthesize(
+        self, pair: Pair, estimate: FlowEstimate, window: Window, *, refine: bool = True, ensemble: bool = False
+    ) -> tuple[Tensor, BlockInput]:
         """Make the new frame, or a window of it.
 
         Args:
             pair: from `pair`, with context maps if `refine`.
-            motion: from `estimate`.
+            estimate: from `estimate`.
             window: what to make; with refinement, a little around it is computed too and cut off.
             refine: correct the merge, where the network has refinement.
             ensemble: as for `forward`.
@@ -206,12 +216,12 @@ class IFNet(nn.Module):
         outer = window
         if refine:
             outer = window.grown(REFINE_REACH_PX, within=pair.whole, multiple=self.unet.multiple)
-        sight = sight_at(self.spec, pair, motion, outer, for_block=False)
-        merged = sight.merged()
+        block_input = block_input_at(self.spec, pair, estimate, outer, for_block=False)
+        merged = block_input.merged()
         if refine:
-            merged = self._refined(merged, pair, sight, outer, self._averages(ensemble))
+            merged = self._refined(merged, pair, block_input, outer, self._averages(ensemble))
         inner = window.seen_from(outer)
-        return inner.read(merged), combined(inner.read, sight)
+        return inner.read(merged), map_tensors(inner.read, block_input)
 
     def coarse(
         self,
@@ -220,9 +230,9 @@ class IFNet(nn.Module):
         *,
         average: bool = False,
         restarted: bool = False,
-        sights: list[Sight] | None = None,
+        inputs: list[BlockInput] | None = None,
         tile: int | None = None,
-    ) -> tuple[Motion, Tensor | None]:
+    ) -> tuple[FlowEstimate, Tensor | None]:
         """Run the two first blocks: `estimate` up to the point where it may have to start again.
 
         Args:
@@ -230,29 +240,29 @@ class IFNet(nn.Module):
             scales: of all blocks, from `scales`; doubled in a restart.
             average: average both frame orders.
             restarted: the scales are doubled already.
-            sights: takes what every block leaves, at full size, if that is wanted.
+            inputs: takes what every block leaves, at full size, if that is wanted.
             tile: as for `estimate`.
 
         Returns:
             The estimate so far, and (B,) how far each sample moves: beyond `restart_flow_px`, it has to start again at
             doubled scales. None for networks that do not, and in training.
         """
-        motion, second = self._advanced(pair, NO_MOTION, scales, range(2), average, restarted, sights, tile)
+        estimate, second = self._advanced(pair, NO_ESTIMATE, scales, range(2), average, restarted, inputs, tile)
         decides = self.spec.restart_flow_px is not None and not restarted and not self.training
-        return motion, farthest_px(second, pair.whole) if decides else None
+        return estimate, farthest_px(second, pair.whole) if decides else None
 
     def fine(
         self,
         pair: Pair,
-        motion: Motion,
+        estimate: FlowEstimate,
         scales: Sequence[float],
         *,
         average: bool = False,
-        sights: list[Sight] | None = None,
+        inputs: list[BlockInput] | None = None,
         tile: int | None = None,
-    ) -> Motion:
+    ) -> FlowEstimate:
         """Run the blocks that follow on `coarse`, with the same arguments."""
-        return self._advanced(pair, motion, scales, range(2, len(scales)), average, False, sights, tile)[0]
+        return self._advanced(pair, estimate, scales, range(2, len(scales)), average, False, inputs, tile)[0]
 
     def scales(self, flow_scale: float = 1.0) -> list[float]:
         """How much smaller than the frame each block works."""
@@ -260,105 +270,109 @@ class IFNet(nn.Module):
 
     def _estimate(
         self, pair: Pair, scales: list[float], average: bool, *, keep: bool, tile: int | None, restarted: bool = False
-    ) -> tuple[Motion, list[Sight]]:
+    ) -> tuple[FlowEstimate, list[BlockInput]]:
         """Estimate the motion; with `keep`, also what every block left, at full size."""
-        sights: list[Sight] = []
-        kept = sights if keep else None
-        motion, moved_px = self.coarse(pair, scales, average=average, restarted=restarted, sights=kept, tile=tile)
+        inputs: list[BlockInput] = []
+        kept = inputs if keep else None
+        estimate, moved_px = self.coarse(pair, scales, average=average, restarted=restarted, inputs=kept, tile=tile)
         limit_px = self.spec.restart_flow_px
         far = None if moved_px is None or limit_px is None else moved_px > limit_px
         if far is None or not bool(far.any()):
-            return self.fine(pair, motion, scales, average=average, sights=kept, tile=tile), sights
+            return self.fine(pair, estimate, scales, average=average, inputs=kept, tile=tile), inputs
         # Only the samples that moved far start again: a batch equals a loop.
         doubled = [2 * s for s in scales]
         if bool(far.all()):
             return self._estimate(pair, doubled, average, keep=keep, tile=tile, restarted=True)
-        moved = self._estimate(rows(pair, far), doubled, average, keep=keep, tile=tile, restarted=True)
-        stayed = self._estimate(rows(pair, ~far), scales, average, keep=keep, tile=tile)
+        moved = self._estimate(select_rows(pair, far), doubled, average, keep=keep, tile=tile, restarted=True)
+        stayed = self._estimate(select_rows(pair, ~far), scales, average, keep=keep, tile=tile)
         a, b = (
-            self._settled(part, x[0])._replace(newest=None)
-            for part, x in ((rows(pair, far), moved), (rows(pair, ~far), stayed))
+            self._settled(part, x[0])._replace(latest=None)
+            for part, x in ((select_rows(pair, far), moved), (select_rows(pair, ~far), stayed))
         )
-        return joined(a, b, far), joined(moved[1], stayed[1], far)
+        return join_rows(a, b, far), join_rows(moved[1], stayed[1], far)
 
     def _advanced(
         self,
         pair: Pair,
-        motion: Motion,
+        estimate: FlowEstimate,
         scales: Sequence[float],
         blocks: range,
         average: bool,
         restarted: bool,
-        sights: list[Sight] | None,
+        inputs: list[BlockInput] | None,
         tile: int | None,
-    ) -> tuple[Motion, Low]:
+    ) -> tuple[FlowEstimate, BlockOutput]:
         """Run some of the blocks; also returns what the last of them said of the frames in their own order."""
         for index in blocks:
             # As published, the first block of a restart is not averaged.
             both = average and not (restarted and index == 0)
             scale = scales[index]
             if index > 0 and scale < 4:
-                motion = self._settled(pair, motion)
-            if index > 0 and scale <= 1 and sights is None and tile is not None:
-                motion = motion.plus(own := self._change_in_tiles(pair, motion, index, scale, both, tile))
+                estimate = self._settled(pair, estimate)
+            if index > 0 and scale <= 1 and inputs is None and tile is not None:
+                estimate = estimate.plus(own := self._change_in_tiles(pair, estimate, index, scale, both, tile))
                 continue
             if index == 0:
-                sight = first_sight(self.spec, pair, scale)
-            elif sights is not None:
-                sight = sights[-1].shrunk(scale, scale)
+                block_input = first_block_input(self.spec, pair, scale)
+            elif inputs is not None:
+                block_input = inputs[-1].shrunk(scale, scale)
             else:
-                sight = shrunk_sight(self.spec, pair, motion, scale, tile=tile)
-            own, change = self._change(pair, index, sight, scale, both)
-            motion = motion.plus(change)
-            if sights is not None:
-                motion = self._settled(pair, motion)
-                sights.append(sight_at(self.spec, pair, motion, pair.whole))
-        return motion, own
+                block_input = shrunk_block_input(self.spec, pair, estimate, scale, tile=tile)
+            own, change = self._change(pair, index, block_input, scale, both)
+            estimate = estimate.plus(change)
+            if inputs is not None:
+                estimate = self._settled(pair, estimate)
+                inputs.append(block_input_at(self.spec, pair, estimate, pair.whole))
+        return estimate, own
 
-    def _change(self, pair: Pair, index: int, sight: Sight, scale: float, both: bool) -> tuple[Low, Low]:
+    def _change(
+        self, pair: Pair, index: int, block_input: BlockInput, scale: float, both: bool
+    ) -> tuple[BlockOutput, BlockOutput]:
         """What a block makes of the frames in their own order, and the mean of that and of the other order."""
         block = self.get_submodule(f"block{index}")
-        own: Low = block(sight.joined(pair.timestep), scale)
+        own: BlockOutput = block(block_input.to_channels(pair.timestep), scale)
         if not both:
             return own, own
-        return own, own.averaged(block(sight.swapped().joined(pair.backwards), scale))
+        return own, own.averaged(block(block_input.swapped().to_channels(pair.backwards), scale))
 
-    def _change_in_tiles(self, pair: Pair, motion: Motion, index: int, scale: float, both: bool, tile: int) -> Low:
+    def _change_in_tiles(
+        self, pair: Pair, estimate: FlowEstimate, index: int, scale: float, both: bool, tile: int
+    ) -> BlockOutput:
         """The same at full size, in tiles that overlap by all that a block sees around a pixel."""
         parts = []
         for window in pair.whole.tiles(tile, multiple=BLOCK_STEP_PX):
             outer = window.grown(BLOCK_REACH_PX, within=pair.whole, multiple=BLOCK_STEP_PX)
-            sight = sight_at(self.spec, pair, motion, outer).shrunk(scale, scale)
-            low = self._change(pair, index, sight, scale, both)[1]
-            parts.append((window, window.seen_from(outer).read(low.output, shrink=low.factor)))
-        return Low(pair.whole.assembled(parts, shrink=low.factor), low.factor)
+            block_input = block_input_at(self.spec, pair, estimate, outer).shrunk(scale, scale)
+            output = self._change(pair, index, block_input, scale, both)[1]
+            parts.append((window, window.seen_from(outer).read(output.values, shrink=output.factor)))
+        return BlockOutput(pair.whole.assembled(parts, shrink=output.factor), output.factor)
 
-    def _settled(self, pair: Pair, motion: Motion) -> Motion:
-        return motion.settled(pair.whole, mask_accumulates=self.spec.mask_accumulates)
+    def _settled(self, pair: Pair, estimate: FlowEstimate) -> FlowEstimate:
+        return estimate.dense(pair.whole, mask_accumulates=self.spec.mask_accumulates)
 
-    def _refined(self, merged: Tensor, pair: Pair, sight: Sight, window: Window, average: bool) -> Tensor:
+    def _refined(self, merged: Tensor, pair: Pair, block_input: BlockInput, window: Window, average: bool) -> Tensor:
         """Correct a merge (section 3.5)."""
-        residual = self._residual(pair, sight, window)
+        residual = self._residual(pair, block_input, window)
         if average:
-            residual = (residual + self._residual(pair.swapped(), sight.swapped(), window)) / 2
+            residual = (residual + self._residual(pair.swapped(), block_input.swapped(), window)) / 2
         return torch.clamp(merged + residual * 2 - 1, 0, 1)
 
-    def _residual(self, pair: Pair, sight: Sight, window: Window) -> Tensor:
+    def _residual(self, pair: Pair, block_input: BlockInput, window: Window) -> Tensor:
         """The refinement's correction, in [0, 1] around 0.5."""
-        c0 = self.contextnet.warp(pair.features0.context, sight.flow[:, :2], window=window)
-        c1 = self.contextnet.warp(pair.features1.context, sight.flow[:, 2:], window=window)
+        c0 = self.contextnet.warp(pair.features0.context, block_input.flow[:, :2], window=window)
+        c1 = self.contextnet.warp(pair.features1.context, block_input.flow[:, 2:], window=window)
         img0, img1 = window.read(pair.img0), window.read(pair.img1)
-        out: Tensor = self.unet(img0, img1, *sight.warped, sight.mask, sight.flow, c0, c1)
+        out: Tensor = self.unet(img0, img1, *block_input.warped, block_input.mask, block_input.flow, c0, c1)
         return out
 
-    def _teach(self, pair: Pair, motion: Motion, sights: list[Sight], ground_truth: Tensor) -> Teaching:
+    def _teach(self, pair: Pair, estimate: FlowEstimate, inputs: list[BlockInput], ground_truth: Tensor) -> Teaching:
         """Run the teacher on what the last stage left."""
         if not hasattr(self, "block_tea"):
             raise ValueError("a ground truth needs the teacher: build the network with teacher=True")
         # The teacher takes what the last block takes, and the true frame before the flow.
-        x = sights[-1]._replace(carried=ground_truth).joined(pair.timestep)
-        teacher = sight_at(self.spec, pair, motion.plus(self.block_tea(x, 1)), pair.whole, for_block=False)
-        return distilled(teacher, sights, ground_truth)
+        x = inputs[-1]._replace(carried=ground_truth).to_channels(pair.timestep)
+        teacher = block_input_at(self.spec, pair, estimate.plus(self.block_tea(x, 1)), pair.whole, for_block=False)
+        return distilled(teacher, inputs, ground_truth)
 
     def _averages(self, ensemble: bool) -> bool:
         if ensemble and self.spec.ensemble == "never":

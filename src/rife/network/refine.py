@@ -16,6 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from rife.errors import ShapeError
+from rife.network.channels import InputPart
+from rife.network.layers import Conv2, deconv, dtype_of
 from rife.network.regions import Window
 from rife.network.warp import resize_flow
 
@@ -28,42 +30,11 @@ CONTEXT_CHANNELS = tuple(BASE_CHANNELS * 2**level for level in range(4))
 FINEST_SHRINK = 2
 """The finest context map has 1/2 of the frame's size; each coarser one halves again."""
 
+UNET_INPUT = (InputPart("sources", 6), InputPart("warped", 6), InputPart("mask", 1), InputPart("flow", 4))
+"""The parts that `Unet` takes beside the context maps, in the order of the published weights."""
 
 REFINE_REACH_PX = 64
 """Corrected pixels of a window whose ends are multiples of 16 depend on nothing further away than this (61 px)."""
-
-
-def conv(
-    in_planes: int, out_planes: int, kernel_size: int = 3, stride: int = 1, padding: int = 1, dilation: int = 1
-) -> nn.Sequential:
-    """Build a convolution with bias, followed by a PReLU with one slope for each channel."""
-    return nn.Sequential(
-        nn.Conv2d(in_planes, out_planes, kernel_size, stride=stride, padding=padding, dilation=dilation),
-        nn.PReLU(out_planes),
-    )
-
-
-def deconv(in_planes: int, out_planes: int, kernel_size: int = 4, stride: int = 2, padding: int = 1) -> nn.Sequential:
-    """Build a transposed convolution with bias, followed by a PReLU with one slope for each channel."""
-    return nn.Sequential(
-        nn.ConvTranspose2d(in_planes, out_planes, kernel_size, stride=stride, padding=padding),
-        nn.PReLU(out_planes),
-    )
-
-
-class Conv2(nn.Module):
-    """Two 3x3 convolutions with PReLU, the first of them strided."""
-
-    def __init__(self, in_planes: int, out_planes: int, stride: int = 2) -> None:
-        """Take `in_planes` channels to `out_planes` at 1/`stride` of the size."""
-        super().__init__()
-        self.conv1 = conv(in_planes, out_planes, 3, stride, 1)
-        self.conv2 = conv(out_planes, out_planes, 3, 1, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (B, in_planes, H, W) to (B, out_planes, ceil(H / stride), ceil(W / stride))."""
-        out: Tensor = self.conv2(self.conv1(x))
-        return out
 
 
 class Contextnet(nn.Module):
@@ -159,8 +130,7 @@ class Unet(nn.Module):
         super().__init__()
         c = BASE_CHANNELS
         self.finest_shrink = finest_shrink
-        # 17 = img0, img1 and both warped frames (12), mask (1), flow (4)
-        self.down0 = Conv2(17, 2 * c, stride=finest_shrink)
+        self.down0 = Conv2(sum(part.channels for part in UNET_INPUT), 2 * c, stride=finest_shrink)
         self.down1 = Conv2(4 * c, 4 * c)
         self.down2 = Conv2(8 * c, 8 * c)
         self.down3 = Conv2(16 * c, 16 * c)
@@ -242,11 +212,6 @@ class Unet(nn.Module):
         x = self.up3(torch.cat((x, s0), 1))
         out: Tensor = self.conv(x)
         return out
-
-
-def dtype_of(module: nn.Module) -> torch.dtype:
-    """The dtype in which a module multiplies: that of its weights."""
-    return next(module.parameters()).dtype
 
 
 def _check_frame(name: str, x: Tensor, finest_shrink: int, *, channels: int) -> None:

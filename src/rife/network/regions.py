@@ -98,7 +98,7 @@ class Window:
 
 
 @dataclass(frozen=True)
-class Samples:
+class SampleGrid:
     """The pixels that shrinking by an even `scale` reads: the middle 2 x 2 of every `scale` x `scale`.
 
     Bilinear shrinking reads no others (`rife.network.warp.resize`). Side by side they are a picture of 2 / `scale` of
@@ -117,7 +117,7 @@ class Samples:
     def enlarge(self, x: Tensor, factor: int) -> Tensor:
         """Enlarge (B, C, h, w) by `factor`, bilinear, at the samples only."""
         for dim, positions in zip((-2, -1), self._positions(x.device), strict=True):
-            x = enlarged_at(x, factor, positions, dim=dim)
+            x = upsampled_at(x, factor, positions, dim=dim)
         return x
 
     def warp(self, image: Tensor, flow: Tensor) -> Tensor:
@@ -130,7 +130,7 @@ class Samples:
         return rows, columns
 
 
-def enlarged_at(x: Tensor, factor: int, positions: Tensor, *, dim: int) -> Tensor:
+def upsampled_at(x: Tensor, factor: int, positions: Tensor, *, dim: int) -> Tensor:
     """Enlarge one dimension by `factor`, bilinear (align_corners=False), at some positions of the result only."""
     last = x.shape[dim] - 1
     cell = ((positions + 0.5) / factor - 0.5).clamp(0, last)
@@ -141,7 +141,7 @@ def enlarged_at(x: Tensor, factor: int, positions: Tensor, *, dim: int) -> Tenso
     return a + (b - a) * (share if dim == -1 else share[:, None])
 
 
-def largest_enlarged(x: Tensor, factor: int, *, height: int, width: int) -> Tensor:
+def largest_upsampled(x: Tensor, factor: int, *, height: int, width: int) -> Tensor:
     """The largest magnitude that (B, C, h, w) reaches when it is enlarged to the frame's size: (B, C).
 
     Between four cells the enlarged values lie on one bilinear surface, which is extreme at its corners: the pixels
@@ -150,7 +150,7 @@ def largest_enlarged(x: Tensor, factor: int, *, height: int, width: int) -> Tens
     for dim, length in ((-2, height), (-1, width)):
         ends = torch.tensor([0, length - 1], device=x.device)
         inner = middles(length, factor, x.device) if factor > 1 else torch.arange(length, device=x.device)
-        x = enlarged_at(x, factor, torch.cat((ends, inner)), dim=dim)
+        x = upsampled_at(x, factor, torch.cat((ends, inner)), dim=dim)
     return x.abs().amax(dim=(-2, -1))
 
 

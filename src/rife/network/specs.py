@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from rife.errors import CheckpointError
+from rife.network.channels import CARRIED_START, InputPart
 
 Activation = Literal["prelu", "leaky"]
 """What follows the convolutions of a block: PReLU with a slope per channel, or LeakyReLU(0.2)."""
@@ -94,7 +95,7 @@ class NetworkSpec:
         """Reject rows that contradict themselves."""
         if len(self.widths) != len(self.scales):
             raise ValueError(f"{self.name}: {len(self.widths)} widths but {len(self.scales)} scales")
-        if 5 + self.carried > self.outputs:
+        if CARRIED_START + self.carried > self.outputs:
             raise ValueError(f"{self.name}: {self.outputs} outputs cannot hold {self.carried} carried channels")
 
     @property
@@ -116,13 +117,31 @@ class NetworkSpec:
         halvings = 1 if self.half_downsampling else 2
         return math.lcm(largest, 1 << (halvings + 2)) if self.refines else largest
 
+    def block_input(self, block: int) -> tuple[InputPart, ...]:
+        """The parts that block number `block` takes, in the order of the published weights.
+
+        sources: both frames. warped: both frames, warped. encoded: their encoder features, warped. carried: features
+        from the block before. flow: in pixels of the size at which the block works.
+        """
+        is_plain = block == 0 and not self.first_block_sees_flow
+        encoded = [InputPart("encoded", 2 * self.encoder.out)] if self.encoder else []
+        timestep = [InputPart("timestep", 1)] if self.any_time else []
+        if is_plain:
+            return InputPart("sources", 6), *encoded, *timestep
+        sources, warped = InputPart("sources", 6), InputPart("warped", 6)
+        first, then = ([sources], [warped]) if self.later_blocks_see_sources else ([warped], [])
+        carried = [InputPart("carried", self.carried)] if self.carried else []
+        return *first, *encoded, *timestep, *then, InputPart("mask", 1), *carried, InputPart("flow", 4)
+
     def input_channels(self, block: int) -> int:
-        """Channels that block number `block` takes, flow included."""
-        frames = 6 + 2 * (self.encoder.out if self.encoder else 0) + int(self.any_time)
-        if block == 0 and not self.first_block_sees_flow:
-            return frames
-        flow_and_mask = 5
-        return frames + flow_and_mask + self.carried + (6 if self.later_blocks_see_sources else 0)
+        """Number of channels that block number `block` takes."""
+        return sum(part.channels for part in self.block_input(block))
+
+    @property
+    def teacher_input(self) -> tuple[InputPart, ...]:
+        """The parts that the teacher takes: those of the last block, and the true frame before the flow."""
+        *parts, flow = self.block_input(len(self.widths) - 1)
+        return *parts, InputPart("truth", 3), flow
 
 
 _ECCV = NetworkSpec(

@@ -18,13 +18,13 @@ from torch import Tensor
 from rife.engines import forks
 
 
-class Lender:
+class BufferPool:
     """Lends memory. What comes back is lent again; it never keeps more than was once out at a time."""
 
     def __init__(self) -> None:
         """Begin with nothing."""
         self._free: dict[int, list[Tensor]] = {}
-        self._free_bytes = self._lent_bytes = self._most_lent_bytes = 0
+        self._free_bytes = self._used_bytes = self._peak_used_bytes = 0
         # Memory may come back in the middle of anything, in the same thread too.
         self._lock = RLock()
         forks.renew(self)
@@ -43,19 +43,19 @@ class Lender:
             free = self._free.get(size)
             block = free.pop() if free else None
             self._free_bytes -= size if block is not None else 0
-            self._lent_bytes += size
-            self._most_lent_bytes = max(self._most_lent_bytes, self._lent_bytes)
+            self._used_bytes += size
+            self._peak_used_bytes = max(self._peak_used_bytes, self._used_bytes)
         block = torch.empty(size, dtype=torch.uint8) if block is None else block
-        loan = _loan_of(size).from_buffer(block.numpy())
-        loan.lender, loan.block = self, block
+        loan = _buffer_type(size).from_buffer(block.numpy())
+        loan.pool, loan.block = self, block
         return torch.frombuffer(loan, dtype=dtype).view(shape)
 
-    def take_back(self, block: Tensor) -> None:
+    def release(self, block: Tensor) -> None:
         """Keep a block for the next one who asks for as much, unless there is enough."""
         size = block.numel()
         with self._lock:
-            self._lent_bytes -= size
-            if self._free_bytes + size > self._most_lent_bytes:  # of other sizes than are asked for now
+            self._used_bytes -= size
+            if self._free_bytes + size > self._peak_used_bytes:  # of other sizes than are asked for now
                 self._free.clear()
                 self._free_bytes = 0
             self._free.setdefault(size, []).append(block)
@@ -63,10 +63,10 @@ class Lender:
 
 
 @cache
-def _loan_of(size: int) -> Any:  # noqa: ANN401 (a type of ctypes, one for each size)
+def _buffer_type(size: int) -> Any:  # noqa: ANN401 (a type of ctypes, one for each size)
     """The type of what stands for lent memory: PyTorch refers to it for as long as a tensor uses the memory."""
 
     def end(loan: Any) -> None:  # noqa: ANN401
-        loan.lender.take_back(loan.block)
+        loan.pool.release(loan.block)
 
     return type("Loan", (ctypes.c_char * size,), {"__del__": end})

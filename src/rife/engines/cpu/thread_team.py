@@ -15,28 +15,28 @@ import torch
 from torch import Tensor
 
 from rife.engines import forks
-from rife.engines.cpu.buffer_pool import Lender
-from rife.kernels import jit as kept
+from rife.engines.cpu.buffer_pool import BufferPool
+from rife.kernels import jit
 
 Array = np.ndarray[Any, Any]
 
-_LEAST_ROWS = 8
+_MIN_ROWS = 8
 """A turn is not worth fewer."""
 
 _PATIENCE_SECONDS = 10.0
 
-PIECES = 6
+CHUNKS_PER_THREAD = 6
 """Of the work, for each thread: none waits long for another that was held up."""
 
 
-class Crew:
+class ThreadTeam:
     """Runs kernels, each on all threads at once, and lends the memory for what they make (`empty`)."""
 
     def __init__(self, threads: int | None = None) -> None:
         """Take a number of threads; as many as PyTorch uses if None."""
         self.threads = threads or torch.get_num_threads()
         self._own = threading.local()
-        self.empty = Lender().empty
+        self.empty = BufferPool().empty
         forks.renew(self)
 
     def after_fork(self) -> None:
@@ -44,10 +44,15 @@ class Crew:
         self.__dict__.pop("_calls", None)
 
     def run(
-        self, kernel: Callable[..., None], rows: int, *arguments: object, least: int = _LEAST_ROWS, pieces: int = PIECES
+        self,
+        kernel: Callable[..., None],
+        rows: int,
+        *arguments: object,
+        min_rows: int = _MIN_ROWS,
+        chunks_per_thread: int = CHUNKS_PER_THREAD,
     ) -> None:
-        """Let threads make all rows, in pieces of a multiple of `least`: `kernel(*arguments, start, stop)`."""
-        kept.run(self._share_out, kernel, rows, arguments, least, pieces)
+        """Call `kernel(*arguments, start, stop)` for all rows, in chunks of a multiple of `min_rows` rows."""
+        jit.run(self._share_out, kernel, rows, arguments, min_rows, chunks_per_thread)
 
     def run_with_scratch(
         self, kernel: Callable[..., None], rows: int, *arguments: object, numbers: int, **how: int
@@ -68,11 +73,16 @@ class Crew:
         return array(mine)
 
     def _share_out(
-        self, kernel: Callable[..., None], rows: int, arguments: tuple[object, ...], least: int, pieces: int
+        self,
+        kernel: Callable[..., None],
+        rows: int,
+        arguments: tuple[object, ...],
+        min_rows: int,
+        chunks_per_thread: int,
     ) -> None:
         """Let each thread take the next piece when it is done with one."""
-        most = self.threads * pieces if self.threads > 1 else 1
-        step = max(-(-rows // most // least), 1) * least
+        most = self.threads * chunks_per_thread if self.threads > 1 else 1
+        step = max(-(-rows // most // min_rows), 1) * min_rows
         ranges = [(start, min(start + step, rows)) for start in range(0, rows, step)]
         turns = _Turns(kernel, arguments, ranges)
         for _ in range(min(self.threads, len(ranges)) - 1):
@@ -94,7 +104,7 @@ class Crew:
         helpers = [Thread(target=_help, args=(calls,), name="rife-crew", daemon=True) for _ in range(self.threads - 1)]
         for helper in helpers:
             helper.start()
-        # They know the queue, not the crew: it can end, and sends them home; at the latest when the process ends.
+        # They know the queue, not the team: it can end, and sends them home; at the latest when the process ends.
         weakref.finalize(self, _dismiss, calls, helpers)
         return calls
 

@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rife.engines.cpu.thread_team import PIECES, Array, Crew, array
-from rife.kernels import convolution as convolving
+from rife.engines.cpu.thread_team import CHUNKS_PER_THREAD, Array, ThreadTeam, array
+from rife.kernels import convolution
 from rife.kernels.matmul import ROWS16, ROWS32, WIDE
 from rife.kernels.simd import LANES
 
@@ -39,19 +39,19 @@ class Winograd:
             slopes: (N), what is negative is multiplied by them; ones for no activation.
             side: each pixel of the sum is a square of so many pixels of the result; N counts them row by row.
         """
-        self._outputs, self._inputs = (whole(channels) for channels in weight.shape[:2])
+        self._outputs, self._inputs = (whole_vectors(channels) for channels in weight.shape[:2])
         if (side > 1 and self._outputs != weight.shape[0]) or self._outputs // side % LANES:
             raise ValueError(f"expected squares of {side} in whole vectors, got {weight.shape[0]} channels")
         self._side, self._panel = side, _panel(self._outputs)
-        panels = _at_points(_grown(weight, self._outputs, self._inputs), self._panel)
+        panels = _at_points(_zero_padded(weight, self._outputs, self._inputs), self._panel)
         self._weights = array(panels.flatten())
         # Of a transposed convolution, most kernels are zero at some of the points.
         self._needed = array(panels.flatten(2).ne(0).any(2))
-        self._bias, self._slopes = (array(_grown(x, self._outputs)) for x in (bias, slopes))
+        self._bias, self._slopes = (array(_zero_padded(x, self._outputs)) for x in (bias, slopes))
 
     def __call__(
         self,
-        crew: Crew,
+        team: ThreadTeam,
         first: Tensor,
         second: Tensor | None = None,
         *,
@@ -61,7 +61,7 @@ class Winograd:
         """Convolve.
 
         Args:
-            crew: does the work.
+            team: does the work.
             first: (1, H, W, C).
             second: (1, H, W, D), more channels of the same picture.
             skip: added to the result, of its shape.
@@ -74,11 +74,11 @@ class Winograd:
         if any(part.shape[2] % LANES for part in parts):
             raise ValueError(f"expected channels in whole vectors, got {[part.shape[2] for part in parts]}")
         height, width = first.shape[1:3]
-        out = crew.empty(1, height * self._side, width * self._side, self._outputs // self._side**2)
+        out = team.empty(1, height * self._side, width * self._side, self._outputs // self._side**2)
         many = self._weights.size > _MANY_WEIGHTS
         chunk = 2 * _CHUNK if many else _CHUNK
-        crew.run_with_scratch(
-            convolving.winograd,
+        team.run_with_scratch(
+            convolution.winograd,
             -(-height // 4) * -(-width // 4),
             *parts,
             self._weights,
@@ -91,8 +91,8 @@ class Winograd:
             self._side,
             chunk,
             array(out[0]),
-            least=_CHUNK // 2,
-            pieces=1 if many else PIECES,
+            min_rows=_CHUNK // 2,
+            chunks_per_thread=1 if many else CHUNKS_PER_THREAD,
             numbers=36 * ((chunk + 1) * (self._inputs + self._outputs) + 3 * LANES),
         )
         return out
@@ -116,23 +116,23 @@ class Direct:
             stride: in both directions.
             padding: zeros around the picture.
         """
-        self._outputs, self._inputs, self._kernel = whole(weight.shape[0]), inputs, weight.shape[2]
+        self._outputs, self._inputs, self._kernel = whole_vectors(weight.shape[0]), inputs, weight.shape[2]
         self._stride, self._padding, self._panel = stride, padding, _panel(self._outputs)
-        kernels_first = _grown(weight, self._outputs, self._inputs).permute(2, 3, 1, 0).flatten(0, 2)
+        kernels_first = _zero_padded(weight, self._outputs, self._inputs).permute(2, 3, 1, 0).flatten(0, 2)
         self._weights = array(_in_panels(kernels_first[None], self._panel).flatten())
-        self._bias, self._slopes = (array(_grown(x, self._outputs)) for x in (bias, slopes))
+        self._bias, self._slopes = (array(_zero_padded(x, self._outputs)) for x in (bias, slopes))
 
-    def __call__(self, crew: Crew, first: Tensor, second: Tensor | None = None) -> Tensor:
+    def __call__(self, team: ThreadTeam, first: Tensor, second: Tensor | None = None) -> Tensor:
         """Convolve (1, H, W, C), and (1, H, W, D) if more channels are there, to (1, h, w, N)."""
         parts = _parts(first, second, self._inputs)
         height, width = map(self._made_of, first.shape[1:3])
         if min(height, width) < 1:
             raise ValueError(f"expected {self._kernel} rows and columns or more, got {tuple(first.shape[1:3])}")
-        out = crew.empty(1, height, width, self._outputs)
+        out = team.empty(1, height, width, self._outputs)
         chunk = 2 * _CHUNK
         line = ((chunk - 1) * self._stride + self._kernel) * self._inputs
-        crew.run_with_scratch(
-            convolving.direct,
+        team.run_with_scratch(
+            convolution.direct,
             height,
             *parts,
             self._weights,
@@ -145,7 +145,7 @@ class Direct:
             chunk,
             array(out[0]),
             numbers=self._kernel * line + chunk * self._outputs,
-            least=1,
+            min_rows=1,
         )
         return out
 
@@ -166,7 +166,7 @@ def _parts(first: Tensor, second: Tensor | None, inputs: int) -> tuple[Array, Ar
     return np.ascontiguousarray(parts[0]), np.ascontiguousarray(parts[1])
 
 
-def whole(channels: int) -> int:
+def whole_vectors(channels: int) -> int:
     """So many channels, in whole vectors."""
     return -(-channels // LANES) * LANES
 
@@ -175,7 +175,7 @@ def _panel(outputs: int) -> int:
     return 2 * LANES if WIDE and outputs % (2 * LANES) == 0 else LANES
 
 
-def _grown(x: Tensor, *sizes: int) -> Tensor:
+def _zero_padded(x: Tensor, *sizes: int) -> Tensor:
     """Add zeros at the end of the first dimensions, up to some sizes."""
     missing = [0, 0] * (x.dim() - len(sizes))
     for size, has in reversed(list(zip(sizes, x.shape, strict=False))):
@@ -190,8 +190,8 @@ def _in_panels(weight: Tensor, panel: int) -> Tensor:
 
 
 def _at_points(weight: Tensor, panel: int) -> Tensor:
-    """Kernels (N, C, 3, 3) at the 36 points of `convolving.winograd`: (36, N / panel, C, panel) (G g G^T)."""
-    near, far = float(convolving.NEAR), float(convolving.FAR)
+    """Kernels (N, C, 3, 3) at the 36 points of `convolution.winograd`: (36, N / panel, C, panel) (G g G^T)."""
+    near, far = float(convolution.NEAR), float(convolution.FAR)
     points = (0.0, near, -near, far, -far)
     rows = []
     for point in points:

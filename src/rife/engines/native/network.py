@@ -14,46 +14,53 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rife.engines.cpu.channel_layout import SEEN_LANES, SEEN_ORDER, block_layout, in_squares, motion_lanes, taking_lanes
-from rife.engines.cpu.thread_team import Crew
-from rife.engines.native.convolutions import Direct, Winograd, whole
+from rife.engines.cpu.channel_layout import (
+    block_layout,
+    padded_output_channels,
+    permute_inputs,
+    space_to_depth,
+    unet_layout,
+)
+from rife.engines.cpu.thread_team import ThreadTeam
+from rife.engines.native.convolutions import Direct, Winograd, whole_vectors
 from rife.network.blocks import IFBlock, ResConv
 from rife.network.encoder import Head
 from rife.network.ifnet import IFNet
-from rife.network.refine import Conv2, Unet
+from rife.network.layers import Conv2
+from rife.network.refine import Unet
 from rife.network.regions import padded
 from rife.network.warp import resize
 
 
-class NativePieces:
+class NativeSubgraphs:
     """A network's parts, for pictures of any size."""
 
-    def __init__(self, network: IFNet, crew: Crew) -> None:
-        """Prepare to run a network on a crew; each part is built when it is first needed."""
-        self._network, self._crew = network, crew
+    def __init__(self, network: IFNet, team: ThreadTeam) -> None:
+        """Prepare to run a network on a team; each part is built when it is first needed."""
+        self._network, self._team = network, team
         self._blocks: dict[int, _Block] = {}
 
     def block(self, index: int, scale: float, x: Tensor) -> Tensor:
         """Run one block: what it takes, in lanes (the first: as published), to its output in lanes."""
         if index not in self._blocks:
             self._blocks[index] = _Block(self._network, index)
-        return self._blocks[index](self._crew, x, scale)
+        return self._blocks[index](self._team, x, scale)
 
     def features(self, pixels: Tensor, *, refine: bool) -> list[Tensor]:
         """Run what looks at one frame (1, H, W, 4): encoder features, where there are such, and context maps."""
         maps = []
         if self._network.spec.encoder is not None:
-            maps.append(self._encoder(self._crew, pixels))
+            maps.append(self._encoder(self._team, pixels))
         if refine:
             x = pixels
             for stage in self._contexts:
-                x = stage(self._crew, x)
+                x = stage(self._team, x)
                 maps.append(x)
         return maps
 
     def residual(self, seen: Tensor, contexts: Sequence[Tensor]) -> Tensor:
-        """The correction of a frame, as `rife.engines.openvino.subgraphs.ResidualPiece`; more channels may follow."""
-        return self._refinement(self._crew, seen, contexts)
+        """Run the refinement as `rife.engines.openvino.subgraphs.ResidualSubgraph` does; more channels may follow."""
+        return self._refinement(self._team, seen, contexts)
 
     @cached_property
     def _encoder(self) -> _Encoder:
@@ -75,39 +82,39 @@ class _Block:
     def __init__(self, network: IFNet, index: int) -> None:
         block = network.get_submodule(f"block{index}")
         assert isinstance(block, IFBlock)
-        self._block, self._spec, self._lanes = block, network.spec, motion_lanes(network.spec)
+        self._block, self._spec, self._lanes = block, network.spec, padded_output_channels(network.spec)
         opening, second = (_modules(layer) for layer in _modules(block.conv0))
         first: nn.Module = opening[0]
         if index > 0:
             layout = block_layout(network.spec)
-            first = taking_lanes(first, layout.lanes, layout.order)
+            first = permute_inputs(first, layout)
         assert isinstance(first, nn.Conv2d)
         self._first, self._second = direct(first, opening[1], lanes=first.in_channels), direct(*second)
         self._body = _body(block)
         self._heads: dict[float, list[Winograd]] = {}
 
-    def __call__(self, crew: Crew, x: Tensor, scale: float) -> Tensor:
+    def __call__(self, team: ThreadTeam, x: Tensor, scale: float) -> Tensor:
         x = padded(x.permute(0, 3, 1, 2), 2 if self._spec.half_downsampling else 4).permute(0, 2, 3, 1)
-        x = self._second(crew, self._first(crew, x))
-        x = self._through(crew, x)
+        x = self._second(team, self._first(team, x))
+        x = self._through(team, x)
         factor = self._block.factor(scale)
         if factor not in self._heads:
             self._heads[factor] = _head(self._block, factor, self._lanes)
         for layer in self._heads[factor]:
-            x = layer(crew, x)
+            x = layer(team, x)
         return x if factor >= 1 else resize(x.permute(0, 3, 1, 2), factor).permute(0, 2, 3, 1)
 
-    def _through(self, crew: Crew, x: Tensor) -> Tensor:
+    def _through(self, team: ThreadTeam, x: Tensor) -> Tensor:
         """The eight convolutions in the middle."""
         if self._spec.body == "resconv":
             for layer in self._body:
-                x = layer(crew, x, skip=x, skip_first=True)
+                x = layer(team, x, skip=x, skip_first=True)
             return x
         every = {"chain": 0, "pairs": 2, "residual_chain": len(self._body)}[self._spec.body]
         before = x
         for index, layer in enumerate(self._body, 1):
             ends = every > 0 and index % every == 0
-            x = layer(crew, x, skip=before if ends else None)
+            x = layer(team, x, skip=before if ends else None)
             before = x if ends else before
         return x
 
@@ -118,31 +125,32 @@ class _Stage:
     def __init__(self, stage: Conv2, *, lanes: int | None = None) -> None:
         self._first, self._second = direct(*stage.conv1, lanes=lanes), winograd(*stage.conv2)
 
-    def __call__(self, crew: Crew, first: Tensor, second: Tensor | None = None) -> Tensor:
-        return self._second(crew, self._first(crew, first, second))
+    def __call__(self, team: ThreadTeam, first: Tensor, second: Tensor | None = None) -> Tensor:
+        return self._second(team, self._first(team, first, second))
 
 
 class _Refinement:
     """`rife.network.refine.Unet`."""
 
     def __init__(self, unet: Unet) -> None:
-        first = Conv2(SEEN_LANES, 2, 1)
-        first.conv1 = nn.Sequential(taking_lanes(unet.down0.conv1[0], SEEN_LANES, SEEN_ORDER), unet.down0.conv1[1])
+        layout = unet_layout()
+        first = Conv2(layout.channels, 2, 1)
+        first.conv1 = nn.Sequential(permute_inputs(unet.down0.conv1[0], layout), unet.down0.conv1[1])
         first.conv2 = unet.down0.conv2
-        self._down = [_Stage(first, lanes=SEEN_LANES), *(_Stage(x) for x in (unet.down1, unet.down2, unet.down3))]
-        self._up = [enlarging(*stage) for stage in (unet.up0, unet.up1, unet.up2, unet.up3)]
-        last = in_squares(unet.conv) if unet.conv.stride == (1, 1) else unet.conv
+        self._down = [_Stage(first, lanes=layout.channels), *(_Stage(x) for x in (unet.down1, unet.down2, unet.down3))]
+        self._up = [transposed(*stage) for stage in (unet.up0, unet.up1, unet.up2, unet.up3)]
+        last = space_to_depth(unet.conv) if unet.conv.stride == (1, 1) else unet.conv
         self._last = direct(last)
 
-    def __call__(self, crew: Crew, seen: Tensor, contexts: Sequence[Tensor]) -> Tensor:
+    def __call__(self, team: ThreadTeam, seen: Tensor, contexts: Sequence[Tensor]) -> Tensor:
         x, given, met = seen, None, []
         for down, context in zip(self._down, contexts, strict=True):
-            x, given = down(crew, x, given), context
+            x, given = down(team, x, given), context
             met.append(x)
         met[-1] = contexts[-1]
         for up, other in zip(self._up, reversed(met), strict=True):
-            x = up(crew, x, other)
-        return torch.sigmoid_(self._last(crew, x))
+            x = up(team, x, other)
+        return torch.sigmoid_(self._last(team, x))
 
 
 class _Encoder:
@@ -165,13 +173,13 @@ class _Encoder:
         assert isinstance(last, nn.ConvTranspose2d)
         self._channels = last.out_channels
         # Squares of two pixels of eight channels fill a vector.
-        self._last = enlarging(last, channels=-(-self._channels // 8) * 8)
+        self._last = transposed(last, channels=-(-self._channels // 8) * 8)
 
-    def __call__(self, crew: Crew, pixels: Tensor) -> Tensor:
+    def __call__(self, team: ThreadTeam, pixels: Tensor) -> Tensor:
         x = pixels.clamp(0, 1) if self._clamps else pixels
         for layer in self._layers:
-            x = layer(crew, x)
-        x = self._last(crew, x)
+            x = layer(team, x)
+        x = self._last(team, x)
         return x[..., : self._channels].contiguous()
 
 
@@ -185,7 +193,7 @@ def direct(convolution: nn.Module, activation: nn.Module | None = None, *, lanes
         weight,
         _bias(convolution),
         _slopes(activation, outputs),
-        inputs=lanes or whole(weight.shape[1]),
+        inputs=lanes or whole_vectors(weight.shape[1]),
         stride=convolution.stride[0],
         padding=int(convolution.padding[0]),
     )
@@ -206,20 +214,22 @@ def winograd(convolution: nn.Module, activation: nn.Module | None = None, *, fac
     return Winograd(weight, bias, _slopes(activation, weight.shape[0]))
 
 
-def enlarging(convolution: nn.Module, activation: nn.Module | None = None, *, channels: int | None = None) -> Winograd:
+def transposed(convolution: nn.Module, activation: nn.Module | None = None, *, channels: int | None = None) -> Winograd:
     """Lay out a transposed convolution 4x4 of stride 2, for so many channels; as many as it has if None."""
     assert isinstance(convolution, nn.ConvTranspose2d)
-    return _in_squares(_squares_of(convolution), _slopes(activation, convolution.out_channels), channels)
+    return _subpixel_convolution(
+        _subpixel_kernels(convolution), _slopes(activation, convolution.out_channels), channels
+    )
 
 
-class _Squares(NamedTuple):
+class _SubpixelKernels(NamedTuple):
     """3x3 kernels for each pixel of a square: kernels (side, side, N, C, 3, 3), bias (side, side, N)."""
 
     kernels: Tensor
     bias: Tensor
 
 
-def _squares_of(convolution: nn.Module) -> _Squares:
+def _subpixel_kernels(convolution: nn.Module) -> _SubpixelKernels:
     """A transposed convolution 4x4 of stride 2 and padding 1, as convolutions of the picture before."""
     assert isinstance(convolution, nn.ConvTranspose2d)
     _check(convolution, kernel_size=(4, 4), stride=(2, 2), padding=(1, 1), dilation=(1, 1), output_padding=(0, 0))
@@ -229,18 +239,20 @@ def _squares_of(convolution: nn.Module) -> _Squares:
     for row, offset, tap in ((0, 0, 3), (0, 1, 1), (1, 1, 2), (1, 2, 0)):
         taken[row, offset, tap] = 1
     weight = convolution.weight.detach().float()
-    return _Squares(torch.einsum("ayk,bxl,cnkl->abncyx", taken, taken, weight), _bias(convolution).expand(2, 2, -1))
+    return _SubpixelKernels(
+        torch.einsum("ayk,bxl,cnkl->abncyx", taken, taken, weight), _bias(convolution).expand(2, 2, -1)
+    )
 
 
-def _shuffled(squares: _Squares) -> _Squares:
+def _shuffled(squares: _SubpixelKernels) -> _SubpixelKernels:
     """The same with a pixel shuffle by 2 after it: squares of 4."""
     kernels, bias = squares
     kernels = kernels.reshape(2, 2, -1, 2, 2, *kernels.shape[3:]).permute(0, 3, 1, 4, 2, 5, 6, 7)
     bias = bias.reshape(2, 2, -1, 2, 2).permute(0, 3, 1, 4, 2)
-    return _Squares(kernels.flatten(0, 1).flatten(1, 2), bias.flatten(0, 1).flatten(1, 2))
+    return _SubpixelKernels(kernels.flatten(0, 1).flatten(1, 2), bias.flatten(0, 1).flatten(1, 2))
 
 
-def _in_squares(squares: _Squares, slopes: Tensor, channels: int | None = None) -> Winograd:
+def _subpixel_convolution(squares: _SubpixelKernels, slopes: Tensor, channels: int | None = None) -> Winograd:
     """Lay out squares, with channels of zeros up to a number."""
     kernels, bias = squares
     side, _, outputs = bias.shape
@@ -269,23 +281,23 @@ def _head(block: IFBlock, factor: float, lanes: int) -> list[Winograd]:
     head, before = block.spec.head, []
     if head in ("deconv", "pixelshuffle"):
         last = block.lastconv if head == "deconv" else _modules(block.lastconv)[0]
-        squares = _squares_of(last)
+        squares = _subpixel_kernels(last)
     else:
         flow, mask = (_modules(part) for part in (block.conv1, block.conv2))
         if head == "double_deconvs":
-            slopes = torch.cat([_slopes(part[1], _squares_of(part[0]).bias.shape[2]) for part in (flow, mask)])
-            both = _joined(_squares_of(flow[0]), _squares_of(mask[0]), apart=False)
-            before = [_in_squares(both, slopes, whole(len(slopes)))]
-        squares = _joined(_squares_of(flow[-1]), _squares_of(mask[-1]), apart=head == "double_deconvs")
+            slopes = torch.cat([_slopes(part[1], _subpixel_kernels(part[0]).bias.shape[2]) for part in (flow, mask)])
+            both = _joined(_subpixel_kernels(flow[0]), _subpixel_kernels(mask[0]), apart=False)
+            before = [_subpixel_convolution(both, slopes, whole_vectors(len(slopes)))]
+        squares = _joined(_subpixel_kernels(flow[-1]), _subpixel_kernels(mask[-1]), apart=head == "double_deconvs")
     kernels, bias = _shuffled(squares) if head == "pixelshuffle" else squares
     kernels, bias = kernels[:, :, :lanes], bias[..., :lanes]
     factors = torch.ones(bias.shape[2])
     factors[:4] = factor
-    scaled = _Squares(kernels * factors.reshape(-1, 1, 1, 1), bias * factors)
-    return [*before, _in_squares(scaled, torch.ones(len(factors)), lanes)]
+    scaled = _SubpixelKernels(kernels * factors.reshape(-1, 1, 1, 1), bias * factors)
+    return [*before, _subpixel_convolution(scaled, torch.ones(len(factors)), lanes)]
 
 
-def _joined(first: _Squares, second: _Squares, *, apart: bool) -> _Squares:
+def _joined(first: _SubpixelKernels, second: _SubpixelKernels, *, apart: bool) -> _SubpixelKernels:
     """Both in one: of the same picture, or of one whose channels are those of the first's, then of the second's."""
     a, b = first.kernels, second.kernels
     if apart:
@@ -293,7 +305,7 @@ def _joined(first: _Squares, second: _Squares, *, apart: bool) -> _Squares:
             F.pad(a, (0, 0, 0, 0, 0, second.kernels.shape[3])),
             F.pad(b, (0, 0, 0, 0, first.kernels.shape[3], 0)),
         )
-    return _Squares(torch.cat((a, b), 2), torch.cat((first.bias, second.bias), 2))
+    return _SubpixelKernels(torch.cat((a, b), 2), torch.cat((first.bias, second.bias), 2))
 
 
 def _modules(part: nn.Module) -> list[nn.Module]:

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from rife.assets.cache import cache_folder
 from rife.atomic import appearing_whole
 from rife.engines import forks
-from rife.engines.cpu.buffer_pool import Lender
+from rife.engines.cpu.buffer_pool import BufferPool
 from rife.engines.source_files import source_files
 from rife.errors import EngineFaultError, MissingExtraError
 from rife.weights.digest import weights_digest
@@ -77,15 +77,15 @@ def has_bf16() -> bool:
 class Graph:
     """One compiled graph and its request."""
 
-    def __init__(self, compiled: openvino.CompiledModel, lender: Lender, *, weights: object = None) -> None:
+    def __init__(self, compiled: openvino.CompiledModel, pool: BufferPool, *, weights: object = None) -> None:
         """Make a request for a compiled graph, whose outputs are in lent memory.
 
         Args:
             compiled: the graph.
-            lender: lends the memory.
+            pool: lends the memory.
             weights: owns memory that the graph may read; kept for as long as the graph.
         """
-        self._lender, self._weights = lender, weights
+        self._pool, self._weights = pool, weights
         self._request = compiled.create_infer_request()
         self._lock = Lock()
         bf16 = library().Type.bf16
@@ -102,7 +102,7 @@ class Graph:
         """Run it: float32 or bf16 in and out, as it was traced, in memory that belongs to the caller."""
         # Both ways without a copy: the graph reads the callers' tensors and writes into new ones.
         inputs = [x.contiguous() for x in tensors]
-        outputs = [self._lender.empty(*shape, dtype=dtype) for shape, dtype in self._outputs]
+        outputs = [self._pool.empty(*shape, dtype=dtype) for shape, dtype in self._outputs]
         with self._lock:  # one request: threads that share an engine take turns
             for index, x in enumerate(inputs):
                 self._request.set_input_tensor(index, _shared(x))
@@ -132,7 +132,7 @@ class GraphStore:
         """
         self.built = 0
         self.read = 0
-        # What a piece has in bf16 stays so; the hint only keeps OpenVINO from putting anything else there.
+        # What a subgraph has in bf16 stays so; the hint only keeps OpenVINO from putting anything else there.
         self._config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
         if threads is not None:
             self._config["INFERENCE_NUM_THREADS"] = threads
@@ -142,7 +142,7 @@ class GraphStore:
         # Sums may be ordered by the number of threads, and a graph is held to its bits.
         versions = f"{_sources_hash()} {library().__version__} {name} {_cores()}"
         self._common = f"{weights_digest(network)} {kind} {versions} {self._config}"
-        self._lock, self._lender = Lock(), Lender()
+        self._lock, self._pool = Lock(), BufferPool()
         self._graphs: dict[str, Graph] = {}
         forks.renew(self)
 
@@ -152,21 +152,21 @@ class GraphStore:
         for graph in self._graphs.values():
             graph.after_fork()
 
-    def graph(self, key: str, piece: Callable[[], nn.Module], inputs: Sequence[Tensor]) -> Graph:
-        """Return the graph of a piece for inputs of these shapes.
+    def graph(self, key: str, subgraph: Callable[[], nn.Module], inputs: Sequence[Tensor]) -> Graph:
+        """Return the graph of a subgraph for inputs of these shapes.
 
         Args:
-            key: everything that the piece was made with, as text.
-            piece: makes the piece, if it is needed.
+            key: everything that the subgraph was made with, as text.
+            subgraph: makes the subgraph, if it is needed.
             inputs: examples.
         """
         key = f"{key} {[tuple(x.shape) for x in inputs]}"
         with self._lock:
             if key not in self._graphs:
-                self._graphs[key] = self._read_or_built(key, piece, inputs)
+                self._graphs[key] = self._read_or_built(key, subgraph, inputs)
             return self._graphs[key]
 
-    def _read_or_built(self, key: str, piece: Callable[[], nn.Module], inputs: Sequence[Tensor]) -> Graph:
+    def _read_or_built(self, key: str, subgraph: Callable[[], nn.Module], inputs: Sequence[Tensor]) -> Graph:
         digest = hashlib.sha256(f"{self._common} {key}".encode()).hexdigest()[:32]
         path = cache_folder() / "openvino" / f"{digest}.blob"
         probe = _probe(inputs)
@@ -174,10 +174,10 @@ class GraphStore:
         if found is not None:
             self.read += 1
             return found
-        # The converted model reads bf16 weights where they are, and so does its export: the piece outlives both.
-        made = piece().eval()
+        # The converted model reads bf16 weights where they are, and so does its export: the subgraph outlives both.
+        made = subgraph().eval()
         compiled = core().compile_model(_converted(made, inputs), "CPU", self._config)
-        graph = Graph(compiled, self._lender, weights=made)
+        graph = Graph(compiled, self._pool, weights=made)
         self.built += 1
         outputs = graph(*probe)
         _compare_with_pytorch(key, made, probe, outputs)
@@ -200,7 +200,7 @@ class GraphStore:
             _throw_away(path, "its content is damaged")
             return None
         try:
-            graph = Graph(core().import_model(blob, "CPU", self._config), self._lender, weights=blob)
+            graph = Graph(core().import_model(blob, "CPU", self._config), self._pool, weights=blob)
             outputs = graph(*probe)
         except RuntimeError as err:
             _throw_away(path, str(err).splitlines()[0] if str(err) else type(err).__name__)
@@ -230,13 +230,13 @@ def _hash(tensors: Sequence[Tensor]) -> bytes:
 
 
 @torch.no_grad()
-def _compare_with_pytorch(key: str, piece: nn.Module, probe: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
-    """Refuse a graph that computes something else than the piece that it was made of.
+def _compare_with_pytorch(key: str, subgraph: nn.Module, probe: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
+    """Refuse a graph that computes something else than the subgraph that it was made of.
 
     Raises:
         EngineFaultError: it does.
     """
-    expected = piece(*probe)
+    expected = subgraph(*probe)
     for ours, theirs in zip(outputs, expected if isinstance(expected, tuple) else (expected,), strict=True):
         noise = float((ours.float() - theirs.float()).square().mean())
         signal = float(theirs.float().var(correction=0))
@@ -247,12 +247,12 @@ def _compare_with_pytorch(key: str, piece: nn.Module, probe: Sequence[Tensor], o
             )
 
 
-def _converted(piece: nn.Module, inputs: Sequence[Tensor]) -> openvino.Model:
-    """Trace a piece. The tracer warns of every shape check that it steps over; shapes are fixed here."""
+def _converted(subgraph: nn.Module, inputs: Sequence[Tensor]) -> openvino.Model:
+    """Trace a subgraph. The tracer warns of every shape check that it steps over; shapes are fixed here."""
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         # Traced here, without the second run that checks it: OpenVINO's own way to a trace takes three times as long.
-        traced = torch.jit.trace(piece, tuple(inputs), check_trace=False)  # type: ignore[no-untyped-call]
+        traced = torch.jit.trace(subgraph, tuple(inputs), check_trace=False)  # type: ignore[no-untyped-call]
         return library().convert_model(traced, example_input=tuple(inputs), input=[tuple(x.shape) for x in inputs])
 
 

@@ -98,9 +98,9 @@ def _check(rgb: Tensor, picture: av.VideoFrame) -> None:
 
 
 def _run(kernel: str, *arguments: object) -> None:
-    from rife.kernels import jit as kept
+    from rife.kernels import jit
 
-    kept.run(getattr(_kernels(), kernel), *arguments)
+    jit.run(getattr(_kernels(), kernel), *arguments)
 
 
 def _kernels() -> ModuleType | None:
