@@ -173,7 +173,7 @@ def test_the_walk_sees_imports(tmp_path: Path) -> None:
         ("engines.cpu.engine", "__init__", True),
         ("media.source", "pipeline", True),
         ("network.warp", "network.ifnet", True),
-        ("network.specs", "network.warp", True),
+        ("network.specs", "network.ifnet", True),
         ("engines.cpu.engine", "engines.select", True),
         ("pipeline.job", "pipeline", True),
     ],
