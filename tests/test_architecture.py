@@ -68,7 +68,7 @@ TIERS = {
     "media.colour": ("matrices pixel_formats", "chroma_siting", "yuv_kernels", "convert", "interleave"),
     "analysis": ("planes record", "cuts repeats retime", "survey"),
     "interpolation": (
-        "alpha plausibility prepared static_regions tiling",
+        "alpha flow_scale plausibility prepared static_regions tiling",
         "guard tile_progress",
         "interpolator",
         "load",

@@ -164,7 +164,7 @@ class SegmentRenderer:
         for used in (before, after):
             if used.prepared is None:
                 rgb = to_rgb(used.picture, siting=self._picture.siting)
-                used.prepared = self._interpolator.prepare(rgb, lent=False)
+                used.prepared = self._interpolator.prepare(rgb, copy=False)
         if before.prepared is None or after.prepared is None:
             raise RuntimeError("frames were just prepared")
         rendered = self._interpolator.between(before.prepared, after.prepared, [frame.timestep for frame in frames])
