@@ -50,7 +50,7 @@ class TorchEngine:
         self, pair: Pair, estimate: FlowEstimate, window: Window, *, refine: bool = True, ensemble: bool = False
     ) -> Tensor:
         """Make a window of the new frame."""
-        made = self._network.synthesize(pair, estimate, window, refine=refine, ensemble=ensemble)[0]
+        made = self._network.synthesize(pair, estimate, window, refine=refine, ensemble=ensemble)
         out_of_range = pair.features0.out_of_range, pair.features1.out_of_range
         if out_of_range == (None, None):
             return made
@@ -61,6 +61,6 @@ class TorchEngine:
     @torch.no_grad()
     def blend(self, images: tuple[Tensor, Tensor], estimate: FlowEstimate, window: Window) -> Tensor:
         """Take two other pictures the same way."""
-        flow, mask = estimate.at(window, mask_accumulates=self._network.spec.mask_accumulates)
+        flow, mask = estimate.at(window)
         first, second = (window.warp(x, flow[:, i : i + 2]) for x, i in zip(images, (0, 2), strict=True))
         return torch.lerp(second, first, torch.sigmoid(mask))

@@ -260,7 +260,7 @@ class Interpolator:
             return engine.estimate(self.network.pair(half0, half1, 0.5, features0=features0, features1=features1))
 
         motion = self._engines.run(frame0.size, estimated)
-        flow = motion.at(inside, mask_accumulates=spec.mask_accumulates)[0][..., ::4, ::4]
+        flow = motion.at(inside)[0][..., ::4, ::4]
         # Flow leads from the middle to one frame: twice that, and twice again for the halved size. The median is
         # the camera's motion; one fast object on a slow background would lose more there than it gains.
         motion_px = 4 * float(flow[:, :2].norm(dim=1).median())

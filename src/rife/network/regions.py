@@ -126,7 +126,7 @@ class SampleGrid:
         return backward_warp(image, flow, rows=rows, columns=columns)
 
     def _positions(self, device: torch.device) -> tuple[Tensor, Tensor]:
-        rows, columns = (middles(length, self.scale, device) for length in (self.height, self.width))
+        rows, columns = (sample_positions(length, self.scale, device) for length in (self.height, self.width))
         return rows, columns
 
 
@@ -145,16 +145,16 @@ def largest_upsampled(x: Tensor, factor: int, *, height: int, width: int) -> Ten
     """The largest magnitude that (B, C, h, w) reaches when it is enlarged to the frame's size: (B, C).
 
     Between four cells the enlarged values lie on one bilinear surface, which is extreme at its corners: the pixels
-    beside the cells' middles, and the frame's edges.
+    beside the cells' sample_positions, and the frame's edges.
     """
     for dim, length in ((-2, height), (-1, width)):
         ends = torch.tensor([0, length - 1], device=x.device)
-        inner = middles(length, factor, x.device) if factor > 1 else torch.arange(length, device=x.device)
+        inner = sample_positions(length, factor, x.device) if factor > 1 else torch.arange(length, device=x.device)
         x = upsampled_at(x, factor, torch.cat((ends, inner)), dim=dim)
     return x.abs().amax(dim=(-2, -1))
 
 
-def middles(length: int, scale: int, device: torch.device) -> Tensor:
+def sample_positions(length: int, scale: int, device: torch.device) -> Tensor:
     """The two middle positions of every `scale` (even) along a line, as far as it goes."""
     starts = torch.arange(0, length, scale, device=device)[:, None]
     places = (starts + torch.tensor([scale // 2 - 1, scale // 2], device=device)).flatten()

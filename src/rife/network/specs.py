@@ -97,6 +97,8 @@ class NetworkSpec:
             raise ValueError(f"{self.name}: {len(self.widths)} widths but {len(self.scales)} scales")
         if CARRIED_START + self.carried > self.outputs:
             raise ValueError(f"{self.name}: {self.outputs} outputs cannot hold {self.carried} carried channels")
+        if self.first_block_sees_flow and (self.carried or self.later_blocks_see_sources):
+            raise ValueError(f"{self.name}: a first block that takes flow takes no carried channels and no sources")
 
     @property
     def pad_multiple(self) -> int:

@@ -23,4 +23,4 @@ class NativeEngine(CpuEngine):
         """
         team = ThreadTeam(threads)
         variant = Variant(network, Passes(network.spec, dtype=torch.float32, team=team), NativeSubgraphs(network, team))
-        super().__init__(variant, variant, name="native", precision="float32")
+        super().__init__(variant, name="native", precision="float32")

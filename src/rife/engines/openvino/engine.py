@@ -36,22 +36,23 @@ class OpenVinoEngine(CpuEngine):
         self._team = team = ThreadTeam(threads)
         exact = Passes(network.spec, dtype=torch.float32, team=team)
         if precision == "float32":
-            variant = whole = Variant(network, exact, _CompiledSubgraphs(network, precision, self.graphs))
+            variant = Variant(network, exact, _CompiledSubgraphs(network, precision, self.graphs))
         else:
             # Contiguous: OpenVINO takes bf16 weights in the order in which they lie in memory.
             quick = in_bf16(network).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
             passes = Passes(network.spec, dtype=torch.bfloat16, team=team)
-            variant = Variant(quick, passes, _CompiledSubgraphs(quick, precision, self.graphs))
-            whole = Variant(network, exact, NativeSubgraphs(network, team))
-        super().__init__(variant, whole, name="openvino", precision=precision)
+            float32 = Variant(network, exact, NativeSubgraphs(network, team))
+            variant = Variant(quick, passes, _CompiledSubgraphs(quick, precision, self.graphs), float32)
+        super().__init__(variant, name="openvino", precision=precision)
 
     @property
     def any_size(self) -> CpuEngine:
         """The same passes, between convolutions of our own: a graph is compared with PyTorch when it is built."""
-        exact, passes = self._exact, self._variant.passes
+        exact, passes = self._variant.exact, self._variant.passes
         native = NativeSubgraphs(exact.network, self._team)
-        variant = Variant(exact.network, passes, _RoundedSubgraphs(native, passes.dtype))
-        return CpuEngine(variant, Variant(exact.network, exact.passes, native), name="passes", precision=self.precision)
+        float32 = Variant(exact.network, exact.passes, native)
+        variant = Variant(exact.network, passes, _RoundedSubgraphs(native, passes.dtype), float32)
+        return CpuEngine(variant, name="passes", precision=self.precision)
 
 
 class _RoundedSubgraphs:
