@@ -58,7 +58,7 @@ def made(
 def test_a_window_is_a_piece_of_the_whole(top: int, left: int, height: int, width: int, factor: int) -> None:
     window = Window(top, left, min(top + height, 64), min(left + width, 64))
     low, image, flow = torch.rand(1, 2, 64 // factor, 64 // factor), torch.rand(1, 3, 64, 64), torch.randn(1, 2, 64, 64)
-    torch.testing.assert_close(window.enlarge(low, factor), window.read(resize(low, factor)), atol=1e-6, rtol=0)
+    torch.testing.assert_close(window.upsample(low, factor), window.read(resize(low, factor)), atol=1e-6, rtol=0)
     expected = window.read(backward_warp(image, flow * 5))
     torch.testing.assert_close(window.warp(image, window.read(flow * 5)), expected, atol=1e-6, rtol=0)
 
@@ -69,7 +69,7 @@ def test_the_samples_are_all_that_shrinking_reads(scale: int, factor: int) -> No
     low, place = torch.rand(1, 3, -(-64 // factor), -(-96 // factor)), SampleGrid(scale, 64, 96)
     whole = resize(low, factor)[..., :64, :96]
     torch.testing.assert_close(resize(place.read(whole), 0.5), resize(whole, 1 / scale), atol=1e-6, rtol=0)
-    torch.testing.assert_close(place.enlarge(low, factor), place.read(whole), atol=1e-6, rtol=0)
+    torch.testing.assert_close(place.upsample(low, factor), place.read(whole), atol=1e-6, rtol=0)
     assert place.read(whole).numel() == whole.numel() * 4 // scale**2
 
 

@@ -83,7 +83,7 @@ class FlowEstimate(NamedTuple):
         mask = None if self.mask is None else region.read(self.mask)
         for output in self.outputs:
             with_mask = accumulates or output is self.latest
-            change = region.enlarge(output.values[:, FLOW_AND_MASK if with_mask else FLOW], output.factor)
+            change = region.upsample(output.values[:, FLOW_AND_MASK if with_mask else FLOW], output.factor)
             flow = change[:, FLOW] if flow is None else flow + change[:, FLOW]
             if with_mask:
                 mask = change[:, MASK] if mask is None or not accumulates else mask + change[:, MASK]
@@ -109,7 +109,7 @@ class FlowEstimate(NamedTuple):
         if self.latest is None or self.spec.carried == 0:
             return None
         carried = slice(CARRIED_START, CARRIED_START + self.spec.carried)
-        return region.enlarge(self.latest.values[:, carried], self.latest.factor)
+        return region.upsample(self.latest.values[:, carried], self.latest.factor)
 
 
 def farthest_px(output: BlockOutput, whole: Window) -> Tensor:

@@ -373,7 +373,7 @@ class TorchOperations:
             x = block_input_at(pair, estimate, outer).downsampled(scale, scale=scale)
             outputs, inner = (
                 self.network.run_block(pair, index, x, scale, both_orders=both_orders),
-                window.seen_from(outer),
+                window.relative_to(outer),
             )
             parts.append([(window, inner.read(x.values, shrink=x.factor)) for x in outputs])
         factor = outputs[0].factor

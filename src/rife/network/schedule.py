@@ -201,4 +201,4 @@ def synthesize(
     both_orders = averages(operations.spec, ensemble=ensemble)
     own, *other = operations.residuals(pair, estimate, merged, outer, both_orders=both_orders)
     residual = (own + other[0]) / 2 if other else own
-    return window.seen_from(outer).read(operations.frame(merged, residual))
+    return window.relative_to(outer).read(operations.frame(merged, residual))

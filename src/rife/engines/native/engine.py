@@ -1,4 +1,4 @@
-"""The processor alone: convolutions of our own, in float32. Nothing is compiled for a size, nothing kept for it."""
+"""The engine on our own convolutions, in float32. It compiles nothing per frame size."""
 
 from __future__ import annotations
 
