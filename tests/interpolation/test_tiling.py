@@ -15,6 +15,7 @@ from conftest import blending_network
 from rife.errors import JobError
 from rife.interpolation.interpolator import Interpolator
 from rife.interpolation.tiling import TILE_STEP_PX, Tiling, fitting_tile
+from rife.network import schedule
 from rife.network.blocks import BLOCK_REACH_PX, BLOCK_STEP_PX, IFBlock
 from rife.network.estimate import FlowEstimate, Pair
 from rife.network.ifnet import IFNet
@@ -46,7 +47,7 @@ def made(
     network: IFNet, pair: Pair, motion: FlowEstimate, *, ensemble: bool = False, side: int | None = None
 ) -> Tensor:
     windows = pair.whole.tiles(side, multiple=TILE_STEP_PX)
-    return pair.whole.assembled([(w, network.synthesize(pair, motion, w, ensemble=ensemble)[0]) for w in windows])
+    return pair.whole.assembled([(w, network.synthesize(pair, motion, w, ensemble=ensemble)) for w in windows])
 
 
 # --- where something is computed ---------------------------------------------------------------------------
@@ -57,7 +58,7 @@ def made(
 def test_a_window_is_a_piece_of_the_whole(top: int, left: int, height: int, width: int, factor: int) -> None:
     window = Window(top, left, min(top + height, 64), min(left + width, 64))
     low, image, flow = torch.rand(1, 2, 64 // factor, 64 // factor), torch.rand(1, 3, 64, 64), torch.randn(1, 2, 64, 64)
-    torch.testing.assert_close(window.enlarge(low, factor), window.read(resize(low, factor)), atol=1e-6, rtol=0)
+    torch.testing.assert_close(window.upsample(low, factor), window.read(resize(low, factor)), atol=1e-6, rtol=0)
     expected = window.read(backward_warp(image, flow * 5))
     torch.testing.assert_close(window.warp(image, window.read(flow * 5)), expected, atol=1e-6, rtol=0)
 
@@ -68,7 +69,7 @@ def test_the_samples_are_all_that_shrinking_reads(scale: int, factor: int) -> No
     low, place = torch.rand(1, 3, -(-64 // factor), -(-96 // factor)), SampleGrid(scale, 64, 96)
     whole = resize(low, factor)[..., :64, :96]
     torch.testing.assert_close(resize(place.read(whole), 0.5), resize(whole, 1 / scale), atol=1e-6, rtol=0)
-    torch.testing.assert_close(place.enlarge(low, factor), place.read(whole), atol=1e-6, rtol=0)
+    torch.testing.assert_close(place.upsample(low, factor), place.read(whole), atol=1e-6, rtol=0)
     assert place.read(whole).numel() == whole.numel() * 4 // scale**2
 
 
@@ -160,14 +161,14 @@ def test_a_batch_of_which_one_restarts_is_the_same_in_the_lean_way() -> None:
     with torch.no_grad():
         network.block1.lastconv.bias.zero_()
         pair = network.pair(torch.cat((still, moving0)), torch.cat((still, moving1)))
-        motion, _ = network.coarse(pair, network.scales())
+        scales = schedule.block_scales(network.spec)
+        motion, _ = schedule.coarse_flow(network.operations(), pair, scales, average=False)
         assert motion.latest is not None
         change = motion.latest.values[:, :4].abs().amax(dim=(2, 3)).reshape(2, 2, 2).amax(dim=2).amin(dim=1)
         network.block1.lastconv.weight.mul_(32 / change.mean())
-        _, moved_px = network.coarse(pair, network.scales())
-        assert moved_px is not None
+        _, moved_px = schedule.coarse_flow(network.operations(), pair, scales, average=False)
         assert (moved_px > 32).sum() == 1
-        merged = network.synthesize(pair, network.estimate(pair), pair.whole)[0]
+        merged = network.synthesize(pair, network.estimate(pair), pair.whole)
         plain = network(pair.img0, pair.img1).merged
     torch.testing.assert_close(merged, plain, atol=ROUNDING * 10, rtol=0)
 

@@ -1,4 +1,4 @@
-"""What every engine can do. Whoever makes frames asks for this, and need not know which library does the work."""
+"""The interface of engines: it hides the library that computes frames."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rife.options import Precision
 
 
 class Engine(Protocol):
-    """Runs one network. Tensors come and go as PyTorch's, on the network's device; no gradients are kept."""
+    """Runs one network, on PyTorch tensors on the network's device, without gradients."""
 
     @property
     def label(self) -> str:
@@ -25,18 +25,18 @@ class Engine(Protocol):
 
     @property
     def preparation(self) -> str | None:
-        """What the first use on an installation waits for, if it seems to be the first."""
+        """The preparation that the first use on an installation waits for; None if it is done."""
 
     @property
     def any_size(self) -> Engine:
-        """The engine, or the same kernels without what is compiled for a size: for a self-test on a small frame."""
+        """An engine of the same kernels that compiles nothing for a frame size: for a self-test on a small frame."""
 
     def features(self, img: Tensor, *, refine: bool = True, out_of_range: Tensor | None = None) -> FrameFeatures:
-        """Compute what depends on one frame alone, for every pair that the frame takes part in.
+        """Compute the features of one frame, for every pair that the frame takes part in.
 
         Args:
             img: (1, 3, H, W) in [0, 1], padded as the network needs.
-            refine: include what refinement needs.
+            refine: include the context maps of the refinement.
             out_of_range: (1, 3, H, W) the frame's colours minus the same clamped to [0, 1]. It bypasses the network and
                 is warped and blended like the frame, so that new frames are not clipped where source frames are not.
         """

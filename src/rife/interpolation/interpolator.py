@@ -254,7 +254,7 @@ class Interpolator:
             return engine.estimate(self.network.pair(half0, half1, 0.5, features0=features0, features1=features1))
 
         motion = self._engines.run(frame0.size, estimated)
-        flow = motion.at(inside, mask_accumulates=spec.mask_accumulates)[0]
+        flow = motion.at(inside)[0]
         return scale_for_motion(flow, spec, self._scales)
 
     @forks.guarded

@@ -1,11 +1,10 @@
 """The refinement networks of RIFE (section 3.5): context features and the residual that corrects a merge.
 
-Warping leaves holes, doubled edges and blur where the flow is wrong. `Contextnet` extracts a pyramid of
-features from each source frame and warps it to the new frame; `Unet` reads the frames, what warping made
-of them, flow, mask and both pyramids, and returns a residual. A merged frame is corrected by
-`clamp(merged + 2 * residual - 1, 0, 1)`.
+Warping leaves holes, doubled edges and blur where the flow is wrong. `Contextnet` extracts a pyramid of features from
+each source frame and warps it to the new frame. `Unet` takes the frames, the warped frames, flow, mask and both
+pyramids, and returns a residual. A merged frame is corrected by `clamp(merged + 2 * residual - 1, 0, 1)`.
 
-Flow conventions are those of `rife.network.warp`. The networks work on whatever device and dtype their inputs have.
+Flow conventions are those of `rife.network.warp`. The networks accept inputs of any device and dtype.
 """
 
 from __future__ import annotations
@@ -43,8 +42,8 @@ class Contextnet(nn.Module):
     With `finest_shrink=1` the first stage does not halve, and all four maps are twice as large: the form of the
     "Large" network of the paper.
 
-    `features` does not depend on the flow: compute it once for a frame and hand it to `warp` for every
-    new frame that the source frame takes part in. `forward` is the two in a row.
+    `features` does not depend on the flow: compute it once for a source frame, and pass it to `warp` for every new
+    frame. `forward` is `warp` of `features`.
     """
 
     def __init__(self, *, finest_shrink: int = FINEST_SHRINK) -> None:
@@ -83,7 +82,7 @@ class Contextnet(nn.Module):
         Args:
             features: the four maps of `features`.
             flow: (B, 2, H, W) in pixels of the frame.
-            window: where in the frame the flow stands, if it does not cover it; its ends are multiples of 16.
+            window: of the frame that the flow covers, if not the whole; its ends are multiples of 16.
 
         Returns:
             The four maps, each warped by the flow at its own scale.
@@ -187,22 +186,22 @@ class Unet(nn.Module):
         _check_pyramid("Unet: c0", c0, img0, self.finest_shrink)
         _check_pyramid("Unet: c1", c1, img0, self.finest_shrink)
         dtype = dtype_of(self)
-        seen = torch.cat((img0, img1, warped_img0, warped_img1, mask, flow), 1).to(dtype)
-        # Both maps of a level are converted in one piece.
+        x = torch.cat((img0, img1, warped_img0, warped_img1, mask, flow), 1).to(dtype)
+        # Both maps of a level are converted at once.
         contexts = [torch.cat(maps, 1).to(dtype) for maps in zip(c0, c1, strict=True)]
-        return torch.sigmoid(self.corrections(seen, contexts).to(img0.dtype))
+        return torch.sigmoid(self.residual_logits(x, contexts).to(img0.dtype))
 
-    def corrections(self, seen: Tensor, contexts: Sequence[Tensor]) -> Tensor:
+    def residual_logits(self, x: Tensor, contexts: Sequence[Tensor]) -> Tensor:
         """Predict the residual, before its sigmoid, from concatenated inputs in the dtype of the weights.
 
         Args:
-            seen: (B, 17, H, W) frames, warped frames, mask and flow, in the order of `forward`.
+            x: (B, 17, H, W) frames, warped frames, mask and flow, in the order of `forward`.
             contexts: the four levels, each with the map of img0 and that of img1.
 
         Returns:
             (B, 3, H, W).
         """
-        s0 = self.down0(seen)
+        s0 = self.down0(x)
         s1 = self.down1(torch.cat((s0, contexts[0]), 1))
         s2 = self.down2(torch.cat((s1, contexts[1]), 1))
         s3 = self.down3(torch.cat((s2, contexts[2]), 1))

@@ -1,7 +1,7 @@
-"""The rows: one frozen record for each distinct RIFE network.
+"""The table of networks: one frozen record for each distinct RIFE network.
 
-Releases whose tensors and arithmetic are the same share a row. Everything that can be derived from the
-fields (input channels, pad multiple) is derived here, so that a new release is a new row and nothing else.
+Releases with the same tensors and arithmetic share a row. Everything that follows from the fields (inputs of the
+blocks, pad multiple) is derived here, so that a new release is a new row and nothing else.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from rife.errors import CheckpointError
 from rife.network.channels import CARRIED_START, InputPart
 
 Activation = Literal["prelu", "leaky"]
-"""What follows the convolutions of a block: PReLU with a slope per channel, or LeakyReLU(0.2)."""
+"""Activation of the convolutions of a block: PReLU with a slope per channel, or LeakyReLU(0.2)."""
 
 Body = Literal["chain", "residual_chain", "pairs", "resconv"]
 """Middle of a block: eight convolutions; the same with one outer residual; four residual pairs; eight `ResConv`."""
@@ -48,7 +48,7 @@ class NetworkSpec:
         name: what users call it, and the key in `SPECS`.
         releases: published names that share its tensors.
         widths: channels of each block, coarse to fine.
-        scales: shrinking factor of the frames in each block; as many as `widths`.
+        scales: size of the frame over the size at which each block works; as many as `widths`.
         activation: activation of the blocks' convolutions.
         body: middle of a block.
         head: end of a block.
@@ -97,6 +97,8 @@ class NetworkSpec:
             raise ValueError(f"{self.name}: {len(self.widths)} widths but {len(self.scales)} scales")
         if CARRIED_START + self.carried > self.outputs:
             raise ValueError(f"{self.name}: {self.outputs} outputs cannot hold {self.carried} carried channels")
+        if self.first_block_sees_flow and (self.carried or self.later_blocks_see_sources):
+            raise ValueError(f"{self.name}: a first block that takes flow takes no carried channels and no sources")
 
     @property
     def pad_multiple(self) -> int:
@@ -107,7 +109,7 @@ class NetworkSpec:
         """`pad_multiple` where flow is estimated at `flow_scale` times the size.
 
         Raises:
-            ValueError: a scale that does not make every block's shrinking a whole number, or its inverse one.
+            ValueError: a scale at which some block works at neither a whole multiple nor a whole fraction.
         """
         restarted = 1 if self.restart_flow_px is None else 2
         for shrink in (scale * restarted / flow_scale for scale in self.scales):

@@ -22,7 +22,7 @@ from rife.errors import ShapeError
 from rife.network.blocks import BlockOutput
 from rife.network.channels import InputOffsets
 from rife.network.encoder import FrameFeatures
-from rife.network.estimate import FlowEstimate, Pair, block_input_at, shrunk_block_input
+from rife.network.estimate import FlowEstimate, Pair, later_block_input, stage_at
 from rife.network.regions import Window
 from rife.network.specs import SPECS, NetworkSpec
 from rife.network.warp import resize_flow
@@ -48,7 +48,7 @@ def estimate(spec: NetworkSpec, blocks: int, *, height: int = HEIGHT, width: int
         cells = torch.randn(1, 5 + spec.carried, math.ceil(height / factor), math.ceil(width / factor))
         cells[:, :4] *= FLOW_PX
         lows.append(BlockOutput(lanes_of(cells, padded_output_channels(spec)), factor))
-    return FlowEstimate(None, None, lows, lows[-1])
+    return FlowEstimate(spec, None, None, lows, lows[-1])
 
 
 def two_frames(passes: Passes, spec: NetworkSpec, *, height: int = HEIGHT, width: int = WIDTH) -> Pair:
@@ -73,7 +73,7 @@ def test_blocks_see_what_they_see_in_the_reference(name: str) -> None:
     pair = two_frames(passes, spec)
     for index, scale in enumerate(spec.scales[1:], 1):
         motion = estimate(spec, index)
-        expected = shrunk_block_input(spec, pair, motion, scale, tile=None).to_channels(pair.timestep)
+        expected = later_block_input(pair, motion, scale, tile=None).to_channels(spec.block_input(index), pair.timestep)
         found = passes.block_input(pixels(pair), pair.encoded, motion, scale=scale, timestep=0.3)
         assert found.shape == (1, HEIGHT // scale, WIDTH // scale, layout.channels)
         torch.testing.assert_close(found[..., list(layout.order)].permute(0, 3, 1, 2), expected, atol=2e-4, rtol=1e-5)
@@ -89,13 +89,13 @@ def test_windows_are_merged_as_in_the_reference(name: str, window: Window) -> No
     spec = SPECS[name]
     passes = Passes(spec, dtype=torch.float32)
     pair, motion = two_frames(passes, spec), estimate(spec, len(spec.scales))
-    sight = block_input_at(spec, pair, motion, window, for_block=False)
-    merged, carried, flow, seen = passes.merge(pixels(pair), motion, window, out_of_range=pixels(pair), seen_shrink=1)
-    assert torch.equal(carried, merged)
-    torch.testing.assert_close(merged[None], sight.merged(), atol=2e-5, rtol=1e-5)
-    torch.testing.assert_close(flow.permute(2, 0, 1)[None, :4], sight.flow, atol=2e-4, rtol=1e-5)
+    stage = stage_at(pair, motion, window)
+    merged, others, flow, seen = passes.merge(pixels(pair), motion, window, others=pixels(pair), refine_shrink=1)
+    assert torch.equal(others, merged)
+    torch.testing.assert_close(merged[None], stage.merged(), atol=2e-5, rtol=1e-5)
+    torch.testing.assert_close(flow.permute(2, 0, 1)[None, :4], stage.flow, atol=2e-4, rtol=1e-5)
     sources = window.read(pair.img0), window.read(pair.img1)
-    expected = torch.cat((*sources, *sight.warped, sight.mask, sight.flow), 1)
+    expected = torch.cat((*sources, stage.warped_img0, stage.warped_img1, stage.mask, stage.flow), 1)
     found = seen[..., list(unet_layout().order)].permute(2, 0, 1)[None]
     torch.testing.assert_close(found, expected, atol=2e-4, rtol=1e-5)
 
@@ -106,11 +106,11 @@ def test_context_maps_are_warped_as_in_the_reference(finest_shrink: int) -> None
     passes, net = Passes(spec, dtype=torch.float32), Contextnet(finest_shrink=finest_shrink)
     window = Window(16, 32, 64, 96)
     pair, motion = two_frames(passes, spec), estimate(spec, 4)
-    flow = block_input_at(spec, pair, motion, window, for_block=False).flow
+    flow = stage_at(pair, motion, window).flow
     with torch.no_grad():
         maps = [net.features(img) for img in (pair.img0, pair.img1)]
         expected = [net.warp(m, f, window=window) for m, f in zip(maps, (flow[:, :2], flow[:, 2:]), strict=True)]
-    settled = passes.merge(pixels(pair), motion, window, seen_shrink=finest_shrink).flow
+    settled = passes.merge(pixels(pair), motion, window, refine_shrink=finest_shrink).flow
     found = passes.warp_contexts(list(zip(*maps, strict=True)), settled, window, finest_shrink=finest_shrink)
     for level, (first, second) in zip(found, zip(*expected, strict=True), strict=True):
         torch.testing.assert_close(level.permute(0, 3, 1, 2), torch.cat((first, second), 1), atol=2e-4, rtol=1e-5)
@@ -127,7 +127,7 @@ def test_bf16_is_rounded_as_pytorch_rounds_it() -> None:
         assert torch.equal(full.bfloat16(), half)
     maps = [[torch.rand(1, 16 << level, HEIGHT >> level + 1, WIDTH >> level + 1) for _ in range(2)] for level in (0, 1)]
     rounded = [tuple(x.bfloat16() for x in level) for level in maps]
-    flow = exact.merge(pixels(pair), motion, window, seen_shrink=2).flow
+    flow = exact.merge(pixels(pair), motion, window, refine_shrink=2).flow
     given = [tuple(x.float() for x in level) for level in rounded]
     expected = exact.warp_contexts(given, flow, window, finest_shrink=2)  # type: ignore[arg-type]
     found = quick.warp_contexts(rounded, flow, window, finest_shrink=2)  # type: ignore[arg-type]
@@ -142,7 +142,7 @@ def test_threads_make_the_same_frame(threads: int) -> None:
     results = [p.block_input(pixels(pair), pair.encoded, motion, scale=1, timestep=0.3) for p in (one, several)]
     assert torch.equal(*results)
     window = Window(0, 0, HEIGHT, WIDTH)
-    merged = [p.merge(pixels(pair), motion, window, out_of_range=pixels(pair), seen_shrink=1) for p in (one, several)]
+    merged = [p.merge(pixels(pair), motion, window, others=pixels(pair), refine_shrink=1) for p in (one, several)]
     assert all(torch.equal(a, b) for a, b in zip(*merged, strict=True))
 
 
@@ -152,7 +152,7 @@ def test_flow_that_makes_no_sense_reads_inside_of_the_frame(flow_px: float) -> N
     passes = Passes(spec, dtype=torch.float32)
     pair, motion = two_frames(passes, spec), estimate(spec, 1)
     motion.outputs[0].values[:, :4] = flow_px
-    merged, _, flow, _ = passes.merge(pixels(pair), motion, Window(0, 0, HEIGHT, WIDTH), seen_shrink=2)
+    merged, _, flow, _ = passes.merge(pixels(pair), motion, Window(0, 0, HEIGHT, WIDTH), refine_shrink=2)
     assert merged.isfinite().all()
     assert merged.min() >= 0
     assert merged.max() <= 1
@@ -170,8 +170,8 @@ def test_the_smallest_frames(size: tuple[int, int]) -> None:
     height, width = size
     pair = two_frames(passes, spec, height=height, width=width)
     motion, window = estimate(spec, 4, height=height, width=width), Window(0, 0, height, width)
-    merged = passes.merge(pixels(pair), motion, window).picture
-    expected = block_input_at(spec, pair, motion, window, for_block=False).merged()
+    merged = passes.merge(pixels(pair), motion, window).image
+    expected = stage_at(pair, motion, window).merged()
     torch.testing.assert_close(merged[None], expected, atol=2e-5, rtol=1e-5)
 
 
@@ -211,8 +211,8 @@ def test_the_weight_of_a_mask_is_right_at_its_ends() -> None:
     cells = torch.zeros(1, 8, 16, 512)
     cells[:, 4] = masks
     low = BlockOutput(cells.contiguous(memory_format=torch.channels_last), 1)
-    motion = FlowEstimate(None, None, [low], low)
-    merged = passes.merge((white, black), motion, Window(0, 0, 16, 512)).picture
+    motion = FlowEstimate(spec, None, None, [low], low)
+    merged = passes.merge((white, black), motion, Window(0, 0, 16, 512)).image
     torch.testing.assert_close(merged[0, 0], torch.sigmoid(masks), atol=3e-7, rtol=2e-6)
 
 

@@ -63,7 +63,7 @@ def test_what_is_added_before_or_after_the_activation(first: bool) -> None:
 @pytest.mark.parametrize(("kernel", "stride", "padding"), [(3, 2, 1), (3, 1, 1), (4, 2, 1), (5, 3, 2), (1, 1, 0)])
 def test_any_kernel_and_stride(kernel: int, stride: int, padding: int, size: tuple[int, int]) -> None:
     own, activation, x = nn.Conv2d(7, 48, kernel, stride, padding), nn.PReLU(48, 0.1), picture(7, *size)
-    assert_near(direct(own, activation, lanes=7)(TEAM, channels_last(x)), activation(own(x)))
+    assert_near(direct(own, activation, channels=7)(TEAM, channels_last(x)), activation(own(x)))
 
 
 @torch.no_grad()
@@ -112,8 +112,8 @@ def test_nothing_is_left_of_the_picture_before() -> None:
 
 def test_channels_that_do_not_fit_are_refused() -> None:
     ones = torch.ones(24)
-    with pytest.raises(ValueError, match="squares of 2 in whole vectors, got 24 channels"):
-        Winograd(torch.zeros(24, 16, 3, 3), ones, ones, side=2)
+    with pytest.raises(ValueError, match="2 x 2 pixels in depth of whole vectors, got 24 channels"):
+        Winograd(torch.zeros(24, 16, 3, 3), ones, ones, upscale=2)
     layer = Direct(torch.zeros(24, 16, 3, 3), ones, ones, inputs=16, stride=2, padding=1)
     with pytest.raises(ValueError, match="expected 16 channels"):
         layer(TEAM, torch.zeros(1, 8, 8, 32))

@@ -1,4 +1,4 @@
-"""The processor alone: convolutions of our own, in float32. Nothing is compiled for a size, nothing kept for it."""
+"""The engine on our own convolutions, in float32. It compiles nothing per frame size."""
 
 from __future__ import annotations
 
@@ -23,4 +23,4 @@ class NativeEngine(CpuEngine):
         """
         team = ThreadTeam(threads)
         variant = Variant(network, Passes(network.spec, dtype=torch.float32, team=team), NativeSubgraphs(network, team))
-        super().__init__(variant, variant, name="native", precision="float32")
+        super().__init__(variant, name="native", precision="float32")

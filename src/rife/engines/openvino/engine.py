@@ -1,4 +1,4 @@
-"""OpenVINO on a processor: convolutions as compiled graphs, in float32 or bf16."""
+"""The engine on OpenVINO: convolutions as compiled graphs on the CPU, in float32 or bf16."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from rife.options import Precision
 
 
 class OpenVinoEngine(CpuEngine):
-    """Runs a network as graphs. Each size that it meets is compiled once, and kept on disk."""
+    """Runs a network as compiled graphs. Graphs are compiled once for each frame size, and cached on disk."""
 
     def __init__(self, network: IFNet, *, precision: Precision, threads: int | None = None) -> None:
         """Take a network with its weights.
@@ -36,22 +36,23 @@ class OpenVinoEngine(CpuEngine):
         self._team = team = ThreadTeam(threads)
         exact = Passes(network.spec, dtype=torch.float32, team=team)
         if precision == "float32":
-            variant = whole = Variant(network, exact, _CompiledSubgraphs(network, precision, self.graphs))
+            variant = Variant(network, exact, _CompiledSubgraphs(network, precision, self.graphs))
         else:
             # Contiguous: OpenVINO takes bf16 weights in the order in which they lie in memory.
             quick = in_bf16(network).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
             passes = Passes(network.spec, dtype=torch.bfloat16, team=team)
-            variant = Variant(quick, passes, _CompiledSubgraphs(quick, precision, self.graphs))
-            whole = Variant(network, exact, NativeSubgraphs(network, team))
-        super().__init__(variant, whole, name="openvino", precision=precision)
+            float32 = Variant(network, exact, NativeSubgraphs(network, team))
+            variant = Variant(quick, passes, _CompiledSubgraphs(quick, precision, self.graphs), float32)
+        super().__init__(variant, name="openvino", precision=precision)
 
     @property
     def any_size(self) -> CpuEngine:
-        """The same passes, between convolutions of our own: a graph is compared with PyTorch when it is built."""
-        exact, passes = self._exact, self._variant.passes
+        """The same passes with our own convolutions: graphs are compared with PyTorch when they are built."""
+        exact, passes = self._variant.exact, self._variant.passes
         native = NativeSubgraphs(exact.network, self._team)
-        variant = Variant(exact.network, passes, _RoundedSubgraphs(native, passes.dtype))
-        return CpuEngine(variant, Variant(exact.network, exact.passes, native), name="passes", precision=self.precision)
+        float32 = Variant(exact.network, exact.passes, native)
+        variant = Variant(exact.network, passes, _RoundedSubgraphs(native, passes.dtype), float32)
+        return CpuEngine(variant, name="passes", precision=self.precision)
 
 
 class _RoundedSubgraphs:
@@ -66,12 +67,12 @@ class _RoundedSubgraphs:
     def features(self, pixels: Tensor, *, refine: bool) -> Sequence[Tensor]:
         return [x.to(self._dtype) for x in self._subgraphs.features(pixels, refine=refine)]
 
-    def residual(self, seen: Tensor, contexts: Sequence[Tensor]) -> Tensor:
-        return self._subgraphs.residual(seen.float(), [x.float() for x in contexts])
+    def residual(self, unet_input: Tensor, contexts: Sequence[Tensor]) -> Tensor:
+        return self._subgraphs.residual(unet_input.float(), [x.float() for x in contexts])
 
 
 class _CompiledSubgraphs:
-    """A network's parts as graphs."""
+    """The subgraphs of a network, compiled."""
 
     def __init__(self, network: IFNet, precision: Precision, graphs: GraphStore) -> None:
         self._network, self._precision, self._graphs = network, precision, graphs
@@ -82,8 +83,8 @@ class _CompiledSubgraphs:
     def features(self, pixels: Tensor, *, refine: bool) -> list[Tensor]:
         return self._run(f"features {refine}", lambda: FeaturesSubgraph(self._network, refine=refine), pixels)
 
-    def residual(self, seen: Tensor, contexts: Sequence[Tensor]) -> Tensor:
-        return self._run("residual", lambda: ResidualSubgraph(self._network), seen, *contexts)[0]
+    def residual(self, unet_input: Tensor, contexts: Sequence[Tensor]) -> Tensor:
+        return self._run("residual", lambda: ResidualSubgraph(self._network), unet_input, *contexts)[0]
 
     def _run(self, key: str, subgraph: Callable[[], nn.Module], *inputs: Tensor) -> list[Tensor]:
         return self._graphs.graph(f"{self._precision} {key}", subgraph, inputs)(*inputs)
