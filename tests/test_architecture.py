@@ -89,6 +89,7 @@ TIERS = {
     "evaluate": ("held_out",),
     "reports": ("contact_sheet doctor models timeline",),
     "cli": (
+        "words",
         "arguments job_options malloc report",
         "analyze convert doctor evaluate fetch interpolate models sheet",
         "app",

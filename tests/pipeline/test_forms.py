@@ -190,7 +190,7 @@ def test_encoders_that_are_not_there(tmp_path: Path, blender: Interpolator) -> N
     source = Clip().make(tmp_path)
     with pytest.raises(JobError, match="FFmpeg has none of that name"):
         interpolate_video(source, tmp_path / "o.mp4", interpolator=blender, codec="h266")
-    with pytest.raises(JobError, match=r"the encoder h264_nvenc refused the video.*--codec"):
+    with pytest.raises(JobError, match=r"the encoder h264_nvenc refused the video.*with `codec`"):
         interpolate_video(source, tmp_path / "o.mp4", interpolator=blender, codec="h264_nvenc")
     with pytest.raises(JobError, match="no presets"):
         interpolate_video(source, tmp_path / "o.mkv", interpolator=blender, codec="ffv1", preset="fast")

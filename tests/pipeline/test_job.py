@@ -279,7 +279,7 @@ def test_truncated_files(suffix: str, tmp_path: Path, blender: Interpolator) -> 
     assert match
     assert float(match[1]) == pytest.approx(int(match[2]) / 25, abs=0.05)
     assert 30 < int(match[2]) < 90
-    assert "--keep-partial" in str(error)
+    assert "keep_partial=True" in str(error)
 
     partial = tmp_path / f"out.partial{suffix}"
     with pytest.raises(TruncatedMediaError, match=re.escape(str(partial))):

@@ -135,7 +135,7 @@ def test_other_settings_are_refused_and_not_mixed(tmp_path: Path, blender: Inter
     source = interrupted(tmp_path, blender, output)
     parts = {p: p.read_bytes() for p in work_folder(parse_output(output)).iterdir()}
     for options in ({"crf": 30}, {"factor": 3}, {"fps": "60"}, {"at_cut": "blend"}):
-        with pytest.raises(JobError, match=r"a job that differs \(.* was .*, is .*--restart"):
+        with pytest.raises(JobError, match=r"a job that differs \(.* was .*, is .*restart=True"):
             interpolate_video(source, output, interpolator=blender, **options)  # type: ignore[arg-type]
     assert {p: p.read_bytes() for p in work_folder(parse_output(output)).iterdir()} == parts
     result = interpolate_video(source, output, interpolator=blender, factor=3, restart=True)

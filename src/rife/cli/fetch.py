@@ -31,7 +31,7 @@ def fetch(
 
         names = models or [name for name, entry in CATALOGUE.items() if entry.compared]
         if from_file is not None and len(names) != 1:
-            raise OptionError(f"--from: {from_file} is the file of one model, expected one name, got {len(names)}.")
+            raise OptionError(f"from: {from_file} is the file of one model, expected one name, got {len(names)}.")
         for name in names:
             with reporter.download(name) as on_bytes:
                 path = fetch_model(name, file=from_file, on_bytes=on_bytes)

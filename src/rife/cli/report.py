@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from rife.cli.words import on_the_command_line
 from rife.errors import OptionError, RifeError
 from rife.options import readable_bytes
 
@@ -77,7 +78,7 @@ class Reporter:
             check = getattr(err, "check", None)
             if check is not None:
                 self.event("check", **asdict(check))
-            self._fail("error", str(err))
+            self._fail("error", err.worded(on_the_command_line))
             raise typer.Exit(EXIT_BAD_USAGE if isinstance(err, OptionError) else EXIT_FAILED) from err
         except BrokenPipeError as err:  # nobody reads what is printed
             raise typer.Exit(EXIT_FAILED) from err
@@ -203,7 +204,8 @@ class _WarningHandler(logging.Handler):
         self._reporter = reporter
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._reporter.warn(record.getMessage())
+        advice = ' Add what "rife doctor" prints.' if getattr(record, "is_fault", False) else ""
+        self._reporter.warn(record.getMessage() + advice)
 
 
 def _duration(seconds: float) -> str:

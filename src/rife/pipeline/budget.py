@@ -6,7 +6,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from rife.errors import JobError
+from rife.errors import Hint, JobError
 from rife.options import readable_bytes
 
 _LEAST_BITS_PER_PIXEL = 0.004
@@ -75,6 +75,6 @@ def check_disk(needed_bytes: int, folder: Path) -> None:
     if needed_bytes + _RESERVE_BYTES > free:
         raise JobError(
             f"{folder}: the disk has {readable_bytes(free)} left, and the job needs about "
-            f"{readable_bytes(needed_bytes)} and a reserve of {readable_bytes(_RESERVE_BYTES)}. "
-            "Make room and repeat the command, which goes on after the last finished segment, or take a higher --crf."
+            f"{readable_bytes(needed_bytes)} and a reserve of {readable_bytes(_RESERVE_BYTES)}.",
+            hint=Hint("Make room and repeat the job, which continues after the last finished segment, or raise {crf}."),
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from rife.errors import MediaError
+from rife.errors import Hint, MediaError
 from rife.interpolation.interpolator import Interpolator
 from rife.kernels import kernels
 from rife.media.images.sequence import ImageSequence
@@ -63,8 +63,12 @@ def check_unchanged(source: Path, before: object) -> None:
     """
     if state_of(source) != before:
         raise MediaError(
-            f"{source}: has been changed, moved or removed while the job ran. Put it back as it was and repeat the "
-            "command, which goes on after the last finished segment; or begin anew with --restart."
+            f"{source}: has been changed, moved or removed while the job ran.",
+            hint=Hint(
+                "Put it back as it was and repeat the job, which continues after the last finished segment; or begin "
+                "anew with {restart}.",
+                {"restart": True},
+            ),
         )
 
 

@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 
 from rife.analysis.survey import read_cuts, survey
 from rife.atomic import put_in_place
-from rife.errors import FinishedFileError, JobError, MediaError, TruncatedMediaError
+from rife.errors import FinishedFileError, Hint, JobError, MediaError, TruncatedMediaError
 from rife.interpolation.interpolator import Interpolator
 from rife.interpolation.load import as_interpolator
 from rife.media.colour.convert import is_interlaced
@@ -124,7 +124,11 @@ class _Job:
         damage = None if self._settings.on_damage == "hold" else surveyed.damage
         if damage is not None and not self._settings.keep_partial:
             raise TruncatedMediaError(
-                f"{damage} Nothing was made; --keep-partial makes what comes before, --on-damage hold what can be read."
+                f"{damage} Nothing was made.",
+                hint=Hint(
+                    "{keep_partial} makes what comes before the damage, {on_damage} everything that can be read.",
+                    {"keep_partial": True, "on_damage": "hold"},
+                ),
             )
         target = self._output if damage is None else self._output.partial
         picture, notes = self._picture(surveyed)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from rife.atomic import is_too_long, named_beside
-from rife.errors import JobError, MediaError, MissingExtraError, OptionError
+from rife.errors import REPLACE, Hint, JobError, MediaError, MissingExtraError, OptionError
 from rife.media.open_sink import PICTURE_TARGETS, animation_ending, check_target
 from rife.media.open_source import open_source
 from rife.media.paths import Input, Output, parse_input
@@ -71,16 +71,19 @@ def check_job(source: Input, output: Output, settings: JobSettings) -> None:
         JobError: the output exists, or the settings do not suit it.
     """
     if is_too_long(output.path):
-        raise OptionError(f"{output}: the name is too long for a file. Name a shorter one with -o.")
+        raise OptionError(f"{output}: the name is too long for a file.", hint=Hint("Name a shorter one with {output}."))
     if not source.is_stream and (is_too_long(source.path) or not source.exists):
         raise MediaError(f"{source.path}: no such file. Check the path.")
     if _is_same(source, output):
-        raise JobError(f"{output}: the output is the input. Name another one with -o.")
+        raise JobError(f"{output}: the output is the input.", hint=Hint("Name another one with {output}."))
     if output.is_video:
         _check_file(output, settings)
     else:
         if settings.encode.codec or settings.encode.pixel_format or settings.encode.preset:
-            raise OptionError(f"{output}: is written as pictures; --codec, --preset and --pix-fmt are for video files.")
+            raise OptionError(
+                f"{output}: is written as pictures, not as a video file.",
+                hint=Hint("Leave out {codec}, {preset} and {pix_fmt}, or name a video file."),
+            )
         check_target(output, overwrite=settings.overwrite, image_format=settings.image_format)
     if settings.keep_partial and not output.is_stream:
         check_job(source, output.partial, replace(settings, keep_partial=False))
@@ -93,7 +96,7 @@ def check_not_in_the_way(output: Output, settings: JobSettings) -> None:
         JobError: the output exists.
     """
     if output.path.exists() and not settings.overwrite:
-        raise JobError(f"{output}: exists already. Name another file with -o, or replace it with --overwrite.")
+        raise JobError(f"{output}: exists already.", hint=REPLACE)
 
 
 def _is_same(source: Input, output: Output) -> bool:
@@ -110,7 +113,9 @@ def _check_file(output: Output, settings: JobSettings) -> None:
         )
     check_holds(path, settings.encode)
     if settings.image_format != "png":
-        raise OptionError(f"{path}: --image-format is for folders of pictures. Name a folder, or leave it out.")
+        raise OptionError(
+            f"{path}: is a video file, without image files.", hint=Hint("Name a folder, or leave {image_format} out.")
+        )
     if not path.parent.is_dir():
         raise JobError(f"{path}: there is no folder {path.parent}. Make it first.")
     check_not_in_the_way(output, settings)

@@ -15,7 +15,7 @@ from itertools import chain, islice
 
 from rife.analysis.retime import content_times
 from rife.analysis.survey import Survey
-from rife.errors import JobError
+from rife.errors import Hint, JobError
 from rife.options import AtCut, Duplicates
 from rife.timing import Clock
 
@@ -103,7 +103,8 @@ class Plan:
                 raise JobError(
                     f"source frame {i} at {start:.2f} s is shown until {end:.2f} s, which would need {frames} frames "
                     f"at this rate; expected at most {_MOST_FRAMES_OF_AN_INTERVAL}. The times of the file are damaged, "
-                    "or it is a slide show. Take --factor, which makes a fixed number of frames in each gap."
+                    "or it is a slide show.",
+                    hint=Hint("Take {factor}, which makes a fixed number of frames in each gap."),
                 )
 
     @property

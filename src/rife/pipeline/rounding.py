@@ -11,7 +11,7 @@ from fractions import Fraction
 from itertools import chain
 from pathlib import Path
 
-from rife.errors import JobError
+from rife.errors import Hint, JobError
 from rife.pipeline.plan import Plan
 from rife.timing import distinct_ticks
 
@@ -58,7 +58,7 @@ def largest_move(plan: Plan, output: Path, coarse_tick: Fraction) -> Fraction:
         rate = plan.output_frames / plan.duration_seconds
         raise JobError(
             f"{output}: the output would have {float(rate):.0f} frames a second, and a {output.suffix} file counts "
-            f"times in steps of {float(coarse_tick * 1000):g} ms: two frames would get the same time. Name an .mp4 or "
-            ".mov file with -o, or take a smaller factor or rate."
+            f"times in steps of {float(coarse_tick * 1000):g} ms: two frames would get the same time.",
+            hint=Hint("Name an .mp4 or .mov file with {output}, or take a smaller factor or rate."),
         )
     return largest * coarse_tick

@@ -12,7 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, get_type_hints
 
-from rife.errors import JobError, OptionError
+from rife.errors import Hint, JobError, OptionError
 from rife.options import (
     DEFAULT_CRF,
     MAX_CRF,
@@ -188,7 +188,9 @@ class JobSettings:
         factor, rate, slowdown = self.whole_factor, self.rate, self.slowdown
         clock_for(Fraction(1, 1000), Fraction(25), factor=factor, rate=rate, slowdown=slowdown)
         if self.audio == "stretch" and self.slowmo is None:
-            raise OptionError("audio: is stretched in slow motion only; give --slowmo, or leave --audio out.")
+            raise OptionError(
+                "audio: is stretched in slow motion only.", hint=Hint("Give {slowmo}, or leave {audio} out.")
+            )
 
     def check(self) -> None:
         """Check what needs other files or libraries, before the source is read.
@@ -198,7 +200,7 @@ class JobSettings:
         """
         path = self.cuts_path
         if path is not None and not path.is_file():
-            raise JobError(f'{path}: no such list of cuts. Write one with "rife analyze INPUT -o FILE".')
+            raise JobError(f"{path}: no such list of cuts.", hint=Hint("Write one with {analyze}."))
         from rife.media.video.encoding import check_settings
 
         check_settings(self.encode)

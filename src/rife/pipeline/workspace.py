@@ -22,7 +22,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from rife.atomic import appearing_whole, named_beside, put_in_place
-from rife.errors import JobError
+from rife.errors import Hint, JobError
 from rife.media.measure import Cells
 from rife.media.paths import Output
 
@@ -202,8 +202,8 @@ class Workspace:
             changed = sorted(key for key in wanted.keys() | found.keys() if wanted.get(key) != found.get(key))
             differences = "; ".join(f"{key} was {found.get(key)}, is {wanted.get(key)}" for key in changed[:4])
             raise JobError(
-                f"{self.folder}: holds finished segments of a job that differs ({differences}). "
-                "Repeat that job's command to go on with it, or begin anew with --restart."
+                f"{self.folder}: holds finished segments of a job that differs ({differences}).",
+                hint=Hint("Repeat that job to continue it, or begin anew with {restart}.", {"restart": True}),
             )
         self._remove_segments()
         with appearing_whole(manifest) as file:

