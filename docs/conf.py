@@ -5,6 +5,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
+from sphinx.util.inspect import TypeAliasForwardRef
+
 from rife import __version__
 
 project = "rife"
@@ -12,7 +14,13 @@ author = "The rife authors"
 copyright = "2026, the rife authors"
 version = release = __version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode", "command_reference"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
+    "command_reference",
+]
 exclude_patterns = ["_ext"]
 
 # The same pages are read as plain Markdown in a checkout: links to headings work in both.
@@ -20,8 +28,8 @@ myst_heading_anchors = 3
 # Pages that the benchmark writes have a title, and sections of the third level.
 suppress_warnings = ["myst.header"]
 
-# Options such as --fps keep both hyphens.
-smartquotes = False
+# Dashes only: fields of docstrings have them.
+smartquotes_action = "D"
 
 # Docstrings are written with single backticks around code.
 default_role = "code"
@@ -29,6 +37,9 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented_params"
 autodoc_preserve_defaults = True
+autodoc_type_aliases = {name: f"rife.options.{name}" for name in ("Number", "Tile")}
+# Inside of another union, Sphinx prints the representation of such a name.
+TypeAliasForwardRef.__repr__ = lambda alias: alias.name
 autoclass_content = "both"
 python_use_unqualified_type_names = True
 napoleon_google_docstring = True

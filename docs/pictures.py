@@ -24,10 +24,10 @@ DOCS = Path(__file__).parent
 IMAGES = DOCS / "images"
 
 INK, LINE, PAPER, BOX, MADE = "#18181b", "#71717a", "#ffffff", "#eef2f7", "#f59e0b"
-FIRST_FRAME = 71
-"""A pair of the sample clip with motion of the camera's subject, and no cut."""
+FIRST_FRAME = 39
+"""The pair of the sample clip with most motion."""
 
-CROP = slice(120, 600), slice(320, 1120)
+CROP = slice(40, 520), slice(120, 920)
 """Rows and columns that the stages show."""
 
 

@@ -69,9 +69,13 @@ def _item(name: str, text: str) -> nodes.definition_list_item:
 
 
 def _paragraph(text: str) -> nodes.paragraph:
-    """Text with code between backticks."""
-    parts = [nodes.literal(text=part) if at % 2 else nodes.Text(part) for at, part in enumerate(text.split("`"))]
-    return nodes.paragraph("", "", *parts)
+    """Text with code where it has backticks or names an option."""
+    parts = re.split(r"`([^`]+)`|(?<!\w)(--[a-z-]+)", text)
+    paragraph = nodes.paragraph()
+    for at, part in enumerate(parts):
+        if part:
+            paragraph += nodes.Text(part) if at % 3 == 0 else nodes.literal(text=part)
+    return paragraph
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
