@@ -179,7 +179,7 @@ def test_not_a_video(content: bytes, tmp_path: Path, blender: Interpolator) -> N
 
 
 def test_a_folder(tmp_path: Path, blender: Interpolator) -> None:
-    assert "expected pictures" in str(refused(tmp_path, tmp_path, blender))
+    assert "expected images" in str(refused(tmp_path, tmp_path, blender))
 
 
 def test_sound_without_pictures(tmp_path: Path, blender: Interpolator) -> None:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from rife.errors import JobError, OptionError
 from rife.media.video.encoding import EncodeSettings, check_settings
-from rife.media.video.showing_times import Stretch
+from rife.media.video.showing_times import TimeSpan
 from rife.options import AtCut, Duplicates, ImageFormat, Number, OnDamage, Sound, parse_choice, parse_path
 from rife.pipeline.verify import FinishedCheck
 from rife.timing import clock_for, parse_factor, parse_rate, parse_slowdown
@@ -66,7 +66,7 @@ class VideoResult:
     cuts: int
     frames_resumed: int
     check: FinishedCheck
-    damage: tuple[Stretch, ...] = ()
+    damage: tuple[TimeSpan, ...] = ()
 
 
 @dataclass(frozen=True)

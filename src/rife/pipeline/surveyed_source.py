@@ -11,7 +11,7 @@ from rife.errors import MediaError, TruncatedMediaError
 from rife.media.images.sequence import ImageSequence
 from rife.media.source import OneSize, Source, SourceFrame
 from rife.media.video.reader import VideoReader
-from rife.media.video.showing_times import Stretch
+from rife.media.video.showing_times import TimeSpan
 from rife.pipeline.prefetch import Ahead
 
 
@@ -52,7 +52,7 @@ class ObservedSource:
         return found if self.damage is None else [*found, f"{self.damage} The output ends there"]
 
     @property
-    def lost(self) -> tuple[Stretch, ...]:
+    def lost(self) -> tuple[TimeSpan, ...]:
         """Where the source could not be decoded, and the picture before was held."""
         return tuple(self._reader.findings.lost) if isinstance(self._reader, (VideoReader, ImageSequence)) else ()
 

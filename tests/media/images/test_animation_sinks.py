@@ -208,7 +208,7 @@ def test_nothing_is_left_of_a_failure_and_nothing_is_replaced_unasked(tmp_path: 
     spec = PictureSpec(frame.width, frame.height, "gbrp", Fraction(25), Fraction(1, 25))
     with sink_for(parse_output(path), spec) as sink:
         sink.write(frame, pts=0, duration=1)
-        with pytest.raises(MediaError, match="expected pictures of 46x32"):
+        with pytest.raises(MediaError, match="expected frames of 46x32"):
             sink.write(planar_picture(random_codes((8, 8, 3))), pts=1, duration=1)
     assert not list(tmp_path.iterdir())
     path.write_bytes(b"mine")
