@@ -119,7 +119,7 @@ def test_what_a_header_leaves_out() -> None:
     told = Y4mStream(io.BytesIO(HEADER + b"FRAME Ip XYZ\n" + bytes(12)), frame_rate=Fraction(25))
     assert told.info.frame_rate == 25
     assert len(list(told.frames())) == 1
-    with pytest.raises(JobError, match="tells its own rate, 25"):
+    with pytest.raises(JobError, match="states its own rate, 25"):
         Y4mStream(io.BytesIO(HEADER), frame_rate=Fraction(12))
 
 
@@ -132,7 +132,7 @@ def test_every_cut_is_told_with_the_number_of_the_picture() -> None:
         for _ in range(inside):
             next(frames)
         if offset:
-            with pytest.raises(TruncatedMediaError, match=f"picture {inside + 1} cannot be read"):
+            with pytest.raises(TruncatedMediaError, match=f"frame {inside + 1} cannot be read"):
                 next(frames)
         else:
             assert next(frames, None) is None
@@ -143,8 +143,8 @@ def test_every_cut_is_told_with_the_number_of_the_picture() -> None:
     [
         (b"", "is empty"),
         (b"\x1aE\xdf\xa3matroska", "expected y4m"),
-        (HEADER[:-1], "no end"),
-        (HEADER, "no picture"),
+        (HEADER[:-1], "no line break"),
+        (HEADER, "no frame"),
         (HEADER.replace(b"C420jpeg", b"C444ps"), "C444ps is not known"),
         (HEADER.replace(b"W4", b"W0"), "expected a width"),
         (HEADER.replace(b"W4", b"W-4"), "expected a width"),
@@ -154,7 +154,7 @@ def test_every_cut_is_told_with_the_number_of_the_picture() -> None:
         (HEADER.replace(b"F25:1", b"Fx:y"), "expected a ratio"),
         (HEADER + FRAME + b"\n" + FRAME, "expected FRAME"),
         (HEADER + FRAME + b"JUNK\n", "expected FRAME"),
-        (HEADER + FRAME + b"x" * 9000, "has no end"),
+        (HEADER + FRAME + b"x" * 9000, "has no line break"),
     ],
 )
 def test_other_streams_are_refused(data: bytes, words: str) -> None:
@@ -299,5 +299,5 @@ def test_every_colour_space_comes_through_a_pipe(space: str, size: tuple[int, in
 def test_an_older_name_of_the_colour_space_and_a_size_that_cannot_be() -> None:
     stream = Y4mStream(io.BytesIO(b"YUV4MPEG2 W8 H8 F10:1 XYSCSS=411\n"))
     assert stream.pixel_format == "yuv411p"
-    with pytest.raises(MediaError, match="has pictures of 65536x65536; expected at most"):
+    with pytest.raises(MediaError, match="has frames of 65536x65536; expected at most"):
         Y4mStream(io.BytesIO(b"YUV4MPEG2 W65536 H65536 F10:1 C420\n"))

@@ -263,7 +263,7 @@ def test_pixels_that_are_not_square_are_named_and_turned(tmp_path: Path, blender
     assert not result.notes
     for name in ("o.gif", "o.webp", "o.apng", "folder"):
         result = interpolate_video(source, tmp_path / name, interpolator=blender)
-        assert any("pixels are 45:64" in note and "instead of 45x96" in note for note in result.notes), name
+        assert any("ratio is 45:64" in note and "instead of 45x96" in note for note in result.notes), name
 
 
 def test_a_rotation_that_is_no_quarter_turn_is_named(tmp_path: Path, blender: Interpolator) -> None:

@@ -179,7 +179,7 @@ def test_not_a_video(content: bytes, tmp_path: Path, blender: Interpolator) -> N
 
 
 def test_a_folder(tmp_path: Path, blender: Interpolator) -> None:
-    assert "expected pictures" in str(refused(tmp_path, tmp_path, blender))
+    assert "expected images" in str(refused(tmp_path, tmp_path, blender))
 
 
 def test_sound_without_pictures(tmp_path: Path, blender: Interpolator) -> None:
@@ -236,7 +236,7 @@ def test_output_folder_missing(tmp_path: Path, blender: Interpolator) -> None:
 def test_output_ending_unknown(tmp_path: Path, blender: Interpolator) -> None:
     source = Clip().make(tmp_path)
     assert "expected one of .mp4" in str(refused(tmp_path, source, blender, output=tmp_path / "out.xyz"))
-    assert "one such file holds one picture" in str(refused(tmp_path, source, blender, output=tmp_path / "out.png"))
+    assert "such a file holds a single picture" in str(refused(tmp_path, source, blender, output=tmp_path / "out.png"))
 
 
 def test_no_permission_to_write(tmp_path: Path, blender: Interpolator, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -298,7 +298,7 @@ def test_a_picture_that_changes_size(tmp_path: Path, blender: Interpolator) -> N
     source = tmp_path / "both.h264"
     parts = [Clip(width=w, suffix=".h264").make(tmp_path, f"w{w}").read_bytes() for w in (96, 128)]
     source.write_bytes(b"".join(parts))
-    assert "the picture changes from 96x64 to 128x64" in str(refused(tmp_path, source, blender))
+    assert "the frame size changes from 96x64 to 128x64" in str(refused(tmp_path, source, blender))
 
 
 def test_an_elementary_stream_without_times(tmp_path: Path, blender: Interpolator) -> None:
@@ -390,7 +390,7 @@ def test_depth_is_kept_as_far_as_the_encoder_goes(tmp_path: Path, blender: Inter
     result = interpolate_video(source, tmp_path / "out.mp4", interpolator=blender)
     assert {f.format.name for f in decoded(tmp_path / "out.mp4")} == {"yuv444p10le"}
     assert any("transparency" in note for note in result.notes)
-    assert any("12 bits a sample" in note for note in result.notes)
+    assert any("12 bits per sample" in note for note in result.notes)
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])

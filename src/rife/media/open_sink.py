@@ -1,4 +1,4 @@
-"""One door for every output that is written picture by picture."""
+"""Opening of outputs that are written frame by frame: animations, y4m, folders and patterns of image files."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ from rife.options import ImageFormat
 _ANIMATED = {".gif": GIF_FORMATS, ".apng": tuple(APNG_FORMATS), ".webp": WEBP_FORMATS}
 
 PICTURE_TARGETS = f"{', '.join((*ANIMATION_ENDINGS, Y4M_ENDING))}, a folder or a pattern of pictures, or - for y4m"
-"""What can be written picture by picture, in words."""
+"""Outputs that are written frame by frame, for messages."""
 
 
 def target_formats(target: Output, *, image_format: ImageFormat = "png") -> tuple[str, ...]:
-    """Pixel formats that an output takes, to choose `PictureSpec.pixel_format` from.
+    """Pixel formats of an output, the choices of `PictureSpec.pixel_format`.
 
     Args:
-        target: where to write.
-        image_format: of the files in a folder; a pattern's own ending comes first.
+        target: the output.
+        image_format: format of the files in a folder; the extension of a pattern takes precedence.
 
     Raises:
-        JobError: a target that cannot be written.
+        JobError: the target cannot be written.
     """
     if target.kind in ("stream", "y4m"):
         return STREAM_FORMATS
@@ -48,17 +48,17 @@ def target_formats(target: Output, *, image_format: ImageFormat = "png") -> tupl
     if target.kind != "animation":
         path = target.path
         raise JobError(
-            f"{path}: one such file holds one picture. Name a folder, a pattern such as "
+            f"{path}: such a file holds a single picture. Name a folder, a pattern such as "
             f"{path.with_name(path.stem + '_%06d' + path.suffix)}, or an animation: {', '.join(ANIMATION_ENDINGS)}."
         )
     return _ANIMATED[target.ending]
 
 
 def check_target(target: Output, *, overwrite: bool, image_format: ImageFormat = "png") -> None:
-    """Refuse at once, before anything is loaded or fetched, what could not be written in the end.
+    """Check that an output can be written, before anything is loaded or fetched.
 
     Raises:
-        JobError: an output in the way, a folder that is not there, or a name that cannot be written.
+        JobError: the output exists, its folder does not, or its kind cannot be written.
     """
     target_formats(target, image_format=image_format)
     if target.is_stream:
@@ -68,33 +68,33 @@ def check_target(target: Output, *, overwrite: bool, image_format: ImageFormat =
         return
     path = target.path
     if not path.absolute().parent.is_dir():
-        raise JobError(f"{path}: there is no folder {path.parent}. Make it first.")
+        raise JobError(f"{path}: there is no folder {path.parent}. Create it first.")
     if path.exists() and not overwrite:
         raise JobError(f"{path}: exists already.", hint=REPLACE)
 
 
 def check_rate(target: Output, frame_rate: Fraction) -> None:
-    """Refuse a rate that a kind of output cannot show, before a frame is made.
+    """Check that an output supports a frame rate.
 
     Raises:
-        JobError: there are more pictures a second than it can show.
+        JobError: the frame rate is too high for the format.
     """
     if target.kind == "animation" and target.ending == ".gif":
         check_gif_rate(target.path, frame_rate)
 
 
 def animation_ending(source: Path, frame_rate: Fraction) -> str | None:
-    """Ending of an output that is an animation as the source is; None where that is no animation.
+    """Extension of the default output of an animation; None if the source is no animation.
 
     Args:
-        source: of the job.
-        frame_rate: of the output.
+        source: path of the source.
+        frame_rate: frame rate of the output.
     """
     if plays_of(source) is None:
         return None
     ending = source.suffix.lower()
     fits = ending in ANIMATION_ENDINGS and (ending != ".gif" or frame_rate <= FASTEST_GIF)
-    return source.suffix if fits else ".apng"  # which counts time finely, and needs no library
+    return source.suffix if fits else ".apng"  # its times are exact, and it needs no further library
 
 
 def sink_for(
@@ -105,18 +105,18 @@ def sink_for(
     image_format: ImageFormat = "png",
     stream: BinaryIO | None = None,
 ) -> PictureSink:
-    """Open an output for pictures.
+    """Open an output that is written frame by frame.
 
     Args:
-        target: where to write; no video file.
-        spec: what the pictures are; its format is one of `target_formats(target)`.
+        target: the output; not a video file.
+        spec: properties of the frames; the pixel format is one of `target_formats(target)`.
         overwrite: replace a file; write into a folder that is not empty.
-        image_format: of the files in a folder; a pattern's own ending comes first.
-        stream: where standard output goes instead.
+        image_format: format of the files in a folder; the extension of a pattern takes precedence.
+        stream: replacement of standard output.
 
     Raises:
-        JobError: an output in the way, or one that cannot show this.
-        MediaError: it cannot be written.
+        JobError: the output exists, or does not support the spec.
+        MediaError: the output cannot be written.
     """
     check_target(target, overwrite=overwrite, image_format=image_format)
     if target.is_stream:
@@ -140,12 +140,12 @@ def _format_of(target: Output, image_format: ImageFormat) -> str:
     if found is None:
         known = ", ".join(IMAGE_FORMAT_OF_ENDING)
         made = target.path.suffix or "such files"
-        raise JobError(f"{target}: pictures cannot be written as {made}; expected {known}.")
+        raise JobError(f"{target}: images cannot be written as {made}; expected {known}.")
     return found
 
 
 def _standard_output() -> BinaryIO:
-    """Standard output without a buffer, which Python would try to empty at its end into a pipe that is closed."""
+    """Unbuffered standard output: Python would flush a buffer at exit, into a pipe that may be closed."""
     if sys.stdout is None or sys.stdout.isatty():
         raise MediaError(
             "standard output: y4m needs a pipe or a file, but it is a terminal.",

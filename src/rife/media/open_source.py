@@ -1,4 +1,4 @@
-"""One door for every kind of input."""
+"""Opening of inputs of every kind."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from rife.timing import parse_rate
 def open_source(
     source: str | Path | Input, *, frame_rate: Number | None = None, on_damage: OnDamage = "stop"
 ) -> Source | VideoReader:
-    """Open whatever a path names: y4m on standard input (`-`), a folder or pattern of pictures, or a video file.
+    """Open an input: y4m on standard input (`-`), a folder or pattern of image files, an animation, or a video file.
 
     Args:
-        source: what to open.
-        frame_rate: pictures per second of what tells no times itself: picture files, and y4m without a rate.
-        on_damage: `stop` where it cannot be decoded, or `hold` the picture before that, and go on behind it where
-            that can be.
+        source: the path of the input.
+        frame_rate: frame rate of inputs without times: image files, and y4m without a rate.
+        on_damage: at frames that cannot be decoded, `stop`, or `hold` the previous frame and continue after them if
+            possible.
 
     Raises:
-        JobError: a frame rate for an input that has its own times.
-        MediaError: it cannot be read.
-        MissingExtraError: it needs a library that is not installed.
+        JobError: a frame rate is given for an input that has times.
+        MediaError: the input cannot be read.
+        MissingExtraError: a necessary library is not installed.
     """
     named = source if isinstance(source, Input) else parse_input(parse_path(source, "source"))
     path, rate = named.path, None if frame_rate is None else parse_rate(frame_rate, "input rate")

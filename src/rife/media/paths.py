@@ -1,4 +1,4 @@
-"""What the path of an input or an output names: parsed once, at the edge; everything else asks the parsed value."""
+"""Parsing of input and output paths into their kind, once, where a path enters the package."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Literal, TypeAlias
 from rife.atomic import named_beside
 
 InputKind: TypeAlias = Literal["stream", "folder", "pattern", "file"]
-"""A stream is standard input; a folder and a pattern hold picture files."""
+"""A stream is standard input; a folder and a pattern hold image files."""
 
 OutputKind: TypeAlias = Literal["stream", "y4m", "folder", "pattern", "animation", "picture", "video"]
-"""A stream is standard output; a picture is one file that holds one picture, which no output can be."""
+"""A stream is standard output; a picture is a file of a single picture, which is no valid output."""
 
 STANDARD_STREAM = "-"
-"""The path of standard input and standard output."""
+"""Path of standard input and standard output."""
 
 ANIMATION_ENDINGS = (".gif", ".apng", ".webp")
 IMAGE_FORMAT_OF_ENDING = {
@@ -27,7 +27,7 @@ IMAGE_FORMAT_OF_ENDING = {
     ".tif": "tiff",
     ".tiff": "tiff",
 }
-"""Endings of picture files that can be written, with the names that users give their formats."""
+"""Extensions of image files that can be written, and the names of their formats."""
 
 Y4M_ENDING = ".y4m"
 
@@ -36,11 +36,11 @@ _CONVERSION = re.compile(r"%%|%\d*d")
 
 @dataclass(frozen=True)
 class Input:
-    """What the path of an input names.
+    """A parsed input path.
 
     Attributes:
-        path: as it was given.
-        kind: what it names.
+        path: the path as given.
+        kind: kind of the input.
     """
 
     path: Path
@@ -48,27 +48,27 @@ class Input:
 
     @property
     def is_stream(self) -> bool:
-        """Whether it is standard input."""
+        """Whether the input is standard input."""
         return self.kind == "stream"
 
     @property
     def is_sequence(self) -> bool:
-        """Whether it names picture files."""
+        """Whether the input is a folder or a pattern of image files."""
         return self.kind in ("folder", "pattern")
 
     @property
     def exists(self) -> bool:
-        """Whether there is something to read; a stream and a pattern are only known to be when they are read."""
+        """Whether the input exists; always true of a stream and a pattern, which are checked when they are read."""
         return self.kind != "file" or self.path.exists()
 
 
 @dataclass(frozen=True)
 class Output:
-    """What the path of an output names.
+    """A parsed output path.
 
     Attributes:
-        path: as it was given.
-        kind: what it names.
+        path: the path as given.
+        kind: kind of the output.
     """
 
     path: Path
@@ -79,37 +79,37 @@ class Output:
 
     @property
     def is_stream(self) -> bool:
-        """Whether it is standard output."""
+        """Whether the output is standard output."""
         return self.kind == "stream"
 
     @property
     def is_video(self) -> bool:
-        """Whether it is a video file; every other kind is written picture by picture."""
+        """Whether the output is a video file; every other kind is written frame by frame."""
         return self.kind == "video"
 
     @property
     def is_folder(self) -> bool:
-        """Whether every picture is a file of its own."""
+        """Whether every frame is written to its own file."""
         return self.kind in ("folder", "pattern")
 
     @property
     def folder(self) -> Path:
-        """The folder of the picture files of a folder or a pattern."""
+        """The folder of the image files of a folder or a pattern."""
         return self.path.parent if self.kind == "pattern" else self.path
 
     @property
     def pattern(self) -> str | None:
-        """The name with a place for a number, of a pattern."""
+        """The file name with a number conversion, such as %05d.png, of a pattern; None for other kinds."""
         return self.path.name if self.kind == "pattern" else None
 
     @property
     def ending(self) -> str:
-        """The ending in small letters, with its dot; "" if there is none."""
+        """The extension in lower case, with its dot; "" if there is none."""
         return self.path.suffix.lower()
 
     @property
     def partial(self) -> Output:
-        """The output under whose name an incomplete result is kept; what goes into a pipe is there already."""
+        """The output that holds an incomplete result; standard output itself for standard output."""
         if self.is_stream:
             return self
         ending = f".partial{self.path.suffix}" if self.path.suffix else "-partial"
@@ -117,11 +117,11 @@ class Output:
 
 
 def parse_input(path: Path) -> Input:
-    """Look at what an input path names.
+    """Parse an input path.
 
     Args:
-        path: `-`, a folder, a pattern such as in/%04d.png, or a file. A file whose name only looks like a pattern is a
-            file.
+        path: `-`, a folder, a pattern such as in/%04d.png, or a file. An existing file whose name looks like a pattern
+            is a file.
     """
     if str(path) == STANDARD_STREAM:
         return Input(path, "stream")
@@ -131,11 +131,11 @@ def parse_input(path: Path) -> Input:
 
 
 def parse_output(path: Path) -> Output:
-    """Look at what an output path names.
+    """Parse an output path.
 
     Args:
-        path: `-` (y4m on standard output), a .gif, .apng, .webp or .y4m file, a pattern such as out/%05d.png, a folder
-            that exists, a name without an ending (a new folder), or a video file.
+        path: `-` (y4m on standard output), a .gif, .apng, .webp or .y4m file, a pattern such as out/%05d.png, an
+            existing folder, a name without an extension (a new folder), or a video file.
     """
     ending = path.suffix.lower()
     kind: OutputKind = "video"
@@ -157,5 +157,5 @@ def parse_output(path: Path) -> Output:
 
 
 def is_pattern(path: Path) -> bool:
-    """Whether the last part of a path holds a place for a number, such as %d or %04d."""
+    """Whether the last part of a path holds a number conversion, such as %d or %04d."""
     return any(found != "%%" for found in _CONVERSION.findall(path.name))

@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
-from rife.media.video.showing_times import Stretch
+from rife.media.video.showing_times import TimeSpan
 from rife.pipeline.verify import FinishedCheck
 
 Stage = Literal["survey", "make", "check"]
@@ -62,4 +62,4 @@ class VideoResult:
     cuts: int
     frames_resumed: int
     check: FinishedCheck
-    damage: tuple[Stretch, ...] = ()
+    damage: tuple[TimeSpan, ...] = ()

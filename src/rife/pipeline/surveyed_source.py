@@ -13,7 +13,7 @@ from rife.media.images.sequence import ImageSequence
 from rife.media.measure import samples_crc32
 from rife.media.source import OneSize, Source, SourceFrame
 from rife.media.video.reader import VideoReader
-from rife.media.video.showing_times import Stretch
+from rife.media.video.showing_times import TimeSpan
 from rife.pipeline.prefetch import Prefetcher
 
 
@@ -67,7 +67,7 @@ class SurveyedSource:
         return found if self.damage is None else [*found, f"{self.damage} The output ends there"]
 
     @property
-    def lost(self) -> tuple[Stretch, ...]:
+    def lost(self) -> tuple[TimeSpan, ...]:
         """The time ranges that could not be decoded, in which the frame before is held."""
         return tuple(self._reader.findings.lost) if isinstance(self._reader, (VideoReader, ImageSequence)) else ()
 

@@ -90,10 +90,10 @@ def test_an_encoder_without_a_usable_format() -> None:
 
 
 def test_what_is_lost_is_named() -> None:
-    assert losses("yuva420p", "yuv420p") == ["transparency (yuva420p) is not kept: the output is yuv420p"]
-    assert losses("pal8", "yuv420p")[0].startswith("transparency (pal8), if there is any, is not kept")
+    assert losses("yuva420p", "yuv420p") == ["transparency (yuva420p) is not preserved: the output is yuv420p"]
+    assert losses("pal8", "yuv420p")[0].startswith("transparency (pal8), if there is any, is not preserved")
     assert losses("yuva444p12le", "yuva444p10le") == [
-        "12 bits a sample (yuva444p12le) become 10: the encoder takes yuva444p10le"
+        "12 bits per sample (yuva444p12le) become 10: the encoder takes yuva444p10le"
     ]
     assert losses("rgba", "yuva420p") == ["RGB (rgba) becomes yuva420p"]
     assert losses("rgba", "rgba") == losses("yuv420p", "yuva420p") == []

@@ -208,7 +208,7 @@ def test_nothing_is_left_of_a_failure_and_nothing_is_replaced_unasked(tmp_path: 
     spec = PictureSpec(frame.width, frame.height, "gbrp", Fraction(25), Fraction(1, 25))
     with sink_for(parse_output(path), spec) as sink:
         sink.write(frame, pts=0, duration=1)
-        with pytest.raises(MediaError, match="expected pictures of 46x32"):
+        with pytest.raises(MediaError, match="expected frames of 46x32"):
             sink.write(planar_picture(random_codes((8, 8, 3))), pts=1, duration=1)
     assert not list(tmp_path.iterdir())
     path.write_bytes(b"mine")
@@ -219,7 +219,7 @@ def test_nothing_is_left_of_a_failure_and_nothing_is_replaced_unasked(tmp_path: 
         assert path.read_bytes() == b"mine"
         sink.finish()
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
-    with pytest.raises(JobError, match=r"expected pixels in one of gbrp.*got yuv420p"):
+    with pytest.raises(JobError, match=r"expected one of the pixel formats gbrp.*got yuv420p"):
         sink_for(parse_output(path), PictureSpec(8, 8, "yuv420p", Fraction(25), Fraction(1, 25)), overwrite=True)
 
 
@@ -270,7 +270,7 @@ def test_which_outputs_are_written_picture_by_picture(tmp_path: Path, name: str,
 
 
 def test_one_file_for_many_pictures_is_refused_with_what_to_name(tmp_path: Path) -> None:
-    with pytest.raises(JobError, match=r"holds one picture.*a_%06d\.png.*\.apng"):
+    with pytest.raises(JobError, match=r"holds a single picture.*a_%06d\.png.*\.apng"):
         check_target(parse_output(tmp_path / "a.png"), overwrite=False)
     with pytest.raises(JobError, match=r"cannot be written as \.gif"):
         target_formats(parse_output(tmp_path / "a%d.gif"))

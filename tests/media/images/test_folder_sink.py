@@ -317,5 +317,5 @@ def test_places_that_cannot_be(tmp_path: Path) -> None:
         sink_for(parse_output(tmp_path / "file"), spec)
     with pytest.raises(JobError, match="Make it first"):
         sink_for(parse_output(tmp_path / "no" / "where"), spec)
-    with pytest.raises(JobError, match="one place for a number"):
+    with pytest.raises(JobError, match="one number conversion"):
         sink_for(parse_output(tmp_path / "%d_%d.png"), spec)
