@@ -96,4 +96,4 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def as_if_moving(monkeypatch: pytest.MonkeyPatch) -> None:
     """Equal frames go through the network too: for tests of what it does with them."""
-    monkeypatch.setattr("rife.interpolation.interpolator.still_parts", lambda a, b: None)
+    monkeypatch.setattr("rife.interpolation.interpolator.static_regions", lambda a, b: None)

@@ -111,6 +111,28 @@ def parse_choice(value: str, what: str, choices: object) -> Any:  # noqa: ANN401
     return value
 
 
+def parse_name(value: str, what: str) -> str:
+    """Read a name, such as that of an encoder.
+
+    Raises:
+        OptionError: not text, or empty.
+    """
+    if not isinstance(value, str) or not value:
+        raise OptionError(f"{what}: expected a name, got {value!r}.")
+    return value
+
+
+def parse_switch(value: bool, what: str) -> bool:
+    """Read a switch.
+
+    Raises:
+        OptionError: neither True nor False.
+    """
+    if not isinstance(value, bool):
+        raise OptionError(f"{what}: expected True or False, got {value!r}.")
+    return value
+
+
 def parse_path(value: str | os.PathLike[str], what: str) -> Path:
     """Read the path of a file or folder.
 

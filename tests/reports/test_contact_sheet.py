@@ -60,5 +60,5 @@ def test_a_video_that_changes_its_size_is_refused_as_interpolate_refuses_it(tmp_
     parts = [Clip(frames=3, width=width, suffix=".ts").make(tmp_path, f"{width}") for width in (96, 64)]
     both = tmp_path / "both.ts"
     both.write_bytes(b"".join(part.read_bytes() for part in parts))
-    with pytest.raises(MediaError, match="the picture changes from 96x64 to 64x64"):
+    with pytest.raises(MediaError, match="the frame size changes from 96x64 to 64x64"):
         contact_sheet(both, both, tmp_path / "sheet.png")

@@ -26,7 +26,7 @@ def load(
     engine: EngineName = "auto",
     precision: Precision = "auto",
     tile: Tile | Number = "auto",
-    memory_bytes: Number | None = None,
+    memory: Number | None = None,
 ) -> Interpolator:
     """Load a model, fetching published weights the first time.
 
@@ -42,7 +42,7 @@ def load(
         precision: `auto`, `float32` or `bf16`.
         tile: side in pixels of the tiles in which a frame is made; `auto` uses tiles for frames that do not fit into
             memory, `off` never does.
-        memory_bytes: what the network may use, as a number or text such as `4G`; 1.6 GB by default.
+        memory: what the network may use, as a number or text such as `4G`; 1.6 GB by default.
 
     Returns:
         An interpolator; call it with two frames, or hand it to `interpolate` or `interpolate_video`.
@@ -63,7 +63,7 @@ def load(
         engine=engine,
         precision=precision,
         tile=tile,
-        memory_bytes=memory_bytes,
+        memory=memory,
     )
 
 

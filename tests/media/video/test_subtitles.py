@@ -7,7 +7,7 @@ from pathlib import Path
 import av
 import pytest
 
-from rife.media.video.codecs import CONTAINERS
+from rife.media.video.containers import CONTAINERS
 from rife.media.video.reader import VideoReader
 from rife.media.video.subtitles import form_for, is_text
 from rife.media.video.tracks import CopiedTracks

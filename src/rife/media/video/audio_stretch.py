@@ -38,8 +38,6 @@ _LEAST_HOLE_SECONDS = Fraction(1, 5)
 _LONGEST_SECONDS = Fraction(24 * 3600)
 """Sound of a file that does not tell its length is not believed to go on after a longer hole."""
 
-_ENCODERS = {".webm": "libopus"}
-
 Samples = npt.NDArray[np.float32]
 
 
@@ -72,7 +70,9 @@ class _Course:
 class StretchedSound:
     """A sound track of the source, slower, as a new track of the output."""
 
-    def __init__(self, source: VideoReader, stream: Stream, file: OutputContainer, *, slowdown: Fraction) -> None:
+    def __init__(
+        self, source: VideoReader, stream: Stream, file: OutputContainer, *, slowdown: Fraction, codec: str
+    ) -> None:
         """Create the track.
 
         Args:
@@ -80,6 +80,7 @@ class StretchedSound:
             stream: its track.
             file: output, not yet begun.
             slowdown: output seconds for each source second.
+            codec: FFmpeg name of the encoder.
 
         Raises:
             ValueError: the output cannot hold sound.
@@ -88,13 +89,11 @@ class StretchedSound:
         self.damaged_packets = 0
         self._course = _Course()
         template = cast("AudioStream", stream).codec_context
-        suffix = ".webm" if file.format.name == "webm" else ""
-        name = _ENCODERS.get(suffix, "aac")
-        self._rate = _nearest_rate(name, template.sample_rate)
+        self._rate = _nearest_rate(codec, template.sample_rate)
         # Encoders take each number of channels in one order only, with the speakers at the sides or at the back.
         self._channels = template.layout.nb_channels
         self._layout = _LAYOUTS.get(self._channels, template.layout.name)
-        self._copy = cast("AudioStream", file.add_stream(name, rate=self._rate))
+        self._copy = cast("AudioStream", file.add_stream(codec, rate=self._rate))
         self._copy.codec_context.layout = self._layout
         self._copy.codec_context.bit_rate = 96_000 * self._channels
         self._copy.metadata.update(stream.metadata)

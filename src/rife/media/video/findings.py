@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from rife.media.video.clock_jumps import Jump
-from rife.media.video.showing_times import Stretch
+from rife.media.video.showing_times import TimeSpan
 
 _TOLD = 20
 """Places that are listed one by one; a longer list helps nobody."""
@@ -25,7 +25,7 @@ class Findings:
     """
 
     jumps: Sequence[Jump] = ()
-    lost: Sequence[Stretch] = ()
+    lost: Sequence[TimeSpan] = ()
     not_believed: Sequence[tuple[Fraction, Fraction]] = ()
     in_decoding_order: bool = False
 

@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 import av
 
+from rife.media.video.encoder_table import HdrOptions
 from rife.media.video.side_data import side_data
 
 Point: TypeAlias = tuple[Fraction, Fraction]
@@ -20,24 +21,6 @@ Point: TypeAlias = tuple[Fraction, Fraction]
 
 _CHROMATICITY_STEPS, _LUMINANCE_STEPS = 50_000, 10_000
 """Units to 1, and to 1 cd/m2, in which H.264 and H.265 write (SMPTE ST 2086)."""
-
-
-@dataclass(frozen=True)
-class _Words:
-    """How an encoder is told: the option that takes its own settings, and their names there."""
-
-    option: str
-    mastering: str
-    light: str
-    decimals: bool = False
-    always: tuple[str, ...] = ()
-
-
-_WORDS = {
-    "libx264": _Words("x264-params", "mastering-display", "cll"),
-    "libx265": _Words("x265-params", "master-display", "max-cll", always=("hdr10=1", "repeat-headers=1")),
-    "libsvtav1": _Words("svtav1-params", "mastering-display", "content-light", decimals=True),
-}
 
 
 @dataclass(frozen=True)
@@ -100,27 +83,20 @@ def read_static_hdr(picture: av.VideoFrame) -> StaticHdr | None:
     return StaticHdr(mastering, content_light)
 
 
-def encoder_options(hdr: StaticHdr, codec: str) -> dict[str, str] | None:
-    """Options that make an encoder write static HDR metadata.
+def hdr_settings(hdr: StaticHdr, names: HdrOptions) -> str:
+    """The value of the option that makes an encoder write static HDR metadata: settings joined by colons.
 
     Args:
         hdr: what to write.
-        codec: FFmpeg name of the encoder.
-
-    Returns:
-        One option, a list of settings joined by colons, to be joined with others of the same name; None if this
-        encoder cannot write it.
+        names: how the encoder is told.
     """
-    words = _WORDS.get(codec)
-    if words is None:
-        return None
-    settings = list(words.always)
+    settings = list(names.always)
     if hdr.mastering is not None:
-        display = _in_decimals(hdr.mastering) if words.decimals else _in_steps(hdr.mastering)
-        settings.append(f"{words.mastering}={display}")
+        display = _in_decimals(hdr.mastering) if names.decimals else _in_steps(hdr.mastering)
+        settings.append(f"{names.mastering}={display}")
     if hdr.content_light is not None:
-        settings.append(f"{words.light}={hdr.content_light.brightest_pixel},{hdr.content_light.brightest_frame}")
-    return {words.option: ":".join(settings)}
+        settings.append(f"{names.light}={hdr.content_light.brightest_pixel},{hdr.content_light.brightest_frame}")
+    return ":".join(settings)
 
 
 def _mastering(record: bytes) -> MasteringDisplay | None:

@@ -17,18 +17,17 @@ from av.packet import Packet
 from av.stream import Stream
 from av.video.stream import VideoStream
 
-from rife.errors import JobError, MediaError
+from rife.errors import RESTART, JobError, MediaError
 from rife.media.colour.chroma_siting import Siting
 from rife.media.colour.convert import adapted
-from rife.media.video.codecs import Encoding, container_for
+from rife.media.video.containers import Container, container_for
 from rife.media.video.decoders import with_opacity_tag
+from rife.media.video.encoder_table import encoder_row
+from rife.media.video.encoding import Encoding
 from rife.media.video.matroska import display_size, write_display_size
 from rife.media.video.muxers import copied_stream, muxer_options, reason_of
 from rife.media.video.segment import SegmentReader, copy_colour
 from rife.media.video.tracks import CopiedTracks, decoding_seconds
-
-_TELL_A_SIZE = ("matroska", "webm")
-"""Muxers that write the size at which a picture is shown, and not the aspect ratio of its pixels."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +124,7 @@ def _write(
     strictness = "normal" if tracks is None else tracks.strictness(path.suffix.lower())
     with SegmentReader(first.path) as sample, _created(path, muxer_options(strictness)) as file:
         try:
-            video = _add_video(file, sample.stream, picture)
+            video = _add_video(file, sample.stream, picture, container_for(path))
             if tracks is not None:
                 tracks.add_to(file, path.suffix.lower())
             file.start_encoding()
@@ -153,7 +152,7 @@ def _completed(path: Path, picture: Picture) -> list[str]:
     """Write what FFmpeg did not write into a finished file, and name what the file does not tell."""
     notes = []
     ratio = picture.sample_aspect_ratio or Fraction(1)
-    if ratio != 1 and container_for(path).muxer in _TELL_A_SIZE:
+    if ratio != 1 and container_for(path).stores_display_size:
         size = display_size(picture.first.width, picture.first.height, ratio)
         if not write_display_size(path, size):
             notes.append(f"the aspect ratio of pixels ({ratio.numerator}:{ratio.denominator}) is not kept")
@@ -165,11 +164,11 @@ def _completed(path: Path, picture: Picture) -> list[str]:
     return notes
 
 
-def _add_video(file: OutputContainer, sample: VideoStream, picture: Picture) -> VideoStream:
+def _add_video(file: OutputContainer, sample: VideoStream, picture: Picture, container: Container) -> VideoStream:
     video = copied_stream(file, sample)
     context = video.codec_context
-    if picture.encoding.codec.startswith(("libx265", "hevc")) and file.format.name in ("mp4", "mov"):
-        context.codec_tag = "hvc1"  # what Apple's players ask for
+    if container.hevc_tag is not None and encoder_row(picture.encoding.codec).is_hevc:
+        context.codec_tag = container.hevc_tag
     context.framerate = picture.frame_rate.limit_denominator(10_000)
     video.time_base = picture.time_base
     copy_colour(adapted(picture.first, picture.encoding.pixel_format, siting=picture.siting), context)
@@ -197,9 +196,7 @@ def _pictures(
     for part in _chain(first, rest):
         with SegmentReader(part.path) as reader:
             if reader.stream.codec_context.extradata != header:
-                raise JobError(
-                    f"{part.path}: was encoded in another way than the parts before it. Begin with --restart."
-                )
+                raise JobError(f"{part.path}: was encoded in another way than the segments before it.", hint=RESTART)
             times = part.times
             waiting.extend(times[:-1])
             for place, item in enumerate(reader.packets()):

@@ -22,24 +22,22 @@ from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
-from rife.errors import JobError, MediaError
+from rife.errors import RESTART, Hint, JobError, MediaError
 from rife.media.colour.convert import adapted, range_tag
 from rife.media.colour.pixel_formats import samples
-from rife.media.video.codecs import Encoding
+from rife.media.video.encoder_table import encoder_row
 from rife.media.video.encoders import quiet, refusal
+from rife.media.video.encoding import Encoding
 from rife.media.video.muxers import admits, coded_stream, reason_of
 
 _NUMBER = Fraction(1, 1000)
 _DEEPEST_REORDERING = 32
 """No codec holds back more frames than this between decoding and showing order."""
 
-_QUICKTIME_CODECS = ("png", "qtrle", "prores_ks", "prores", "dnxhd", "mjpeg")
-"""Codecs that are at home in QuickTime; all others are in Matroska."""
-
 
 def segment_suffix(codec: str) -> str:
     """Ending of the segments of an encoder."""
-    return ".mov" if codec in _QUICKTIME_CODECS else ".mkv"
+    return ".mov" if encoder_row(codec).is_quicktime else ".mkv"
 
 
 class SegmentWriter:
@@ -101,8 +99,8 @@ class SegmentWriter:
                 time_base=time_base,
             )
             raise JobError(
-                f"the encoder {encoding.codec} refused the video ({said[0] if said else reason_of(err)}). "
-                "Take another one with --codec, or other settings for it."
+                f"the encoder {encoding.codec} refused the video ({said[0] if said else reason_of(err)}).",
+                hint=Hint("Take another one with {codec}, or other settings for it."),
             ) from err
         self._video, self._codec = stream, encoder
 
@@ -224,7 +222,7 @@ class SegmentReader:
                 yield renamed(picture, encoding.pixel_format)
         except av.FFmpegError as err:
             raise MediaError(
-                f"{self.path}: this segment cannot be read any more ({reason_of(err)}). Begin with --restart."
+                f"{self.path}: this segment cannot be read any more ({reason_of(err)}).", hint=RESTART
             ) from err
 
 

@@ -48,7 +48,7 @@ class Ends:
 
 
 @dataclass(frozen=True)
-class Stretch:
+class TimeSpan:
     """A part of a file, in seconds.
 
     Attributes:
@@ -79,7 +79,7 @@ class ShowingTimes:
             fills: a picture that never comes is lost too, where that leaves a gap: decoders pass over some damage.
         """
         self.frames = 0
-        self.lost: list[Stretch] = []
+        self.lost: list[TimeSpan] = []
         self.not_believed: list[tuple[Fraction, Fraction]] = []
         self._tick, self._ends, self._delay = info.time_base, ends, delay
         self._usual = max(1, round(1 / (info.frame_rate * info.time_base)))
@@ -137,7 +137,7 @@ class ShowingTimes:
         if self._pending is None and self._losses:
             first = min(when for when, _ in self._losses)
             if first < pts:  # nothing can be held there
-                self.lost.append(Stretch(first * self._tick, pts * self._tick, held=False))
+                self.lost.append(TimeSpan(first * self._tick, pts * self._tick, held=False))
         if self._pending is not None:
             yield from self._held_until(pts)
             after_damage = self._passed_losses(pts)
@@ -163,7 +163,7 @@ class ShowingTimes:
         if held_until is not None and (self._losses or not is_whole):
             lost = [when for when, _ in self._losses] or [end]
             end = max(end, round(held_until / self._tick), max(lost) + self._usual)
-            self.lost.append(Stretch(max(min(lost), self._pending.pts) * self._tick, end * self._tick))
+            self.lost.append(TimeSpan(max(min(lost), self._pending.pts) * self._tick, end * self._tick))
             self._next = end
         yield from self._held_until(end)
         self._pending = None
@@ -205,7 +205,7 @@ class ShowingTimes:
         """Whether something is lost before a picture; then the stretch is noted."""
         passed = [when for when, _ in self._losses if when < pts]
         if passed:
-            self.lost.append(Stretch(max(min(passed), self._last) * self._tick, pts * self._tick))
+            self.lost.append(TimeSpan(max(min(passed), self._last) * self._tick, pts * self._tick))
         return bool(passed)
 
     def _timed(self, picture: av.VideoFrame) -> tuple[int, int]:

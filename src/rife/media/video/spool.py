@@ -14,7 +14,7 @@ from rife.media.colour.convert import adapted
 from rife.media.colour.pixel_formats import LAYOUTS
 from rife.media.measure import samples_crc32
 from rife.media.source import Source, SourceFrame
-from rife.media.video.codecs import intermediate_for
+from rife.media.video.encoding import intermediate_for
 from rife.media.video.segment import SegmentReader, SegmentWriter, segment_suffix
 
 

@@ -23,7 +23,7 @@ from av.stream import AttachmentStream, Disposition, Stream
 from rife.errors import MediaError
 from rife.media.measure import TrackSpan, track_spans
 from rife.media.video.audio_stretch import StretchedSound
-from rife.media.video.codecs import CONTAINERS
+from rife.media.video.containers import CONTAINERS
 from rife.media.video.muxers import (
     Strictness,
     copied_stream,
@@ -268,10 +268,12 @@ class CopiedTracks:
             return "only sound, subtitles, covers and attached files are"
         slower = stream.type == "audio" and self._slowdown != 1
         if slower and self._sound == "drop":
-            return "the output is slower; --audio stretch keeps sound"
+            return "the output is slower, and sound is dropped, not stretched"
         try:
             if slower:
-                self._stretched.append(StretchedSound(self._source, stream, file, slowdown=self._slowdown))
+                codec = CONTAINERS[suffix].stretched_audio_codec
+                stretched = StretchedSound(self._source, stream, file, slowdown=self._slowdown, codec=codec)
+                self._stretched.append(stretched)
                 return ""
             if not holds(muxer, stream, strictness=self.strictness(suffix)):
                 return self._convert(file, stream, suffix)

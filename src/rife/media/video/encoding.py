@@ -1,111 +1,24 @@
-"""Which encoder a file gets, and how quality and speed are said to it."""
+"""Chooses the encoder of a file, and its options for quality, speed, colour and HDR."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import torch
 
-from rife.errors import MediaError, OptionError
+from rife.errors import Hint, MediaError, OptionError
 from rife.media.colour.chroma_siting import Siting, siting_options
-from rife.media.colour.matrices import check_matrix
-from rife.media.colour.pixel_formats import encoder_formats, has_alpha, working_format
+from rife.media.colour.pixel_formats import has_alpha, working_format
+from rife.media.video.containers import CONTAINERS, Container, container_for
+from rife.media.video.encoder_table import ENCODERS, Encoder, encoder_row
 from rife.media.video.encoders import container_holds, preset_problem, taken_formats
-from rife.media.video.hdr import StaticHdr, encoder_options
+from rife.media.video.hdr import StaticHdr, hdr_settings
 from rife.options import DEFAULT_CRF
-
-
-@dataclass(frozen=True)
-class Codec:
-    """How an encoder is spoken to.
-
-    Attributes:
-        options: its options at any quality.
-        quality: name of its constant-quality option; empty where it has none.
-        lossless: its options for quality 0, where that is not simply quality 0.
-        preset: name of its speed option; empty where it has none.
-        default_preset: its speed where none is asked for.
-        even_sizes: it refuses odd sizes where chroma is subsampled.
-    """
-
-    options: dict[str, str] = field(default_factory=dict)
-    quality: str = ""
-    lossless: dict[str, str] | None = None
-    preset: str = ""
-    default_preset: str = ""
-    even_sizes: bool = False
-
-
-_NVENC = Codec({"rc": "vbr", "b:v": "0"}, quality="cq", preset="preset", default_preset="p5", even_sizes=True)
-_QSV = Codec(quality="global_quality", preset="preset", default_preset="medium", even_sizes=True)
-_AMF = Codec({"rc": "cqp"}, quality="qp_i", preset="quality", default_preset="quality", even_sizes=True)
-CODECS = {
-    # x264's crf 0 is lossless at 8 bit only; its qp 0 always is.
-    # Beside the network, medium costs a tenth of the whole job, and is 0.7 dB better at 45 dB (docs/performance.md).
-    "libx264": Codec({}, "crf", {"qp": "0"}, "preset", "veryfast", even_sizes=True),
-    "libx264rgb": Codec({}, "crf", {"qp": "0"}, "preset", "veryfast"),
-    "libx265": Codec({"x265-params": "log-level=none"}, "crf", {}, "preset", "medium", even_sizes=True),
-    "libvpx-vp9": Codec(
-        {"b:v": "0", "deadline": "good", "row-mt": "1", "auto-alt-ref": "0"}, "crf", {"lossless": "1"}, "cpu-used", "5"
-    ),
-    # VP8 has no constant quality without a bound on its rate; this one is far above what any quality takes.
-    "libvpx": Codec({"b:v": "200M", "deadline": "good", "auto-alt-ref": "0"}, "crf", None, "cpu-used", "2"),
-    "libsvtav1": Codec({}, "crf", None, "preset", "8", even_sizes=True),
-    "prores_ks": Codec({"vendor": "apl0"}),
-    "ffv1": Codec({"level": "3", "slices": "4", "slicecrc": "1"}, lossless={}),
-    "qtrle": Codec(lossless={}),
-    "png": Codec(lossless={}),
-    "utvideo": Codec(lossless={}),
-    "mjpeg": Codec({"q:v": "2"}),
-    "h264_nvenc": _NVENC,
-    "hevc_nvenc": _NVENC,
-    "av1_nvenc": _NVENC,
-    "h264_qsv": _QSV,
-    "hevc_qsv": _QSV,
-    "h264_amf": _AMF,
-    "hevc_amf": _AMF,
-}
-"""Encoders that are known well. Any other that FFmpeg has can be named, and is used as it comes."""
-
-
-_KEEPS_RGB = ("ffv1", "libx264rgb", "png", "qtrle", "utvideo")
-"""Encoders to which RGB goes as it is: those who name them edit, and do not stream."""
-
-
-@dataclass(frozen=True)
-class Container:
-    """A kind of video file.
-
-    Attributes:
-        muxer: FFmpeg's name for the kind of file.
-        codec: encoder where none is asked for.
-        alpha_codec: encoder for pictures with transparency, where the usual one cannot hold it.
-        tick: seconds to which it rounds times; 0 where it keeps them as they are.
-    """
-
-    muxer: str
-    codec: str
-    alpha_codec: str | None = None
-    tick: Fraction = Fraction(0)
-
-
-_MILLISECOND = Fraction(1, 1000)
-_MP4 = Container("mp4", "libx264")
-CONTAINERS = {
-    ".mp4": _MP4,
-    ".m4v": _MP4,
-    ".mov": Container("mov", "libx264", alpha_codec="prores_ks"),
-    ".mkv": Container("matroska", "libx264", alpha_codec="ffv1", tick=_MILLISECOND),
-    ".webm": Container("webm", "libvpx-vp9", alpha_codec="libvpx-vp9", tick=_MILLISECOND),
-    ".3gp": Container("3gp", "libx264"),
-    ".3g2": Container("3g2", "libx264"),
-}
-"""Video files that can be written, by ending."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +48,7 @@ class Encoding:
         options: FFmpeg's option names and values.
         notes: what of the source it cannot hold.
         stored_format: what is really given to the encoder, of the same samples under another name.
+        few_threads: a quarter of the threads is as quick, beside a network on the processor.
     """
 
     codec: str
@@ -142,21 +56,7 @@ class Encoding:
     options: dict[str, str]
     notes: tuple[str, ...] = ()
     stored_format: str | None = None
-
-
-def container_for(path: Path) -> Container:
-    """How a file of this ending is written.
-
-    Raises:
-        MediaError: it cannot be.
-    """
-    try:
-        return CONTAINERS[path.suffix.lower()]
-    except KeyError:
-        raise MediaError(
-            f"{path}: cannot write {path.suffix or 'a file without an ending'}; "
-            f"expected one of {', '.join(CONTAINERS)}."
-        ) from None
+    few_threads: bool = False
 
 
 def check_holds(path: Path, settings: EncodeSettings) -> None:
@@ -169,7 +69,7 @@ def check_holds(path: Path, settings: EncodeSettings) -> None:
     container = container_for(path)
     codec = settings.codec or container.codec
     _encoder(codec)
-    row = CODECS.get(codec, Codec())
+    row = encoder_row(codec)
     if settings.codec is not None and not container_holds(container.muxer, codec, row.options):
         able = [suffix for suffix, other in CONTAINERS.items() if container_holds(other.muxer, codec, row.options)]
         advice = f"Take {' or '.join(able)}." if able else "No output can; take another encoder."
@@ -188,11 +88,13 @@ def check_settings(settings: EncodeSettings) -> None:
     """
     if settings.codec is not None:
         _encoder(settings.codec)
-        row = CODECS.get(settings.codec, Codec())
+        row = encoder_row(settings.codec)
         if settings.crf is not None and not row.quality and not (settings.crf == 0 and row.lossless is not None):
-            raise OptionError(f"{settings.codec}: has no constant quality that rife knows of; leave --crf out.")
+            raise OptionError(
+                f"{settings.codec}: has no constant quality that rife knows of.", hint=Hint("Leave {crf} out.")
+            )
         if settings.preset is not None and not row.preset:
-            raise OptionError(f"{settings.codec}: has no presets that rife knows of; leave --preset out.")
+            raise OptionError(f"{settings.codec}: has no presets that rife knows of.", hint=Hint("Leave {preset} out."))
 
 
 def encoding_for(
@@ -219,43 +121,85 @@ def encoding_for(
     container = container_for(path)
     alpha = has_alpha(first.format.name)
     name = settings.codec or (container.alpha_codec if alpha and container.alpha_codec else container.codec)
-    row = CODECS.get(name, Codec())
+    row = encoder_row(name)
     _encoder(name)
-    formats = list(taken_formats(name, tuple(encoder_formats(name, path.suffix))))
+    formats = list(taken_formats(name, tuple(encoder_formats(name, container))))
     if settings.pixel_format is not None:
         if settings.pixel_format not in formats:
             raise OptionError(f"{name}: does not take {settings.pixel_format}; expected one of {', '.join(formats)}.")
         formats = [settings.pixel_format]
     size = (first.width, first.height) if row.even_sizes else (0, 0)
-    pixel_format = working_format(first.format.name, formats, size=size, keep_rgb=name in _KEEPS_RGB)
+    pixel_format = working_format(first.format.name, formats, size=size, keep_rgb=row.keeps_rgb)
     check_matrix(first, name)
+    options = _quality_options(row, settings) | siting_options(siting, pixel_format)
+    options |= _picture_options(name, first, pixel_format)
+    notes: tuple[str, ...] = ()
+    if hdr is not None and row.hdr is None:
+        notes = (f"HDR metadata is not carried over: {name} cannot write it; libx265 can",)
+    elif hdr is not None and row.hdr is not None:
+        told = hdr_settings(hdr, row.hdr)
+        options[row.hdr.option] = ":".join(filter(None, (options.get(row.hdr.option), told)))
+    few_threads = row.few_threads and options[row.preset] == row.default_preset
+    return Encoding(name, pixel_format, options, notes, few_threads=few_threads)
+
+
+def _quality_options(row: Encoder, settings: EncodeSettings) -> dict[str, str]:
+    """Options that set quality and speed."""
     options = dict(row.options)
     crf = DEFAULT_CRF if settings.crf is None else settings.crf
     if crf == 0 and row.lossless is not None:
         options.update(row.lossless)
-        if name == "libx265":
-            options["x265-params"] += ":lossless=1"
+        if row.lossless_setting is not None:
+            option, text = row.lossless_setting
+            options[option] += text
     elif row.quality:
         options[row.quality] = str(crf)
     if row.preset:
         options[row.preset] = settings.preset or row.default_preset
+    return options
+
+
+def _picture_options(name: str, first: av.VideoFrame, pixel_format: str) -> dict[str, str]:
+    """Options that depend on the pictures, or on this processor."""
     if name == "prores_ks":
-        options["profile"] = "4444" if "444" in pixel_format else "hq"
+        return {"profile": "4444" if "444" in pixel_format else "hq"}
     if name.startswith("libx264") and torch.backends.cpu.get_cpu_capability() == "AVX512":
         # x264's macroblock tree is not the same from run to run with AVX-512; a job taken up again must end in the
         # frames of one that was not.
-        options["x264-params"] = "asm=avx2"
+        return {"x264-params": "asm=avx2"}
     if name == "ffv1":
-        options["slices"] = _slices(first.width, first.height, pixel_format)
-    options |= siting_options(siting, pixel_format)
-    notes: tuple[str, ...] = ()
-    if hdr is not None:
-        told = encoder_options(hdr, name)
-        if told is None:
-            notes = (f"HDR metadata is not carried over: {name} cannot write it; libx265 can",)
-        for option, words in (told or {}).items():
-            options[option] = ":".join(filter(None, (options.get(option), words)))
-    return Encoding(name, pixel_format, options, notes)
+        return {"slices": _slices(first.width, first.height, pixel_format)}
+    return {}
+
+
+def encoder_formats(codec: str, container: Container) -> list[str]:
+    """Pixel formats that an encoder really takes, for a kind of file.
+
+    Args:
+        codec: FFmpeg name of the encoder.
+        container: row of the file.
+    """
+    listed = [fmt.name for fmt in av.Codec(codec, "w").video_formats or ()]
+    with_alpha = [name for name in listed if has_alpha(name)]
+    return encoder_row(codec).pixel_formats(listed, with_alpha, holds_alpha_beside=container.holds_alpha_beside)
+
+
+def check_matrix(picture: av.VideoFrame, codec: str) -> None:
+    """Refuse an encoder whose stream cannot say which matrix its colours have: players would show wrong ones.
+
+    Args:
+        picture: as it goes to the encoder.
+        codec: FFmpeg name of the encoder.
+
+    Raises:
+        MediaError: names what it could say.
+    """
+    told = encoder_row(codec).matrices
+    if told is not None and picture.colorspace not in told:
+        raise MediaError(
+            f"colours: {codec} cannot write that they have matrix {picture.colorspace} (ITU-T H.273), so players would "
+            f"show wrong ones; expected one of {', '.join(map(str, told))}. Write .mp4 or .mkv with another encoder."
+        )
 
 
 def intermediate_for(formats: Sequence[str], first: av.VideoFrame) -> Encoding:
@@ -268,7 +212,7 @@ def intermediate_for(formats: Sequence[str], first: av.VideoFrame) -> Encoding:
     pixel_format = working_format(first.format.name, formats, size=(0, 0), keep_rgb=True)
     # FFV1 takes planar RGB of more than 8 bit only, and knows full range by its tag, not by the name of the format.
     stored = "bgra" if pixel_format in ("gbrp", "gbrap") else pixel_format.replace("yuvj", "yuv")
-    options = CODECS["ffv1"].options | {"slices": _slices(first.width, first.height, stored)}
+    options = ENCODERS["ffv1"].options | {"slices": _slices(first.width, first.height, stored)}
     return Encoding("ffv1", pixel_format, options, stored_format=stored)
 
 
@@ -279,11 +223,11 @@ def _slices(width: int, height: int, pixel_format: str) -> str:
         if isinstance(context, av.VideoCodecContext):
             context.width, context.height, context.pix_fmt = width, height, pixel_format
             context.time_base = Fraction(1, 25)
-            context.options = CODECS["ffv1"].options | {"slices": slices}
+            context.options = ENCODERS["ffv1"].options | {"slices": slices}
             with suppress(av.FFmpegError):
                 context.open()
                 return slices
-    return CODECS["ffv1"].options["slices"]
+    return ENCODERS["ffv1"].options["slices"]
 
 
 def _encoder(name: str) -> av.Codec:
