@@ -188,7 +188,7 @@ def test_encoders_make_the_same_file_twice(codec: str, tmp_path: Path, blender: 
 
 def test_encoders_that_are_not_there(tmp_path: Path, blender: Interpolator) -> None:
     source = Clip().make(tmp_path)
-    with pytest.raises(JobError, match="FFmpeg has none of that name"):
+    with pytest.raises(JobError, match="FFmpeg has no encoder of that name"):
         interpolate_video(source, tmp_path / "o.mp4", interpolator=blender, codec="h266")
     with pytest.raises(JobError, match=r"the encoder h264_nvenc refused the video.*--codec"):
         interpolate_video(source, tmp_path / "o.mp4", interpolator=blender, codec="h264_nvenc")

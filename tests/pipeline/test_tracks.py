@@ -66,7 +66,7 @@ def test_a_film_keeps_all_its_tracks(before: str, after: str, tmp_path: Path, bl
     result = interpolate_video(source, output, interpolator=blender)
     form = {".mkv": "subrip", ".mp4": "mov_text", ".mov": "mov_text"}
     text_changes = form[before] != form[after]
-    converted = f"subtitle track 3 ({form[before]}) is converted to {form[after]}: {after} holds text in that form"
+    converted = f"subtitle track 3 ({form[before]}) is converted to {form[after]}: {after} holds text in that codec"
     assert result.notes == ((converted,) if text_changes else ())
     with av.open(str(source)) as a, av.open(str(output)) as b:
         kinds = [s.type for s in a.streams if s.type in ("video", "audio", "subtitle")]
@@ -182,7 +182,7 @@ def test_a_timecode_that_is_kept_is_not_called_lost(
     with av.open(str(result.path)) as file:
         told = {name.lower(): value for name, value in file.streams.video[0].metadata.items()}
     assert told.get("timecode") == ("01:00:00:00" if kept else None)
-    assert result.notes == (() if kept else ("the timecode 01:00:00:00 is not kept: .3gp cannot hold it",))
+    assert result.notes == (() if kept else ("the timecode 01:00:00:00 is not preserved: .3gp cannot hold it",))
 
 
 # --- slow motion -------------------------------------------------------------------------------------------

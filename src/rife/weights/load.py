@@ -149,7 +149,7 @@ def load_file(path: Path, *, origin: str | None = None, network: str | None = No
     Args:
         path: the file.
         origin: name of the file in messages; its path if not given.
-        network: name of the required network; if not given, the file's metadata decide between networks with the same
+        network: name of the required network; if not given, the file's metadata decides between networks with the same
             tensors.
 
     Raises:
