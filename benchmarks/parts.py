@@ -26,14 +26,14 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import rife
 from rife.cli.malloc import keep_freed_memory
-from rife.engines.cpu.engine import ProcessorEngine
+from rife.engines.cpu.engine import CpuEngine
 from rife.interpolation.interpolator import Interpolator
 from rife.options import Precision
 
 _FRAMES, _WARM_UP = 8, 3
 _ROUNDS = 4
-_PIECES = ("features", "block", "residual")
-_PASSES = ("packed", "seen_by_block", "merged", "contexts", "corrected")
+_SUBGRAPHS = ("features", "block", "residual")
+_PASSES = ("pack", "block_input", "merge", "warp_contexts", "apply_residual")
 
 _Times = dict[str, list[float]]
 
@@ -59,12 +59,14 @@ def _timed(worker: Interpolator, frames: list[Tensor]) -> _Times:
     """Seconds of every step, for each time that it ran after the warm-up."""
     times: _Times = defaultdict(list)
     engine = worker.engine
-    if not isinstance(engine, ProcessorEngine):
+    if not isinstance(engine, CpuEngine):
         sys.exit(f"{engine.label} has no parts to look at: install the extra cpu.")
-    for name in _PIECES:
-        _watch(engine._form.pieces, name, times, lambda given, _, n=name: f"{n} {given[0] if n == 'block' else ''}")
+    for name in _SUBGRAPHS:
+        _watch(
+            engine._variant.subgraphs, name, times, lambda given, _, n=name: f"{n} {given[0] if n == 'block' else ''}"
+        )
     for name in _PASSES:
-        _watch(engine._form.passes, name, times, lambda _, options, n=name: f"pass: {n} {options.get('scale', '')}")
+        _watch(engine._variant.passes, name, times, lambda _, options, n=name: f"pass: {n} {options.get('scale', '')}")
     before = worker.prepare(frames[0])
     for index in range(_ROUNDS * _FRAMES):
         if index == _WARM_UP:
@@ -101,7 +103,7 @@ def _multiply_adds(img0: Tensor, img1: Tensor) -> tuple[float, float]:
     of_source, features0 = counted(lambda: network.features(img0))
     pair = network.pair(img0, img1, features0=features0, features1=network.features(img1))
     of_motion, motion = counted(lambda: network.estimate(pair))
-    return of_source, of_motion + counted(lambda: network.finish(pair, motion, pair.whole))[0]
+    return of_source, of_motion + counted(lambda: network.synthesize(pair, motion, pair.whole))[0]
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import rife.network.regions
 from conftest import blending_network
-from rife.engines.cpu.thread_team import Crew
+from rife.engines.cpu.thread_team import ThreadTeam
 from rife.engines.native.convolutions import Direct, Winograd
 from rife.engines.native.engine import NativeEngine
 from rife.interpolation.interpolator import Interpolator
@@ -52,7 +52,7 @@ def made(network: IFNet, height: int = HEIGHT, width: int = WIDTH, *, tile: int 
     with torch.no_grad():
         pair = network.pair(img0, img1)
         motion = network.estimate(pair, tile=tile)
-        return network.finish(pair, motion, pair.whole)[0]
+        return network.synthesize(pair, motion, pair.whole)
 
 
 def test_frames_are_warped_where_the_next_block_reads_them(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,7 +85,7 @@ def test_a_frame_costs_no_more_operations_than_it_did(default_interpolator: Inte
         pair = network.pair(img0, img1, features0=features[0], features1=features[1])
         motion = network.estimate(pair)
     assert operations(lambda: network.estimate(pair)) / PIXELS <= 80_200
-    assert operations(lambda: network.finish(pair, motion, pair.whole)) / PIXELS <= 68_400
+    assert operations(lambda: network.synthesize(pair, motion, pair.whole)) / PIXELS <= 68_400
 
 
 def test_convolutions_of_our_own_multiply_less_than_half(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,10 +95,10 @@ def test_convolutions_of_our_own_multiply_less_than_half(monkeypatch: pytest.Mon
     def counted(layer: type[Winograd] | type[Direct]) -> None:
         convolve = layer.__call__
 
-        def call(self: Winograd | Direct, crew: Crew, first: Tensor, *others: Tensor, **how: object) -> Tensor:
+        def call(self: Winograd | Direct, team: ThreadTeam, first: Tensor, *others: Tensor, **how: object) -> Tensor:
             nonlocal products
             products += self.products(*first.shape[1:3])
-            return convolve(self, crew, first, *others, **how)  # type: ignore[arg-type]
+            return convolve(self, team, first, *others, **how)  # type: ignore[arg-type]
 
         monkeypatch.setattr(layer, "__call__", call)
 
@@ -108,7 +108,7 @@ def test_convolutions_of_our_own_multiply_less_than_half(monkeypatch: pytest.Mon
     counted(Winograd)
     counted(Direct)
     pair = Pair(img0, img1, *features, torch.full((1, 1, 1, 1), 0.5))
-    engine.finish(pair, engine.estimate(pair), pair.whole)
+    engine.synthesize(pair, engine.estimate(pair), pair.whole)
     assert products / (480 * 736) <= 32_400
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from rife.interpolation.interpolator import Interpolator
     from rife.interpolation.load import load
     from rife.interpolation.stream import interpolate
-    from rife.pipeline import Progress, VideoResult, interpolate_video
+    from rife.pipeline import JobSettings, Progress, VideoResult, interpolate_video
 
 __all__ = [
     "CheckpointError",
@@ -36,6 +36,7 @@ __all__ = [
     "FinishedFileError",
     "Interpolator",
     "JobError",
+    "JobSettings",
     "MediaError",
     "MissingExtraError",
     "OptionError",
@@ -54,6 +55,7 @@ _HOMES = {
     "Interpolator": "rife.interpolation.interpolator",
     "interpolate": "rife.interpolation.stream",
     "load": "rife.interpolation.load",
+    "JobSettings": "rife.pipeline",
     "Progress": "rife.pipeline",
     "VideoResult": "rife.pipeline",
     "interpolate_video": "rife.pipeline",

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rife.errors import JobError
+from rife.errors import REPLACE, JobError
 
 _MOST_NAME_BYTES = 255
 """Longest file name on nearly every file system."""
@@ -173,4 +173,4 @@ class AppearingFile:
 
     def _check(self) -> None:
         if self.target.exists() and not self._overwrite:
-            raise JobError(f"{self.target}: exists already. Name another file with -o, or replace it with --overwrite.")
+            raise JobError(f"{self.target}: exists already.", hint=REPLACE)

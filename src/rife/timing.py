@@ -181,7 +181,7 @@ def clock_for(
         OptionError: a factor is combined with another setting, or the slowdown is out of range.
     """
     if factor is not None and (rate is not None or slowdown is not None):
-        raise OptionError("expected a factor, or a frame rate and slow motion, got both.")
+        raise OptionError("factor: expected a factor, or fps and slowmo, got both.")
     if slowdown is None:
         return (
             FactorClock(2 if factor is None else factor, source_tick) if rate is None else RateClock(rate, source_tick)
@@ -221,13 +221,13 @@ def parse_slowdown(slowdown: Number) -> Fraction:
         OptionError: the value is no number above 1, up to 64.
     """
     expected = f"a number above 1, up to {MAX_FACTOR}, such as 4 or 2.5"
-    number = parse_number(slowdown, "slow motion", expected=expected)
+    number = parse_number(slowdown, "slowmo", expected=expected)
     if not 1 < number <= MAX_FACTOR:
-        raise OptionError(f"slow motion: expected {expected}, got {slowdown!r}.")
+        raise OptionError(f"slowmo: expected {expected}, got {slowdown!r}.")
     return number
 
 
-def parse_rate(rate: Number, what: str = "frame rate") -> Fraction:
+def parse_rate(rate: Number, what: str = "fps") -> Fraction:
     """Parse a frame rate: `60`, `60000/1001`, a name, or a rounded NTSC rate such as `59.94`.
 
     Args:

@@ -174,7 +174,7 @@ def test_memory_that_runs_out_hands_colours_beyond_white_to_another_engine(
     def short(*_: object, **__: object) -> Tensor:
         raise MemoryError("not enough memory")
 
-    monkeypatch.setattr(worker.engine, "finish", short)
+    monkeypatch.setattr(worker.engine, "synthesize", short)
     (result,) = made(worker, frames, [Fraction(1, 2)])
     assert psnr_db(result, expected) >= lowest_psnr_db("float32")
 

@@ -61,33 +61,33 @@ print("right")
 _WHILE_ANOTHER_THREAD_WORKS = """
 made()
 begun, may_end = threading.Event(), threading.Event()
-engine, honest = model.engine, model.engine.finish
+engine, honest = model.engine, model.engine.synthesize
 
 def slowly(*arguments, **options):
     begun.set()
     may_end.wait()
     return honest(*arguments, **options)
 
-engine.finish = slowly
+engine.synthesize = slowly
 worker = threading.Thread(target=made)
 worker.start()
 begun.wait()
 said = in_child(made)
 may_end.set()
 worker.join()
-engine.finish = honest
+engine.synthesize = honest
 assert "forked while another thread" in said and "spawn" in said, said
 assert in_child(made) == repr(made())
 print("right")
 """
 
 _LOCKED = """
-from rife.engines.cpu.buffer_pool import Lender
-lender = Lender()
+from rife.engines.cpu.buffer_pool import BufferPool
+pool = BufferPool()
 locked, may_end = threading.Event(), threading.Event()
 
 def hold():
-    with lender._lock:
+    with pool._lock:
         locked.set()
         may_end.wait()
 
@@ -96,7 +96,7 @@ holder.start()
 locked.wait()
 from rife.engines import forks
 forks.watch()
-said = in_child(lambda: tuple(lender.empty(4, 4).shape))
+said = in_child(lambda: tuple(pool.empty(4, 4).shape))
 may_end.set()
 holder.join()
 assert said == "(4, 4)", said

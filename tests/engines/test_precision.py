@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
 from rife.engines.openvino.engine import OpenVinoEngine
 from rife.engines.precision import _to_bf16, in_bf16, rounded
+from rife.network import schedule
+from rife.network.estimate import Pair
 from rife.network.ifnet import IFNet
 from rife.network.regions import Window
 from rife.network.specs import SPECS
@@ -57,13 +60,18 @@ def test_everything_that_multiplies_is_in_bf16_and_the_original_is_not_touched(n
     assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
 
 
+def moved_px(network: IFNet, pair: Pair) -> Tensor:
+    """How far the second block moves the flow."""
+    return schedule.coarse_flow(network.operations(), pair, schedule.block_scales(network.spec), average=False)[1]
+
+
 def test_coarse_blocks_can_stay_exact() -> None:
     network = IFNet(SPECS["4.0"])
     quick = in_bf16(network, coarse=False)
     assert quick.get_submodule("block1") is network.get_submodule("block1")
     assert next(quick.get_submodule("block2").parameters()).dtype == torch.bfloat16
     a, b = torch.rand(2, 1, 3, 64, 64)
-    exact, ours = (n.eval().coarse(n.pair(a, b), n.scales())[1] for n in (network, quick))
+    exact, ours = (moved_px(n.eval(), n.pair(a, b)) for n in (network, quick))
     assert torch.equal(exact, ours)
 
 
@@ -74,16 +82,14 @@ def test_whether_to_start_again_is_asked_in_float32_where_it_is_close(
     network = IFNet(SPECS["4.0"], refine=False).requires_grad_(requires_grad=False)
     with_closed_form_weights(network)
     pair = network.eval().pair(*torch.rand(2, 1, 3, 64, 64, generator=torch.Generator().manual_seed(0)), refine=False)
-    moved_px = network.coarse(pair, network.scales())[1]
-    assert moved_px is not None
-    network.spec = replace(network.spec, restart_flow_px=float(moved_px) * limit_share)
+    network.spec = replace(network.spec, restart_flow_px=float(moved_px(network, pair)) * limit_share)
     engine = OpenVinoEngine(network, precision="bf16")
     seen = []
-    original = engine._coarse
-    monkeypatch.setattr(engine, "_coarse", lambda form, *a, **k: seen.append(form) or original(form, *a, **k))
+    original = schedule.coarse_flow
+    monkeypatch.setattr(schedule, "coarse_flow", lambda ops, *a, **k: seen.append(ops) or original(ops, *a, **k))
     features0, features1 = (engine.features(img) for img in (pair.img0, pair.img1))
     engine.estimate(pair._replace(features0=features0, features1=features1))
-    assert (engine._exact in seen) is asked
+    assert (engine._variant.exact in seen) is asked
 
 
 def test_graphs_and_passes_in_bf16_make_nearly_the_same_frame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,6 +103,6 @@ def test_graphs_and_passes_in_bf16_make_nearly_the_same_frame(tmp_path: Path, mo
         features0, features1 = (engine.features(frame) for frame in frames)
         pair = network.pair(*frames, features0=features0, features1=features1)
         assert {x.dtype for x in features0.context} == {torch.bfloat16 if precision == "bf16" else torch.float32}
-        made.append(engine.finish(pair, engine.estimate(pair), Window(0, 0, 64, 96)))
+        made.append(engine.synthesize(pair, engine.estimate(pair), Window(0, 0, 64, 96)))
     assert not torch.equal(*made)
     assert psnr_db(*made) >= lowest_psnr_db("bf16")

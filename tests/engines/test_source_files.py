@@ -8,13 +8,13 @@ import pytest
 
 import rife
 from rife.engines.openvino import graphs
-from rife.engines.openvino.subgraphs import BlockPiece
+from rife.engines.openvino.subgraphs import BlockSubgraph
 from rife.engines.source_files import source_files
 from rife.network.ifnet import IFNet
 from rife.network.specs import SPECS
 
 PACKAGE = Path(rife.__file__).parent
-PIECES = source_files("rife.engines.openvino.subgraphs")
+SUBGRAPH_FILES = source_files("rife.engines.openvino.subgraphs")
 
 
 def names(paths: list[Path]) -> set[str]:
@@ -24,16 +24,16 @@ def names(paths: list[Path]) -> set[str]:
 @pytest.mark.parametrize("spec", list(SPECS))
 def test_the_class_of_every_layer_is_in_a_file_that_counts(spec: str) -> None:
     network = IFNet(SPECS[spec])
-    modules = (*network.modules(), *BlockPiece(network, 0, 1.0).modules())
+    modules = (*network.modules(), *BlockSubgraph(network, 0, 1.0).modules())
     ours = {name for name in (type(module).__module__ for module in modules) if name.split(".")[0] == "rife"}
     assert ours
     for name in ours:
-        assert set(source_files(name)) <= set(PIECES), name
+        assert set(source_files(name)) <= set(SUBGRAPH_FILES), name
 
 
 def test_files_that_decide_no_arithmetic_do_not_count() -> None:
-    assert {"specs", "warp", "refine"} <= names(PIECES)
-    assert not {"timing", "version", "options", "cli", "interpolator"} & names(PIECES)
+    assert {"specs", "warp", "refine", "layers", "channels"} <= names(SUBGRAPH_FILES)
+    assert not {"timing", "version", "options", "cli", "interpolator"} & names(SUBGRAPH_FILES)
 
 
 def test_the_key_of_graphs_changes_with_those_files_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,7 +42,7 @@ def test_the_key_of_graphs_changes_with_those_files_and_no_others(monkeypatch: p
     monkeypatch.setattr(Path, "read_bytes", lambda path: read(path) + (b"#" if path in edited else b""))
     graphs._sources_hash.cache_clear()
     before = graphs._sources_hash()
-    for path in (*PIECES, Path(graphs.__file__), PACKAGE / "timing.py", PACKAGE / "version.py"):
+    for path in (*SUBGRAPH_FILES, Path(graphs.__file__), PACKAGE / "timing.py", PACKAGE / "version.py"):
         edited[:] = [path]
         graphs._sources_hash.cache_clear()
         assert (graphs._sources_hash() == before) == (path.stem in {"timing", "version"}), path

@@ -47,14 +47,14 @@ GARBAGE: dict[str, Callable[[Tensor], Tensor]] = {
 def broken(worker: Interpolator, fault: Callable[[Tensor], Tensor], *, after: int = 0) -> list[int]:
     """Let an engine err from some frame on; count its frames."""
     engine, calls = worker.engine, []
-    honest = engine.finish
+    honest = engine.synthesize
 
-    def finish(*arguments: object, **options: object) -> Tensor:
+    def synthesize(*arguments: object, **options: object) -> Tensor:
         calls.append(len(calls))
         frame: Tensor = honest(*arguments, **options)  # type: ignore[arg-type]
         return fault(frame) if len(calls) > after else frame
 
-    engine.finish = finish  # type: ignore[method-assign]
+    engine.synthesize = synthesize  # type: ignore[method-assign]
     return calls
 
 
@@ -81,8 +81,8 @@ def test_an_engine_that_fails_its_self_test_makes_no_frame(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     network = load_network("4.0")
-    honest = Passes.corrected
-    monkeypatch.setattr(Passes, "corrected", lambda *a: honest(*a) + 0.1)
+    honest = Passes.apply_residual
+    monkeypatch.setattr(Passes, "apply_residual", lambda *a: honest(*a) + 0.1)
     worker = Interpolator(network, device="cpu", engine="native")
     (result,) = made(worker, moving(64, 96, 3), HALF)
     (expected,) = made(Interpolator(network, device="cpu", engine="torch"), moving(64, 96, 3), HALF)
@@ -91,7 +91,7 @@ def test_an_engine_that_fails_its_self_test_makes_no_frame(
     assert worker.engine.label == "torch float32"
 
 
-@pytest.mark.parametrize("where", ["features", "estimate", "finish"])
+@pytest.mark.parametrize("where", ["features", "estimate", "synthesize"])
 def test_an_engine_that_raises_is_put_aside(
     where: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -179,7 +179,7 @@ def test_a_self_test_that_raises_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> 
     def fails(*_: object, **__: object) -> object:
         raise TypeError("no matching signature")
 
-    monkeypatch.setattr(Passes, "packed", fails)
+    monkeypatch.setattr(Passes, "pack", fails)
     with pytest.raises(EngineFaultError, match="TypeError: no matching signature"):
         prove(NativeEngine(network), network)
     assert agreement_db(TorchEngine(network), network) == math.inf

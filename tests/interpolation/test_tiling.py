@@ -15,11 +15,12 @@ from conftest import blending_network
 from rife.errors import JobError
 from rife.interpolation.interpolator import Interpolator
 from rife.interpolation.tiling import TILE_STEP_PX, Tiling, fitting_tile
+from rife.network import schedule
 from rife.network.blocks import BLOCK_REACH_PX, BLOCK_STEP_PX, IFBlock
-from rife.network.estimate import Motion, Pair
+from rife.network.estimate import FlowEstimate, Pair
 from rife.network.ifnet import IFNet
 from rife.network.refine import REFINE_REACH_PX
-from rife.network.regions import Samples, Window, largest_enlarged, padded
+from rife.network.regions import SampleGrid, Window, largest_upsampled, padded
 from rife.network.specs import SPECS
 from rife.network.warp import backward_warp, resize
 from rife.options import parse_memory
@@ -42,9 +43,11 @@ def frames(height: int, width: int) -> tuple[Tensor, Tensor]:
     return img0, img1
 
 
-def made(network: IFNet, pair: Pair, motion: Motion, *, ensemble: bool = False, side: int | None = None) -> Tensor:
+def made(
+    network: IFNet, pair: Pair, motion: FlowEstimate, *, ensemble: bool = False, side: int | None = None
+) -> Tensor:
     windows = pair.whole.tiles(side, multiple=TILE_STEP_PX)
-    return pair.whole.assembled([(w, network.finish(pair, motion, w, ensemble=ensemble)[0]) for w in windows])
+    return pair.whole.assembled([(w, network.synthesize(pair, motion, w, ensemble=ensemble)) for w in windows])
 
 
 # --- where something is computed ---------------------------------------------------------------------------
@@ -55,7 +58,7 @@ def made(network: IFNet, pair: Pair, motion: Motion, *, ensemble: bool = False, 
 def test_a_window_is_a_piece_of_the_whole(top: int, left: int, height: int, width: int, factor: int) -> None:
     window = Window(top, left, min(top + height, 64), min(left + width, 64))
     low, image, flow = torch.rand(1, 2, 64 // factor, 64 // factor), torch.rand(1, 3, 64, 64), torch.randn(1, 2, 64, 64)
-    torch.testing.assert_close(window.enlarge(low, factor), window.read(resize(low, factor)), atol=1e-6, rtol=0)
+    torch.testing.assert_close(window.upsample(low, factor), window.read(resize(low, factor)), atol=1e-6, rtol=0)
     expected = window.read(backward_warp(image, flow * 5))
     torch.testing.assert_close(window.warp(image, window.read(flow * 5)), expected, atol=1e-6, rtol=0)
 
@@ -63,10 +66,10 @@ def test_a_window_is_a_piece_of_the_whole(top: int, left: int, height: int, widt
 @pytest.mark.parametrize("scale", [4, 8, 16])
 @pytest.mark.parametrize("factor", [1, 2, 8, 32])
 def test_the_samples_are_all_that_shrinking_reads(scale: int, factor: int) -> None:
-    low, place = torch.rand(1, 3, -(-64 // factor), -(-96 // factor)), Samples(scale, 64, 96)
+    low, place = torch.rand(1, 3, -(-64 // factor), -(-96 // factor)), SampleGrid(scale, 64, 96)
     whole = resize(low, factor)[..., :64, :96]
     torch.testing.assert_close(resize(place.read(whole), 0.5), resize(whole, 1 / scale), atol=1e-6, rtol=0)
-    torch.testing.assert_close(place.enlarge(low, factor), place.read(whole), atol=1e-6, rtol=0)
+    torch.testing.assert_close(place.upsample(low, factor), place.read(whole), atol=1e-6, rtol=0)
     assert place.read(whole).numel() == whole.numel() * 4 // scale**2
 
 
@@ -78,7 +81,7 @@ def test_the_largest_enlarged_value_is_found_without_enlarging(
     low = torch.randn(1, 4, h, w, generator=torch.Generator().manual_seed(seed))
     height, width = h * factor - min(cut, factor - 1), w * factor
     whole = resize(low, factor)[..., :height, :width]
-    found = largest_enlarged(low, factor, height=height, width=width)
+    found = largest_upsampled(low, factor, height=height, width=width)
     torch.testing.assert_close(found, whole.abs().amax(dim=(2, 3)), atol=1e-5, rtol=1e-5)
 
 
@@ -123,7 +126,7 @@ def test_a_block_sees_no_further_than_its_overlap(name: str) -> None:
         x[..., row, :] = float("nan")
         with torch.no_grad():
             low = block(x, 1.0)
-        first, last = spread(low.output)
+        first, last = spread(low.values)
         assert last < edge // low.factor if row < edge else first >= edge // low.factor
     assert edge % BLOCK_STEP_PX == 0
 
@@ -138,7 +141,7 @@ EVERY_WAY += [(name, scale, False) for name in ("3.8", "4.0", "4.26", "IFNet_2R"
 
 @pytest.mark.parametrize(("name", "flow_scale", "ensemble"), EVERY_WAY)
 def test_the_lean_way_is_the_plain_way(name: str, flow_scale: float, ensemble: bool) -> None:
-    """`forward` keeps every stage at full size; `estimate` and `finish` keep none, with and without tiles."""
+    """`forward` keeps every stage at full size; `estimate` and `synthesize` keep none, with and without tiles."""
     network = built(name)
     multiple = SPECS[name].pad_multiple_at(flow_scale)
     img0, img1 = (padded(x, multiple) for x in frames(64, 96))
@@ -158,14 +161,14 @@ def test_a_batch_of_which_one_restarts_is_the_same_in_the_lean_way() -> None:
     with torch.no_grad():
         network.block1.lastconv.bias.zero_()
         pair = network.pair(torch.cat((still, moving0)), torch.cat((still, moving1)))
-        motion, _ = network.coarse(pair, network.scales())
-        assert motion.newest is not None
-        change = motion.newest.output[:, :4].abs().amax(dim=(2, 3)).reshape(2, 2, 2).amax(dim=2).amin(dim=1)
+        scales = schedule.block_scales(network.spec)
+        motion, _ = schedule.coarse_flow(network.operations(), pair, scales, average=False)
+        assert motion.latest is not None
+        change = motion.latest.values[:, :4].abs().amax(dim=(2, 3)).reshape(2, 2, 2).amax(dim=2).amin(dim=1)
         network.block1.lastconv.weight.mul_(32 / change.mean())
-        _, moved_px = network.coarse(pair, network.scales())
-        assert moved_px is not None
+        _, moved_px = schedule.coarse_flow(network.operations(), pair, scales, average=False)
         assert (moved_px > 32).sum() == 1
-        merged = network.finish(pair, network.estimate(pair), pair.whole)[0]
+        merged = network.synthesize(pair, network.estimate(pair), pair.whole)
         plain = network(pair.img0, pair.img1).merged
     torch.testing.assert_close(merged, plain, atol=ROUNDING * 10, rtol=0)
 
@@ -214,7 +217,7 @@ class Forgetful(IFNet):
         for parameter in self.parameters():
             parameter.data.zero_()
 
-    def estimate(self, pair: Pair, *, tile: int | None = None, **options: object) -> Motion:
+    def estimate(self, pair: Pair, *, tile: int | None = None, **options: object) -> FlowEstimate:
         self.tiles.append(tile)
         if len(self.tiles) <= self.failures:
             raise self.error
@@ -274,4 +277,4 @@ def test_amounts_of_memory(blender: Interpolator) -> None:
         with pytest.raises(JobError, match="such as 4G or 512M"):
             parse_memory(text)
     with pytest.raises(JobError, match="above 0"):
-        Interpolator(blender.network, device="cpu", engine="torch", memory_bytes=0)
+        Interpolator(blender.network, device="cpu", engine="torch", memory=0)

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from rife.engines.cpu import thread_team as crew
+from rife.engines.cpu import thread_team
 from rife.engines.native.engine import NativeEngine
 from rife.engines.torch_engine import TorchEngine
-from rife.kernels import jit as kept
+from rife.kernels import jit
 from rife.network.ifnet import IFNet
 from rife.network.specs import SPECS
 
@@ -59,25 +59,25 @@ def test_a_damaged_file_is_compiled_again(files: str, damage: str, tmp_path: Pat
     warning, result = run(folder)
     assert "A compiled kernel is compiled again: its file is damaged" in warning
     assert result == "0.5"
-    assert kept._is_whole(path)
+    assert jit._is_whole(path)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of a process")
 def test_there_is_no_room_to_keep_anything(tmp_path: Path) -> None:
     warning, result = run(tmp_path, "full")
-    assert "compiled kernels are not kept" in warning
+    assert "compiled kernels are not cached" in warning
     assert result == "0.5"
 
 
 def test_what_a_kernel_itself_raises_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
-    monkeypatch.setattr(kept, "do_without", lambda err: calls.append(err))
+    monkeypatch.setattr(jit, "disable_cache", lambda err: calls.append(err))
 
     def kernel(*_: object) -> None:
         raise ValueError("wrong")
 
     with pytest.raises(ValueError, match="wrong"):
-        crew.Crew().run(kernel, 16)
+        thread_team.ThreadTeam().run(kernel, 16)
     assert not calls
 
 

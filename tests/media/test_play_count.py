@@ -86,7 +86,7 @@ def test_an_animation_stays_one_by_default(tmp_path: Path) -> None:
     assert default_output(save_png(tmp_path / "still.png")).suffix == ".mkv"
     fast = animation(tmp_path / "fast.gif", durations=[30] * 4)
     assert default_output(fast) == tmp_path / "fast_2x.apng"  # 67 pictures a second, and a GIF shows 50
-    assert default_output(fast, JobSettings(frame_rate="50")) == tmp_path / "fast_50fps.gif"
+    assert default_output(fast, JobSettings(fps="50")) == tmp_path / "fast_50fps.gif"
     (tmp_path / "torn.gif").write_bytes(b"GIF89a")
     assert default_output(tmp_path / "torn.gif").suffix == ".mkv"
 

@@ -7,7 +7,7 @@ import torch
 
 from rife.errors import CheckpointError, ShapeError
 from rife.interpolation.interpolator import Interpolator
-from rife.network.ifnet import Estimate, IFNet
+from rife.network.ifnet import IFNet, Prediction
 from rife.network.specs import SPECS, spec_named
 from rife.network.warp import backward_warp
 from support.golden import IMG0, IMG1, golden, tolerance, with_closed_form_weights, worst
@@ -154,7 +154,7 @@ def test_both_halves_of_the_teacher() -> None:
     network = built("IFNet_m", teacher=True)
     truth = (IMG0 + IMG1) / 2
     with torch.no_grad():
-        estimate: Estimate = network(IMG0, IMG1, 0.5, ground_truth=truth)
+        estimate: Prediction = network(IMG0, IMG1, 0.5, ground_truth=truth)
         assert estimate.teaching is not None
         teacher = estimate.teaching
         warped0 = backward_warp(IMG0, teacher.flow[:, :2])

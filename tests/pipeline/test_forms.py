@@ -100,11 +100,11 @@ def test_a_pattern_and_an_input_rate(tmp_path: Path, blender: Interpolator) -> N
         Image.fromarray(Clip().picture(index)).save(folder / f"{index + 1:04d}.jpg")
     (tmp_path / "out").mkdir()
     source, target = folder / "%04d.jpg", tmp_path / "out" / "%03d.tif"
-    result = interpolate_video(source, target, interpolator=blender, input_rate=Fraction(12))
+    result = interpolate_video(source, target, interpolator=blender, input_fps=Fraction(12))
     assert result.frame_rate == 24
     assert sorted(p.name for p in target.parent.iterdir()) == [f"{n:03d}.tif" for n in range(1, 7)]
     with pytest.raises(JobError, match="input rate"):
-        interpolate_video(Clip().make(tmp_path), interpolator=blender, input_rate=Fraction(12))
+        interpolate_video(Clip().make(tmp_path), interpolator=blender, input_fps=Fraction(12))
 
 
 @pytest.mark.parametrize("kind", ["jpg", "webp"])
@@ -177,7 +177,7 @@ def test_encoders_by_name(codec: str, suffix: str, tmp_path: Path, blender: Inte
 
 @pytest.mark.parametrize("codec", ["libx264", "libx265", "libsvtav1", "libvpx-vp9"])
 def test_encoders_make_the_same_file_twice(codec: str, tmp_path: Path, blender: Interpolator) -> None:
-    """Parts of an interrupted job are joined with parts of its second run."""
+    """Segments of an interrupted job are joined with segments of its second run."""
     source = Clip(frames=24, width=128, height=96).make(tmp_path)
     made = []
     for name in ("a.mkv", "b.mkv", "c.mkv"):
@@ -190,7 +190,7 @@ def test_encoders_that_are_not_there(tmp_path: Path, blender: Interpolator) -> N
     source = Clip().make(tmp_path)
     with pytest.raises(JobError, match="FFmpeg has no encoder of that name"):
         interpolate_video(source, tmp_path / "o.mp4", interpolator=blender, codec="h266")
-    with pytest.raises(JobError, match=r"the encoder h264_nvenc refused the video.*--codec"):
+    with pytest.raises(JobError, match=r"the encoder h264_nvenc refused the video.*with `codec`"):
         interpolate_video(source, tmp_path / "o.mp4", interpolator=blender, codec="h264_nvenc")
     with pytest.raises(JobError, match="no presets"):
         interpolate_video(source, tmp_path / "o.mkv", interpolator=blender, codec="ffv1", preset="fast")
@@ -307,7 +307,7 @@ def test_motion_jpeg_is_made_in_full_range(tmp_path: Path, blender: Interpolator
     assert {(picture.format.name, picture.color_range) for picture in decoded(result.path)} == {("yuvj420p", 2)}
     with pytest.raises(JobError, match=r"mjpeg: does not take yuv420p; expected one of yuvj420p"):
         interpolate_video(
-            Clip().make(tmp_path), tmp_path / "p.mov", codec="mjpeg", pixel_format="yuv420p", interpolator=blender
+            Clip().make(tmp_path), tmp_path / "p.mov", codec="mjpeg", pix_fmt="yuv420p", interpolator=blender
         )
 
 

@@ -61,7 +61,7 @@ def test_the_held_frame_is_the_one_before_and_nothing_is_made_across(tmp_path: P
 
 def test_damage_stops_the_job_by_default(tmp_path: Path, blender: Interpolator) -> None:
     source = with_damaged_packets(by_ffmpeg(tmp_path, *KINDS["mp4"]), (20,))
-    with pytest.raises(TruncatedMediaError, match=r"stopped at 2\.00 s of 5\.00 s.*--on-damage hold"):
+    with pytest.raises(TruncatedMediaError, match=r"stopped at 2\.00 s of 5\.00 s.*on_damage='hold'"):
         interpolate_video(source, tmp_path / "o.mkv", interpolator=blender)
     assert [p.name for p in tmp_path.iterdir()] == [source.name]
     with pytest.raises(OptionError, match="on_damage"):
@@ -140,7 +140,7 @@ def test_a_job_taken_up_again_makes_the_same_frames(
         assert (one.pts, one.to_ndarray().tobytes()) == (other.pts, other.to_ndarray().tobytes())
 
 
-def test_finished_parts_of_another_choice_are_not_mixed_in(
+def test_finished_segments_of_another_choice_are_not_mixed_in(
     tmp_path: Path, blender: Interpolator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = by_ffmpeg(tmp_path, *KINDS["mp4"])

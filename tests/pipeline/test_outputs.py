@@ -9,7 +9,6 @@ import pytest
 from rife.errors import OptionError
 from rife.media.paths import parse_input, parse_output
 from rife.media.video.containers import CONTAINERS
-from rife.media.video.encoding import EncodeSettings
 from rife.pipeline.outputs import check_job, default_output
 from rife.pipeline.settings import JobSettings
 from support.clips import Clip
@@ -36,19 +35,18 @@ def test_outputs_that_hold_what_an_encoder_makes_are_named_after_a_trial(
     codec: str, suffix: str, advice: str, tmp_path: Path
 ) -> None:
     with pytest.raises(OptionError, match=f"a {suffix} file does not hold the stream of {codec}") as caught:
-        check_job(
-            parse_input(Clip().make(tmp_path)),
-            parse_output(tmp_path / f"o{suffix}"),
-            JobSettings(encode=EncodeSettings(codec=codec)),
-        )
+        check_job(parse_input(Clip().make(tmp_path)), parse_output(tmp_path / f"o{suffix}"), JobSettings(codec=codec))
     assert str(caught.value).endswith(advice)
 
 
 @pytest.mark.parametrize("codec", [None, "libx264", "libsvtav1"])
 def test_a_preset_that_does_not_exist_is_refused_with_those_that_do(codec: str | None, tmp_path: Path) -> None:
-    encode = EncodeSettings(codec=codec, preset="nosuch")
     with pytest.raises(OptionError, match=r"^preset: lib\w+ expects (one of ultrafast, .*placebo|a number from)"):
-        check_job(parse_input(Clip().make(tmp_path)), parse_output(tmp_path / "o.mkv"), JobSettings(encode=encode))
+        check_job(
+            parse_input(Clip().make(tmp_path)),
+            parse_output(tmp_path / "o.mkv"),
+            JobSettings(codec=codec, preset="nosuch"),
+        )
 
 
 def test_the_default_output_is_a_container_that_holds_the_sound(tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ def test_the_way_to_where_a_job_goes_on_can_be_interrupted(
 
 
 @pytest.mark.usefixtures("short_segments")
-def test_finished_parts_are_not_made_again(
+def test_finished_segments_are_not_made_again(
     tmp_path: Path, blender: Interpolator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source, output = Clip(frames=24).make(tmp_path), tmp_path / "o.mp4"
@@ -134,8 +134,8 @@ def test_other_settings_are_refused_and_not_mixed(tmp_path: Path, blender: Inter
     output = tmp_path / "o.mp4"
     source = interrupted(tmp_path, blender, output)
     parts = {p: p.read_bytes() for p in work_folder(parse_output(output)).iterdir()}
-    for options in ({"crf": 30}, {"factor": 3}, {"frame_rate": "60"}, {"at_cut": "blend"}):
-        with pytest.raises(JobError, match=r"a job that differs \(.* was .*, is .*--restart"):
+    for options in ({"crf": 30}, {"factor": 3}, {"fps": "60"}, {"at_cut": "blend"}):
+        with pytest.raises(JobError, match=r"a job that differs \(.* was .*, is .*restart=True"):
             interpolate_video(source, output, interpolator=blender, **options)  # type: ignore[arg-type]
     assert {p: p.read_bytes() for p in work_folder(parse_output(output)).iterdir()} == parts
     result = interpolate_video(source, output, interpolator=blender, factor=3, restart=True)
@@ -160,7 +160,7 @@ def test_a_changed_source_is_refused(tmp_path: Path, blender: Interpolator) -> N
 
 
 @pytest.mark.usefixtures("short_segments")
-def test_a_damaged_part_is_made_again(tmp_path: Path, blender: Interpolator) -> None:
+def test_a_damaged_segment_is_rendered_again(tmp_path: Path, blender: Interpolator) -> None:
     whole, output = tmp_path / "whole.mp4", tmp_path / "o.mp4"
     source = interrupted(tmp_path, blender, output)
     interpolate_video(source, whole, interpolator=blender)
@@ -244,11 +244,11 @@ def command(source: Path, output: Path, model: Path) -> list[str]:
 KILLS_ITSELF = """
 import os, signal, sys
 from rife.cli.app import main
-from rife.pipeline import progress as meter
+from rife.pipeline.progress import JobProgress
 from rife.pipeline import plan
 
 plan._MOST_FRAMES = plan._FEWEST_FRAMES  # short segments
-left, report = int(sys.argv.pop(1)), meter.Meter.frame
+left, report = int(sys.argv.pop(1)), JobProgress.frame_done
 
 def frame(self):
     global left
@@ -257,7 +257,7 @@ def frame(self):
         os.kill(os.getpid(), signal.SIGKILL)
     report(self)
 
-meter.Meter.frame = frame
+JobProgress.frame_done = frame
 main()
 """
 """A job that ends as by `kill -9` when it has made a number of frames: no clock of the test decides where."""
@@ -286,7 +286,7 @@ def test_kill_9_three_times(tmp_path: Path, model: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["clip.mp4", "o.mp4", "whole.mp4"]
 
 
-def test_ctrl_c_keeps_finished_parts_and_says_where(tmp_path: Path, model: Path) -> None:
+def test_ctrl_c_keeps_finished_segments_and_says_where(tmp_path: Path, model: Path) -> None:
     source = Clip(frames=450).make(tmp_path)
     output = tmp_path / "o.mp4"
     with subprocess.Popen(command(source, output, model), stdout=subprocess.PIPE, text=True, env=os.environ) as job:
@@ -300,5 +300,5 @@ def test_ctrl_c_keeps_finished_parts_and_says_where(tmp_path: Path, model: Path)
         assert job.wait(timeout=60) == 130
     message = json.loads(rest.splitlines()[-1])
     assert message["event"] == "interrupted"
-    assert f"Finished parts are in {work_folder(parse_output(output))}" in message["message"]
+    assert f"Finished segments are in {work_folder(parse_output(output))}" in message["message"]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["clip.mp4", "o.mp4.rife-work"]

@@ -169,7 +169,7 @@ class Written:
         cells = thumbnail(self.picture).cells
         expected = Expected(
             times=(frame.pts for frame in plan.all_frames()),
-            sent=(cells for _ in times[:-1]),
+            encoded=(cells for _ in times[:-1]),
             step_tolerance=step_tolerance(18),
             time_base=plan.clock.tick,
             time_tolerance=largest_move(plan, path, coarse),
@@ -276,9 +276,7 @@ def test_more_frames_than_a_container_tells_apart_are_refused_at_once(
     assert list(tmp_path.iterdir()) == [source]
     result = interpolate_video(source, tmp_path / "out.mp4", interpolator=blender)
     assert result.check.problems == ()
-    assert (
-        interpolate_video(source, tmp_path / f"one{suffix}", frame_rate="1000", interpolator=blender).check.frames == 50
-    )
+    assert interpolate_video(source, tmp_path / f"one{suffix}", fps="1000", interpolator=blender).check.frames == 50
 
 
 def test_two_source_frames_within_a_millisecond_get_times_of_their_own(tmp_path: Path, blender: Interpolator) -> None:

@@ -55,8 +55,8 @@ def test_events_for_programs() -> None:
 
 
 def test_a_wrong_engine_is_told_and_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    honest = NativeEngine.finish
-    monkeypatch.setattr(NativeEngine, "finish", lambda *a, **k: honest(*a, **k) * math.nan)
+    honest = NativeEngine.synthesize
+    monkeypatch.setattr(NativeEngine, "synthesize", lambda *a, **k: honest(*a, **k) * math.nan)
     shown = CliRunner().invoke(app, ["doctor"])
     assert shown.exit_code == 1
     assert "native float32       WRONG: -inf dB" in shown.stdout

@@ -13,10 +13,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from rife.errors import JobError
+from rife.errors import Hint, JobError
 
 FORMAT, VERSION = "rife survey", 1
-_NEXT = 'Write a new one with "rife analyze VIDEO -o FILE".'
+_NEXT = Hint("Write a new one with {analyze}.")
 _CHANGE_DIGITS = 6
 
 
@@ -143,27 +143,29 @@ class Survey:
         fields = _fields(text, name)
         if fields.get("format") != FORMAT or "version" not in fields:
             raise JobError(
-                f'{name}: expected "format": "{FORMAT}" with a version, got {fields.get("format")!r}. {_NEXT}'
+                f'{name}: expected "format": "{FORMAT}" with a version, got {fields.get("format")!r}.',
+                hint=_NEXT,
             )
         _check_version(fields, name)
         frames = _whole(fields.get("frames"), f"{name}: frames", least=1)
         pts = _numbers(fields, "pts", name)
         changes = fields.get("luma_change")
         if len(pts) != frames:
-            raise JobError(f"{name}: pts: expected {frames} times, one for each frame, got {len(pts)}. {_NEXT}")
+            raise JobError(f"{name}: pts: expected {frames} times, one for each frame, got {len(pts)}.", hint=_NEXT)
         if not isinstance(changes, list) or len(changes) != frames - 1 or not all(map(_is_share, changes)):
-            raise JobError(f"{name}: luma_change: expected {frames - 1} numbers from 0 to 1. {_NEXT}")
+            raise JobError(f"{name}: luma_change: expected {frames - 1} numbers from 0 to 1.", hint=_NEXT)
         repeated = set(_numbers(fields, "repeated", name))
         cuts = set(_cut_frames(fields, name, frames))
         damaged = set(_numbers(fields, "damaged", name)) if "damaged" in fields else set()
         for what, numbers in (("repeated", repeated), ("damaged", damaged)):
             if not numbers <= set(range(1, frames)):
-                raise JobError(f"{name}: {what}: expected frame numbers from 1 to {frames - 1}. {_NEXT}")
+                raise JobError(f"{name}: {what}: expected frame numbers from 1 to {frames - 1}.", hint=_NEXT)
         try:
             time_base = Fraction(str(fields.get("time_base")))
         except (ValueError, ZeroDivisionError) as err:
             raise JobError(
-                f"{name}: time_base: expected a fraction such as 1/12800, got {fields.get('time_base')!r}. {_NEXT}"
+                f"{name}: time_base: expected a fraction such as 1/12800, got {fields.get('time_base')!r}.",
+                hint=_NEXT,
             ) from err
         intervals = tuple(
             Interval(
@@ -178,7 +180,7 @@ class Survey:
         try:
             return cls(pts, last, time_base, intervals, _numbers(fields, "keyframes", name))
         except JobError as err:
-            raise JobError(f"{name}: {err} {_NEXT}") from err
+            raise JobError(f"{name}: {err.args[0]}", hint=_NEXT) from err
 
 
 def read_cuts(path: str | Path, survey: Survey) -> tuple[int, ...]:
@@ -200,7 +202,7 @@ def read_cuts(path: str | Path, survey: Survey) -> tuple[int, ...]:
         raise JobError(f"{path}: cannot be read as a list of cuts ({getattr(err, 'strerror', None) or err}).") from err
     fields = _fields(text, str(path))
     if fields.get("format", FORMAT) != FORMAT:
-        raise JobError(f'{path}: expected "format": "{FORMAT}", got {fields["format"]!r}. {_NEXT}')
+        raise JobError(f'{path}: expected "format": "{FORMAT}", got {fields["format"]!r}.', hint=_NEXT)
     _check_version(fields, str(path))
     frames = len(survey.pts)
     if fields.get("frames", frames) != frames:
@@ -215,21 +217,25 @@ def _fields(text: str, name: str) -> dict[str, Any]:
     try:
         fields = json.loads(text)
     except (json.JSONDecodeError, RecursionError) as err:
-        raise JobError(f"{name}: expected JSON as rife analyze writes it, but it breaks off: {err}. {_NEXT}") from err
+        raise JobError(
+            f"{name}: expected JSON as the analyze command writes it, but it breaks off: {err}.", hint=_NEXT
+        ) from err
     if not isinstance(fields, dict):
-        raise JobError(f"{name}: expected a JSON object as rife analyze writes it, got {_kind(fields)}. {_NEXT}")
+        raise JobError(
+            f"{name}: expected a JSON object as the analyze command writes it, got {_kind(fields)}.", hint=_NEXT
+        )
     return fields
 
 
 def _check_version(fields: dict[str, Any], name: str) -> None:
     if fields.get("version", VERSION) != VERSION:
-        raise JobError(f"{name}: expected version {VERSION}, got {fields['version']!r}. {_NEXT}")
+        raise JobError(f"{name}: expected version {VERSION}, got {fields['version']!r}.", hint=_NEXT)
 
 
 def _cut_frames(fields: dict[str, Any], name: str, frames: int) -> list[int]:
     entries = fields.get("cuts")
     if not isinstance(entries, list):
-        raise JobError(f'{name}: expected a list "cuts", got {_kind(entries)}. {_NEXT}')
+        raise JobError(f'{name}: expected a list "cuts", got {_kind(entries)}.', hint=_NEXT)
     found: list[int] = []
     for number, entry in enumerate(entries, 1):
         what = f"{name}: entry {number} of cuts"
@@ -247,7 +253,7 @@ def _cut_frames(fields: dict[str, Any], name: str, frames: int) -> list[int]:
 def _numbers(fields: dict[str, Any], key: str, name: str) -> tuple[int, ...]:
     values = fields.get(key)
     if not isinstance(values, list) or not all(type(value) is int for value in values):
-        raise JobError(f"{name}: {key}: expected a list of whole numbers, got {_kind(values)}. {_NEXT}")
+        raise JobError(f"{name}: {key}: expected a list of whole numbers, got {_kind(values)}.", hint=_NEXT)
     return tuple(values)
 
 

@@ -30,6 +30,11 @@ class WheelMember:
     member: str
     sha256: str
 
+    @property
+    def label(self) -> str:
+        """What to call it in messages and metadata."""
+        return f"{self.requirement} {self.member}"
+
     def __post_init__(self) -> None:
         """Check that the version is exact and the hash complete."""
         if "==" not in self.requirement or len(self.sha256) != 64:

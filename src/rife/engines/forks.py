@@ -1,9 +1,9 @@
-"""What a child process can do with a model that its parent has loaded before `fork`.
+"""Support for child processes that use a model which their parent has loaded before `fork`.
 
-A fork copies memory, and of the threads only the one that called it. What waits for the others waits for ever: the
-thread teams of OpenMP that PyTorch uses, our own helpers, and locks that another thread held at that moment. In the
-child, PyTorch therefore works on one thread, our own teams and locks are made anew, and a child that was forked in the
-middle of another thread's work is told what to do instead.
+A fork copies memory, but only the thread that called it. A child that waits for another thread waits for ever: for
+PyTorch's OpenMP threads, for our own helpers, and for locks that another thread held. In the child, PyTorch therefore
+uses one thread, and our own teams and locks are replaced. A child that was forked while another thread computed a frame
+raises an error.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ _Method = TypeVar("_Method", bound=Callable[..., object])
 
 
 class Renewed(Protocol):
-    """What holds threads or locks."""
+    """An object that holds threads or locks."""
 
     def after_fork(self) -> None:
-        """Make them anew, in a child."""
+        """Replace them, in a child."""
 
 
 @dataclass
 class _State:
-    """Of this process.
+    """State of this process.
 
     Attributes:
         working: calls in progress, by thread.
-        is_torn: it was forked while another thread was at work.
+        is_torn: the process was forked while another thread was in a call.
     """
 
     working: dict[int, int] = field(default_factory=dict)
@@ -48,22 +48,22 @@ _state = _State()
 
 
 def renew(holder: Renewed) -> None:
-    """Remember something that holds threads or locks, for as long as it lives."""
+    """Register an object that holds threads or locks, for as long as it lives."""
     _holders.add(holder)
 
 
 @cache
 def watch() -> None:
-    """Prepare children of this process; called where the first model is loaded, not on import."""
+    """Install the fork handler; called when the first model is loaded, not on import."""
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=_begin_child)
 
 
 def settle() -> None:
-    """Refuse to go on in a child that cannot.
+    """Check that this process can compute.
 
     Raises:
-        JobError: says what to do.
+        JobError: it was forked while another thread was in a call.
     """
     if _state.is_torn:
         raise JobError(
@@ -73,7 +73,7 @@ def settle() -> None:
 
 
 def guarded(method: _Method) -> _Method:
-    """Tell which threads are at work in a method, and refuse where it would wait for ever."""
+    """Record the threads that are in a method, and call `settle` first."""
 
     @wraps(method)
     def call(*args: object, **options: object) -> object:
@@ -91,11 +91,11 @@ def guarded(method: _Method) -> _Method:
 
 
 def _begin_child() -> None:
-    """Runs in every child, in the thread that forked: the only one that there is."""
+    """The fork handler: runs in every child, in its only thread."""
     own = threading.get_ident()
     _state.is_torn = _state.is_torn or any(thread != own for thread in _state.working)
     _state.working = {own: _state.working[own]} if own in _state.working else {}
     for holder in list(_holders):
         holder.after_fork()
-    # The threads that OpenMP had in the parent are waited for by any work that is shared out.
+    # Any parallel region would wait for the parent's OpenMP threads.
     torch.set_num_threads(1)

@@ -1,4 +1,4 @@
-"""A network where it shall run, laid out as inference reads it."""
+"""Placement of a network on a device, in the memory format of inference."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _Module = TypeVar("_Module", bound=nn.Module)
 
 
 def device_named(name: str | torch.device) -> torch.device:
-    """Find a device; `auto` takes an NVIDIA GPU if PyTorch sees one.
+    """Find a device; `auto` takes an NVIDIA GPU if PyTorch finds one.
 
     Raises:
         OptionError: PyTorch cannot use it here.
@@ -32,12 +32,12 @@ def device_named(name: str | torch.device) -> torch.device:
 
 
 def for_inference(network: IFNet, device: torch.device) -> IFNet:
-    """Copy a network for inference on a device; memory that lies there as inference reads it is shared, not copied."""
+    """Copy a network for inference on a device; memory that is there in the format of inference is shared."""
     return _copied(network, device, {})
 
 
 def _copied(module: _Module, device: torch.device, known: dict[int, object]) -> _Module:
-    """Copy modules and what holds their weights; whatever else they have is shared."""
+    """Copy modules with their parameters and buffers; other attributes are shared."""
     if id(module) not in known:
         known[id(module)] = twin = copy(module)
         kinds: dict[str, dict[str, Any]] = {"_parameters": module._parameters, "_buffers": module._buffers}
@@ -54,7 +54,7 @@ def _copied(module: _Module, device: torch.device, known: dict[int, object]) -> 
 
 def _laid_out(tensor: Tensor, device: torch.device, known: dict[int, object]) -> Tensor:
     if id(tensor) not in known:
-        # Convolutions with few channels are several times faster on pixels whose channels lie side by side.
+        # Convolutions with few channels are several times faster on channels-last memory.
         form = torch.channels_last if tensor.dim() == 4 else torch.preserve_format
         values = tensor.detach().to(device, memory_format=form)
         known[id(tensor)] = nn.Parameter(values, requires_grad=False) if isinstance(tensor, nn.Parameter) else values

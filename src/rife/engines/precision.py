@@ -1,7 +1,7 @@
-"""The same network with its convolutions in bf16: half the memory traffic, and the matrix units of new processors.
+"""Conversion of a network's convolutions to bf16: half the memory traffic, and matrix units where processors have them.
 
-The inside of blocks, encoder and refinement is bf16. What a block returns is added up in float32; so are positions and
-the pictures that are merged: bf16 has 8 bits, and a sum of flow of 20 px would move in steps of 1/8 px.
+Blocks, encoder and refinement compute in bf16. The blocks' outputs are summed in float32, and positions and merged
+frames are float32 too: bf16 has 8 bits of precision, so that a flow of 20 px would move in steps of 1/8 px.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ def in_bf16(network: IFNet, *, coarse: bool = True) -> IFNet:
 
     Args:
         network: in float32; it is not changed.
-        coarse: the two first blocks too. A network that starts again on large motion decides by what they return, and
-            two answers to that question are two pictures.
+        coarse: convert the two first blocks too. Networks that restart on large motion decide by their output, and a
+            decision that differs from float32 gives another frame.
     """
     exact = {} if coarse else {id(network.get_submodule(f"block{index}")) for index in range(2)}
-    # Shared, not copied: what stays in float32.
+    # Modules that stay in float32 are shared, not copied.
     memo = {key: module for key, module in ((id(m), m) for m in network.modules()) if key in exact}
     quick = copy.deepcopy(network, memo)
     for part in quick.children():
@@ -38,7 +38,7 @@ def _to_bf16(part: nn.Module) -> None:
         if isinstance(module, nn.Conv2d):
             module.weight.copy_(rounded(module.weight))
         elif isinstance(module, nn.ConvTranspose2d):
-            # A pixel of its output sees every second weight of each row and column: these are a kernel.
+            # An output pixel uses every second weight of each row and column: these form a kernel.
             for top in range(module.stride[0]):
                 for left in range(module.stride[1]):
                     phase = module.weight[..., top :: module.stride[0], left :: module.stride[1]]
@@ -47,11 +47,11 @@ def _to_bf16(part: nn.Module) -> None:
 
 
 def rounded(weight: Tensor) -> Tensor:
-    """Round kernels to numbers that bf16 holds, so that the sum over each kernel stays what it was.
+    """Round kernels to values of bf16 such that the sum over each kernel is preserved.
 
-    Rounded one by one, the weights of a kernel err by a sum that every flat part of a picture shows as a shift in
-    brightness. Each weight passes its error on to the next, the smallest comes last, and what is left is half a step
-    of that one. The same convolution comes 7 to 11 dB closer to float32 for it.
+    Rounded one by one, the weights of a kernel accumulate an error, which flat areas of a frame show as a shift in
+    brightness. Here each weight's error is added to the next weight, the smallest last, so that the remaining error is
+    half a step of that one. The convolution's error against float32 is 7 to 11 dB lower.
 
     Args:
         weight: (A, B, kh, kw).

@@ -1,4 +1,4 @@
-"""What every engine can do. Whoever makes frames asks for this, and need not know which library does the work."""
+"""The interface of engines: it hides the library that computes frames."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Protocol
 from torch import Tensor
 
 from rife.network.encoder import FrameFeatures
-from rife.network.estimate import Motion, Pair
+from rife.network.estimate import FlowEstimate, Pair
 from rife.network.regions import Window
 from rife.options import Precision
 
 
 class Engine(Protocol):
-    """Runs one network. Tensors come and go as PyTorch's, on the network's device; no gradients are kept."""
+    """Runs one network, on PyTorch tensors on the network's device, without gradients."""
 
     @property
     def label(self) -> str:
@@ -25,40 +25,41 @@ class Engine(Protocol):
 
     @property
     def preparation(self) -> str | None:
-        """What the first use on an installation waits for, if it seems to be the first."""
+        """The preparation that the first use on an installation waits for; None if it is done."""
 
     @property
     def any_size(self) -> Engine:
-        """The engine, or the same kernels without what is compiled for a size: for a self-test on a small frame."""
+        """An engine of the same kernels that compiles nothing for a frame size: for a self-test on a small frame."""
 
-    def features(self, img: Tensor, *, refine: bool = True, excess: Tensor | None = None) -> FrameFeatures:
-        """Compute what depends on one frame alone, for every pair that the frame takes part in.
+    def features(self, img: Tensor, *, refine: bool = True, out_of_range: Tensor | None = None) -> FrameFeatures:
+        """Compute the features of one frame, for every pair that the frame takes part in.
 
         Args:
             img: (1, 3, H, W) in [0, 1], padded as the network needs.
-            refine: include what refinement needs.
-            excess: (1, 3, H, W) what of the frame's colours lies outside of [0, 1]; it goes the same way as the
-                picture, past the network, so that made frames are not clipped where source frames are not.
+            refine: include the context maps of the refinement.
+            out_of_range: (1, 3, H, W) the frame's colours minus the same clamped to [0, 1]. It bypasses the network and
+                is warped and blended like the frame, so that new frames are not clipped where source frames are not.
         """
 
     def estimate(
         self, pair: Pair, *, flow_scale: float = 1.0, ensemble: bool = False, tile: int | None = None
-    ) -> Motion:
+    ) -> FlowEstimate:
         """Run the blocks; arguments as of `rife.network.ifnet.IFNet.estimate`."""
 
-    def finish(
-        self, pair: Pair, motion: Motion, window: Window, *, refine: bool = True, ensemble: bool = False
+    def synthesize(
+        self, pair: Pair, estimate: FlowEstimate, window: Window, *, refine: bool = True, ensemble: bool = False
     ) -> Tensor:
-        """Make a window of the new frame, (1, 3, h, w), in [0, 1] and beyond where the frames' features have an excess.
+        """Synthesize a window of the new frame: (1, 3, h, w).
 
-        Arguments are those of `rife.network.ifnet.IFNet.finish`.
+        Values lie in [0, 1], and outside of it where the frames' features have an `out_of_range`. Arguments are those
+        of `rife.network.ifnet.IFNet.synthesize`.
         """
 
-    def carried(self, others: tuple[Tensor, Tensor], motion: Motion, window: Window) -> Tensor:
-        """Take two other pictures of the frames' size the same way: warp both, and blend them by the mask.
+    def blend(self, images: tuple[Tensor, Tensor], estimate: FlowEstimate, window: Window) -> Tensor:
+        """Warp two other images of the frames' size by the flow, and blend them by the mask.
 
         Args:
-            others: (1, C, H, W) each, of any values.
-            motion: from `estimate`.
-            window: what to make.
+            images: (1, C, H, W) each, of any values.
+            estimate: from `estimate`.
+            window: of the frame, to compute.
         """

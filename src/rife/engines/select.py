@@ -1,4 +1,4 @@
-"""Which engine runs a network, and in what precision."""
+"""Selection of the engine and precision for a network."""
 
 from __future__ import annotations
 
@@ -56,10 +56,10 @@ def create_engine(network: IFNet, *, engine: EngineName = "auto", precision: Pre
     try:
         return _native(network, precision) if engine == "native" else _openvino(network, precision)
     except (ImportError, OSError) as err:
-        told = f"engine {engine}: a library that it needs is installed, and cannot be loaded ({err})."
+        problem = f"engine {engine}: a library that it needs is installed, and cannot be loaded ({err})."
         if not free:
-            raise JobError(f"{told} Take engine torch, or mend the installation.") from err
-        _log.warning("%s PyTorch is used instead.", told)
+            raise JobError(f"{problem} Take engine torch, or repair the installation.") from err
+        _log.warning("%s PyTorch is used instead.", problem)
         return create_engine(network, engine="torch", precision=precision)
 
 
@@ -81,16 +81,16 @@ def _openvino(network: IFNet, precision: Precision) -> Engine:
 
 
 def choose(device_type: str = "cpu", precision: Precision = "auto") -> tuple[EngineName, str]:
-    """Choose the engine that `auto` stands for on a device, and say why."""
+    """Choose the engine of `auto` for a device, and give the reason."""
     if device_type != "cpu":
         return "torch", f"the network is on {device_type}"
     return _fastest(precision)
 
 
 def _fastest(precision: Precision) -> tuple[EngineName, str]:
-    """Choose for a processor: OpenVINO where it has matrix units for bf16, else our own convolutions, else PyTorch.
+    """Choose for the CPU: OpenVINO with matrix units for bf16 (AMX), else our own convolutions, else PyTorch.
 
-    Vector units that multiply bf16 (AVX-512) gain little over float32, and cost exactness.
+    Vector units for bf16 (AVX-512) gain little over float32, and cost precision.
     """
     if precision != "float32" and not _missing("openvino"):
         try:
@@ -110,26 +110,26 @@ def _fastest(precision: Precision) -> tuple[EngineName, str]:
 
 
 def create_tile_engine(network: IFNet, engine: Engine) -> Engine:
-    """Choose what makes frames in tiles, where `engine` was a free choice: others hold more of a frame whole."""
+    """Choose the engine for tiles, where `engine` was chosen by `auto`: PyTorch keeps least of a frame whole."""
     if isinstance(engine, TorchEngine):
         return engine
     return TorchEngine(network, precision="bf16" if engine.precision == "bf16" and _torch_has_bf16() else "float32")
 
 
 def _missing(engine: EngineName) -> list[str]:
-    """What an engine needs, and is not installed."""
+    """Libraries that an engine needs and that are not installed."""
     return [library for library in _LIBRARIES[engine] if not is_installed(library)]
 
 
 def _openvino_has_bf16() -> bool:
     from rife.engines.openvino.graphs import has_bf16
 
-    # The library takes a while to load: it is asked where the answer may be yes.
+    # The library takes a while to load: it is loaded only if the answer may be yes.
     return (not _IS_X86 or "avx512bf16" in _host_features()) and has_bf16()
 
 
 def _host_features() -> set[str]:
-    """What this processor can do, by LLVM's names."""
+    """Features of this processor, by LLVM's names."""
     from llvmlite import binding
 
     return {name for name, there in binding.get_host_cpu_features().items() if there}

@@ -1,7 +1,7 @@
-"""The source files that a module is made of: its own, and those of every module of this package that it imports.
+"""The source files of a module: its own, and those of every module of this package that it imports.
 
-What is kept on disk is named after the hash of the sources that made it. They are found by their imports, so that
-moving a module to another folder changes nothing of that.
+The cache key of compiled code is a hash of its sources. They are found by imports, so that they do not depend on the
+folders in which modules stand.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ _PACKAGE = "rife"
 
 
 def source_files(*modules: str) -> list[Path]:
-    """Files of some modules and of all that they import from this package, sorted by the modules' names.
+    """Files of some modules and of all modules of this package that they import, sorted by the modules' names.
 
-    Imports for type checkers count too: which of them matter is not told apart.
+    Imports for type checkers count too.
 
     Args:
-        modules: absolute names; the first imports are those of the modules themselves.
+        modules: absolute names.
 
     Raises:
         ModuleNotFoundError: there is no such module.
@@ -40,13 +40,13 @@ def source_files(*modules: str) -> list[Path]:
 
 
 def _imported(path: Path) -> Iterator[str]:
-    """Modules of this package that a file imports anywhere."""
+    """Modules of this package that a file imports, at any level."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if _is_ours(alias.name))
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level and _is_ours(node.module):
             yield node.module
-            # `from rife.kernels import merging`: a module of the folder, or a name in its `__init__`.
+            # `from rife.kernels import merge`: a module of the folder, or a name in its `__init__`.
             names = (f"{node.module}.{alias.name}" for alias in node.names)
             yield from (name for name in names if _file_of(name) is not None)
 

@@ -1,4 +1,4 @@
-"""What Numba compiles: convolutions, the passes over a frame, colours; on arrays alone."""
+"""Kernels that Numba compiles, on NumPy arrays: convolutions, passes over a frame, conversion between YUV and RGB."""
 
 from __future__ import annotations
 
@@ -13,42 +13,42 @@ _log = logging.getLogger(__name__)
 
 
 def is_installed(library: str) -> bool:
-    """Whether a library is there to be imported; a folder that a half-removed one has left is none."""
+    """Whether a library can be imported; the folder that a partly removed library leaves does not count."""
     try:
         spec = find_spec(library)
-    except (ImportError, ValueError):  # a module without a specification stands under that name
+    except (ImportError, ValueError):  # a module of that name without a specification
         return False
     return spec is not None and spec.origin is not None
 
 
 @cache
 def kernels(name: str) -> ModuleType | None:
-    """A module of this package; None where Numba, which is optional, is not installed or cannot be loaded."""
+    """Import a module of this package; None if Numba, which is optional, is not installed or cannot be loaded."""
     if not is_installed("numba"):
         return None
     try:
         return import_module(f"rife.kernels.{name}")
-    except Exception as err:  # whatever a library that does not fit raises
+    except Exception as err:  # an incompatible library may raise anything
         _log.warning("PyTorch does the work of kernels: Numba is installed, and cannot be loaded (%s).", err)
         return None
 
 
 def passes(what: str, self_test: Callable[[], bool]) -> bool:
-    """Run a self-test of kernels; say so where they are wrong on this machine.
+    """Run a self-test of kernels, and log a warning if they are wrong on this machine.
 
     Args:
-        what: the kernels do, for the message.
-        self_test: whether they return, for a small input, what PyTorch returns.
+        what: the kernels' task, for the message.
+        self_test: compares the kernels with PyTorch on a small input.
     """
     try:
         right, reason = self_test(), "another result than PyTorch's"
-    except Exception as err:  # whatever a compiler raises on a machine that it does not know
+    except Exception as err:  # a compiler may raise anything on an unknown processor
         right, reason = False, f"{type(err).__name__}: {err}"
     if not right:
         _log.warning(
-            "Kernels for %s failed their self-test (%s). PyTorch does their work. "
-            "Please report this, with what `rife doctor` prints.",
+            "Kernels for %s failed their self-test (%s). PyTorch does their work. Please report this.",
             what,
             reason,
+            extra={"is_fault": True},
         )
     return right

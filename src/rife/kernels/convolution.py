@@ -1,18 +1,18 @@
-"""Convolutions in float32 on pictures whose pixels have their channels side by side.
+"""Convolutions in float32, channels-last.
 
-Two ways, both sums of products in registers (`rife.kernels.matmul`):
+Two algorithms, both on the matrix products of `rife.kernels.matmul`:
 
 - `winograd`, for 3x3 kernels of stride 1: the algorithm of Winograd, as F(4x4, 3x3) by Lavin and Gray ("Fast Algorithms
-  for Convolutional Neural Networks", CVPR 2016). 4 x 4 pixels of the result come from 36 products in place of 144: the
-  6 x 6 pixels that they depend on, and the kernel, are taken as polynomials, and read at the points 0, +-sqrt(1/2),
-  +-sqrt(2) and infinity, where they can be multiplied one by one. Those points keep rounding errors low: a result is
-  off by 3 to 6 times what adding up in order is off by, 1e-6 of its size.
-- `direct`, for all others: the rows that a few pixels depend on are laid side by side, with zeros beyond the borders.
+  for Convolutional Neural Networks", CVPR 2016). A tile of 4 x 4 output pixels takes 36 products instead of 144: the
+  6 x 6 input pixels and the kernel are evaluated as polynomials at the points 0, +-sqrt(1/2), +-sqrt(2) and infinity,
+  and multiplied point by point. These points keep rounding errors low: 3 to 6 times those of a sum in order, 1e-6 of
+  the result.
+- `direct`, for all others: the input pixels of a few output pixels are copied to consecutive memory, zero-padded.
 
-The result may come in squares: each pixel of the sum is then a square of pixels of the result, row by row. That is what
-transposed convolutions and pixel shuffles are.
+The result may be upsampled by depth-to-space: each pixel of the convolution is then `upscale` x `upscale` pixels of the
+result, row by row. Transposed convolutions and pixel shuffles are computed like this.
 
-Pictures are (H, W, C), float32, and come in two parts whose channels follow on each other; the second may have none.
+Inputs are (H, W, C), float32, in two parts that are concatenated; the second may have no channels.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ import numpy as np
 
 from rife.kernels.jit import compiled
 from rife.kernels.matmul import ROWS16, ROWS32, multiply16, multiply32
-from rife.kernels.simd import LANES, load16, sloped, store
+from rife.kernels.simd import LANES, load16, prelu, store
 
 Array = np.ndarray[Any, Any]
 Vector = Any
-"""16 numbers, one for each of 16 channels."""
+"""16 channels of a pixel."""
 
 _Six = tuple[Vector, Vector, Vector, Vector, Vector, Vector]
 
 _LINE = 6 * LANES
 
 NEAR, FAR = np.float32(np.sqrt(0.5)), np.float32(np.sqrt(2.0))
-"""The points, beside 0 and infinity: both, and their negatives."""
+"""The points other than 0 and infinity are these and their negatives."""
 
 _HALF, _TWO, _SUM = np.float32(0.5), np.float32(2.0), np.float32(2.5)
-"""Their squares, and the sum of these."""
+"""Squares of the points, and the sum of these."""
 
 
 @compiled
 def _at_points(d: _Six) -> _Six:
-    """Read at the points what six pixels in a row are as a polynomial, against one of three (B^T d)."""
+    """The input transform of six pixels in a row (B^T d)."""
     near_even, near_odd = d[4] - d[2] * _TWO, (d[3] - d[1] * _TWO) * NEAR
     far_even, far_odd = d[4] - d[2] * _HALF, (d[3] - d[1] * _HALF) * FAR
     first, last = d[0] - d[2] * _SUM + d[4], d[1] - d[3] * _SUM + d[5]
@@ -51,7 +51,7 @@ def _at_points(d: _Six) -> _Six:
 
 @compiled
 def _from_points(m: _Six) -> tuple[Vector, Vector, Vector, Vector]:
-    """Four pixels in a row from products at the points (A^T m)."""
+    """The output transform: four pixels in a row from products at the points (A^T m)."""
     near_sum, near_change = m[1] + m[2], (m[1] - m[2]) * NEAR
     far_sum, far_change = m[3] + m[4], (m[3] - m[4]) * FAR
     second, third = near_change + far_change, near_sum * _HALF + far_sum * _TWO
@@ -81,27 +81,27 @@ def _store_six(target: Array, at: int, step: int, values: _Six) -> None:
 
 
 @compiled
-def _transform(source: Array, at: int, row: int, pixel: int, target: Array, to: int, step: int, square: Array) -> None:
-    """Read 6 x 6 pixels at the 36 points, for 16 channels."""
+def _transform(source: Array, at: int, row: int, pixel: int, target: Array, to: int, step: int, work: Array) -> None:
+    """The input transform of 6 x 6 pixels, for 16 channels."""
     for x in range(6):
-        _store_six(square, x * LANES, _LINE, _at_points(_six(source, at + x * pixel, row)))
+        _store_six(work, x * LANES, _LINE, _at_points(_six(source, at + x * pixel, row)))
     for y in range(6):
-        _store_six(target, to + y * 6 * step, step, _at_points(_six(square, y * _LINE, LANES)))
+        _store_six(target, to + y * 6 * step, step, _at_points(_six(work, y * _LINE, LANES)))
 
 
 @compiled
 def _transform_part(
-    picture: Array, top: int, left: int, target: Array, to: int, step: int, patch: Array, square: Array
+    image: Array, top: int, left: int, target: Array, to: int, step: int, patch: Array, work: Array
 ) -> None:
-    """`_transform` of all channels of (H, W, C), of the 6 x 6 pixels from a place on; zeros beyond the borders."""
-    height, width, channels = picture.shape
+    """`_transform` of all channels of (H, W, C), for the 6 x 6 pixels from (top, left) on; zero padding."""
+    height, width, channels = image.shape
     if channels == 0:
         return
-    pixels = picture.reshape(-1)
+    pixels = image.reshape(-1)
     if top >= 0 and left >= 0 and top + 6 <= height and left + 6 <= width:
         at = (top * width + left) * channels
         for channel in range(0, channels, LANES):
-            _transform(pixels, at + channel, width * channels, channels, target, to + channel, step, square)
+            _transform(pixels, at + channel, width * channels, channels, target, to + channel, step, work)
         return
     patch[: 36 * channels] = 0
     first, last = max(0, -left), min(6, width - left)
@@ -109,7 +109,7 @@ def _transform_part(
         at = ((top + y) * width + left + first) * channels
         _copy(pixels, at, patch, (y * 6 + first) * channels, (last - first) * channels)
     for channel in range(0, channels, LANES):
-        _transform(patch, channel, 6 * channels, channels, target, to + channel, step, square)
+        _transform(patch, channel, 6 * channels, channels, target, to + channel, step, work)
 
 
 @compiled
@@ -126,7 +126,7 @@ def _multiply_all(
     a: Array, at_a: int, pixel: int, row: int, b: Array, at_b: int, count: int, depth: int, out: Array, to: int,
     step: int, pixels: int, panel: int,
 ) -> None:  # fmt: skip
-    """A panel of 32 or 16 channels of some pixels; a few more may be computed than are asked for."""
+    """Multiply some pixels for a panel of 32 or 16 channels; a few further pixels may be computed."""
     if panel == 32:
         for first in range(0, pixels, ROWS32):
             multiply32(a, at_a + first * pixel, pixel, row, b, at_b, count, depth, out, to + first * step, step)
@@ -146,68 +146,80 @@ def winograd(
     slopes: Array,
     skip: Array,
     skip_first: bool,
-    side: int,
+    upscale: int,
     chunk: int,
     out: Array,
     scratch: Array,
     start: int,
     stop: int,
 ) -> None:
-    """Convolve with 3x3 kernels, zeros beyond the borders, and apply the activation.
+    """Convolve with 3x3 kernels, zero padding, and apply the activation.
 
     Args:
         first: (H, W, C), C a multiple of 16.
         second: (H, W, D) likewise, or (H, W, 0).
         weights: kernels at the points, (36 * N / panel * (C + D) * panel).
-        needed: (36, N / panel), which of them are not zero.
+        needed: (36, N / panel), whether any of these weights are not zero.
         panel: 32 or 16 channels.
         bias: (N).
         slopes: (N), of the activation.
         skip: (H, W, N), added to the result; or (0, 0, 0).
         skip_first: before the activation rather than after.
-        side: of the squares in which the result comes.
-        chunk: tiles that are worked on together.
-        out: (H * side, W * side, N / side^2).
-        scratch: memory for all channels of a chunk at the points, before and after, and of a tile.
+        upscale: of the result by depth-to-space.
+        chunk: tiles that are multiplied together.
+        out: (H * upscale, W * upscale, N / upscale^2).
+        scratch: memory for the transformed input and output channels of a chunk, and for a tile.
         start: first tile of 4 x 4 pixels, row by row.
         stop: tile after the last.
     """
     height, width, channels = first.shape
     inputs, outputs = channels + second.shape[2], bias.shape[0]
     across = (width + 3) // 4
-    seen_step, made_step = chunk * inputs + LANES, chunk * outputs + LANES
-    seen, made = scratch[: 36 * seen_step], scratch[36 * seen_step : 36 * (seen_step + made_step)]
-    rest = scratch[36 * (seen_step + made_step) :]
-    patch, square = rest[: 36 * inputs], rest[36 * inputs : 36 * (inputs + LANES)]
+    input_step, output_step = chunk * inputs + LANES, chunk * outputs + LANES
+    transformed, products = scratch[: 36 * input_step], scratch[36 * input_step : 36 * (input_step + output_step)]
+    rest = scratch[36 * (input_step + output_step) :]
+    patch, work = rest[: 36 * inputs], rest[36 * inputs : 36 * (inputs + LANES)]
     if not needed.all():
-        made[:] = 0
+        products[:] = 0
     for at in range(start, stop, chunk):
         tiles = min(chunk, stop - at)
         for tile in range(tiles):
             top, left = (at + tile) // across * 4 - 1, (at + tile) % across * 4 - 1
-            _transform_part(first, top, left, seen, tile * inputs, seen_step, patch, square)
-            _transform_part(second, top, left, seen, tile * inputs + channels, seen_step, patch, square)
+            _transform_part(first, top, left, transformed, tile * inputs, input_step, patch, work)
+            _transform_part(second, top, left, transformed, tile * inputs + channels, input_step, patch, work)
         for point in range(36):
             for n in range(0, outputs, panel):
                 if needed[point, n // panel]:
-                    matrix, to = (point * outputs + n) * inputs, point * made_step + n
+                    matrix, to = (point * outputs + n) * inputs, point * output_step + n
                     _multiply_all(
-                        seen, point * seen_step, inputs, 0, weights, matrix, 1, inputs, made, to, outputs, tiles, panel
+                        transformed,
+                        point * input_step,
+                        inputs,
+                        0,
+                        weights,
+                        matrix,
+                        1,
+                        inputs,
+                        products,
+                        to,
+                        outputs,
+                        tiles,
+                        panel,
                     )
         for tile in range(tiles):
             top, left = (at + tile) // across * 4, (at + tile) % across * 4
-            _put_tile(
-                made, tile * outputs, made_step, square, top, left, height, width, bias, slopes, skip, skip_first,
-                side, out,
+            _store_tile(
+                products, tile * outputs, output_step, work, top, left, height, width, bias, slopes, skip, skip_first,
+                upscale, out,
             )  # fmt: skip
 
 
 @compiled
-def _put_tile(
-    made: Array,
+def _store_tile(
+    products: Array,
     at: int,
     step: int,
-    square: Array,
+    work: Array,
     top: int,
     left: int,
     height: int,
@@ -216,41 +228,41 @@ def _put_tile(
     slopes: Array,
     skip: Array,
     skip_first: bool,
-    side: int,
+    upscale: int,
     out: Array,
 ) -> None:
-    """Turn products into a tile of 4 x 4 pixels of the result, or of squares of it."""
-    outputs, line = bias.shape[0], side * out.shape[2]
+    """Write a tile of 4 x 4 pixels of the result, or of its depth-to-space."""
+    outputs, line = bias.shape[0], upscale * out.shape[2]
     pixels, skipped = out.reshape(-1), skip.reshape(-1)
     rows, columns = min(4, height - top), min(4, width - left)
     for channel in range(0, outputs, LANES):
         shift, slope = load16(bias, channel), load16(slopes, channel)
         for x in range(6):
-            a, b, c, d = _from_points(_six(made, at + channel + x * step, 6 * step))
-            store(square, x * LANES, a)
-            store(square, x * LANES + _LINE, b)
-            store(square, x * LANES + 2 * _LINE, c)
-            store(square, x * LANES + 3 * _LINE, d)
+            a, b, c, d = _from_points(_six(products, at + channel + x * step, 6 * step))
+            store(work, x * LANES, a)
+            store(work, x * LANES + _LINE, b)
+            store(work, x * LANES + 2 * _LINE, c)
+            store(work, x * LANES + 3 * _LINE, d)
         for y in range(rows):
-            a, b, c, d = _from_points(_six(square, y * _LINE, LANES))
-            to = (((top + y) * side + channel // line) * width + left) * line + channel % line
-            store(pixels, to, _finished(a + shift, slope, skipped, skip_first, to))
+            a, b, c, d = _from_points(_six(work, y * _LINE, LANES))
+            to = (((top + y) * upscale + channel // line) * width + left) * line + channel % line
+            store(pixels, to, _activated(a + shift, slope, skipped, skip_first, to))
             if columns > 1:
-                store(pixels, to + line, _finished(b + shift, slope, skipped, skip_first, to + line))
+                store(pixels, to + line, _activated(b + shift, slope, skipped, skip_first, to + line))
             if columns > 2:
-                store(pixels, to + 2 * line, _finished(c + shift, slope, skipped, skip_first, to + 2 * line))
+                store(pixels, to + 2 * line, _activated(c + shift, slope, skipped, skip_first, to + 2 * line))
             if columns > 3:
-                store(pixels, to + 3 * line, _finished(d + shift, slope, skipped, skip_first, to + 3 * line))
+                store(pixels, to + 3 * line, _activated(d + shift, slope, skipped, skip_first, to + 3 * line))
 
 
 @compiled
-def _finished(value: Vector, slope: Vector, skipped: Array, skip_first: bool, at: int) -> Vector:
-    """Apply the activation, and add what skips the convolution, if anything does."""
+def _activated(value: Vector, slope: Vector, skipped: Array, skip_first: bool, at: int) -> Vector:
+    """Apply the activation, and add the skip connection, if there is one."""
     if skipped.shape[0] == 0:
-        return sloped(value, slope)
+        return prelu(value, slope)
     if skip_first:
-        return sloped(value + load16(skipped, at), slope)
-    return sloped(value, slope) + load16(skipped, at)
+        return prelu(value + load16(skipped, at), slope)
+    return prelu(value, slope) + load16(skipped, at)
 
 
 @compiled
@@ -270,7 +282,7 @@ def direct(
     start: int,
     stop: int,
 ) -> None:
-    """Convolve with kernels of any size and stride, zeros beyond the borders, and apply the activation.
+    """Convolve with kernels of any size and stride, zero padding, and apply the activation.
 
     Args:
         first: (H, W, C).
@@ -281,40 +293,40 @@ def direct(
         slopes: (N), of the activation.
         kernel: height and width.
         stride: in both directions.
-        padding: zeros before the first row and column.
-        chunk: pixels of the result that are worked on together.
+        padding: rows and columns of zeros around the input.
+        chunk: pixels of the result that are multiplied together.
         out: (h, w, N).
-        scratch: memory for the rows of a chunk, and for its sums.
+        scratch: memory for the input rows of a chunk, and for its products.
         start: first row of the result.
         stop: row after the last.
     """
     inputs, outputs = first.shape[2] + second.shape[2], bias.shape[0]
     line = ((chunk - 1) * stride + kernel) * inputs
-    lines, made = scratch[: kernel * line], scratch[kernel * line :]
+    lines, products = scratch[: kernel * line], scratch[kernel * line :]
     pixels = out.reshape(-1)
     for row in range(start, stop):
         for at in range(0, out.shape[1], chunk):
             count = min(chunk, out.shape[1] - at)
             for y in range(kernel):
-                _lay_line(
+                _copy_row(
                     first, second, row * stride - padding + y, at * stride - padding, (count - 1) * stride + kernel,
                     lines, y * line,
                 )  # fmt: skip
             for n in range(0, outputs, panel):
                 _multiply_all(
                     lines, 0, stride * inputs, line, weights, n * kernel * kernel * inputs, kernel, kernel * inputs,
-                    made, n, outputs, count, panel,
+                    products, n, outputs, count, panel,
                 )  # fmt: skip
             for index in range(count):
                 to = (row * out.shape[1] + at + index) * outputs
                 for channel in range(0, outputs, LANES):
-                    value = load16(made, index * outputs + channel) + load16(bias, channel)
-                    store(pixels, to + channel, sloped(value, load16(slopes, channel)))
+                    value = load16(products, index * outputs + channel) + load16(bias, channel)
+                    store(pixels, to + channel, prelu(value, load16(slopes, channel)))
 
 
 @compiled
-def _lay_line(first: Array, second: Array, row: int, column: int, count: int, lines: Array, to: int) -> None:
-    """Put some pixels of a row, from a column on, one after the other, with all their channels."""
+def _copy_row(first: Array, second: Array, row: int, column: int, count: int, lines: Array, to: int) -> None:
+    """Copy `count` pixels of a row, from a column on, with the channels of both parts; zero padding."""
     height, width, channels = first.shape
     inputs = channels + second.shape[2]
     if row < 0 or row >= height:

@@ -1,4 +1,4 @@
-"""What the processor can do that kernels are compiled for."""
+"""Features of the processor that kernels are compiled for."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from numba import config
 
 @cache
 def has(feature: str) -> bool:
-    """Whether it has a feature, by LLVM's name for it: `avx512f`.
+    """Whether the processor has a feature, by LLVM's name, such as `avx512f`.
 
-    It is this processor, unless Numba is told of another (NUMBA_CPU_NAME, NUMBA_CPU_FEATURES).
+    The processor is this one, unless NUMBA_CPU_NAME and NUMBA_CPU_FEATURES name another.
     """
     named: str | None = config.CPU_FEATURES  # type: ignore[attr-defined]
     return (

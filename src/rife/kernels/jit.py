@@ -1,6 +1,6 @@
-"""Compiled kernels on disk. Nothing that goes wrong there costs more than time.
+"""Compilation of kernels by Numba, with a cache on disk. A fault of the cache costs time, nothing else.
 
-Each file ends with the hash of its content: a damaged kernel is machine code that does anything.
+Each file ends with the hash of its content, because a damaged kernel is machine code with any effect.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ import numba
 from numba.core.caching import IndexDataCacheFile, NullCache
 
 from rife.assets.cache import cache_folder
+from rife.network import channels
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _Result = TypeVar("_Result")
 
-# Sums may be rounded once instead of twice; that numbers may be NaN has to be respected.
+# Fused multiply-add is allowed, and the sign of zero ignored; NaN must be respected.
 _ARITHMETIC = {"contract", "nsz"}
 
 _dispatchers: list[Any] = []
@@ -32,7 +33,7 @@ _log = logging.getLogger(__name__)
 
 
 def compiled(function: _Function) -> _Function:
-    """Compile a kernel when it is first called, and keep it in the cache folder, where that can be written."""
+    """Compile a kernel at its first call, and cache it on disk if the cache folder is writable."""
     dispatcher: Any = numba.njit(function, nogil=True, fastmath=_ARITHMETIC, error_model="numpy")
     before = numba.config.CACHE_DIR  # type: ignore[attr-defined]
     numba.config.CACHE_DIR = str(_folder())  # type: ignore[attr-defined]
@@ -48,9 +49,9 @@ def compiled(function: _Function) -> _Function:
 
 
 class _HashedCacheFile(IndexDataCacheFile):
-    """Numba's files of a kernel, each with the hash of its content behind it, where Numba does not look.
+    """Numba's cache files of a kernel, each followed by the hash of its content, which Numba does not read.
 
-    A file that does not match its hash is absent: the kernel is compiled and the file written again.
+    A file that does not match its hash counts as absent: the kernel is compiled and the file written again.
     """
 
     @contextmanager
@@ -66,7 +67,7 @@ class _HashedCacheFile(IndexDataCacheFile):
 
     def _load_data(self, name: str) -> object:
         if not _is_whole(Path(self._cache_path, name)):
-            raise OSError  # Numba's word for a file that is absent
+            raise OSError  # how Numba reports a file that is absent
         return super()._load_data(name)  # type: ignore[no-untyped-call]
 
 
@@ -84,23 +85,23 @@ def _is_whole(path: Path) -> bool:
 
 
 def run(kernel: Callable[..., _Result], *arguments: object) -> _Result:
-    """Call a kernel, or what calls kernels; compiled anew if what was kept of it is damaged."""
+    """Call a kernel or a function that calls kernels; on a fault of the cache, without the cache."""
     try:
         return kernel(*arguments)
     except (OSError, EOFError, UnpicklingError) as err:
-        # Kernels touch no files. This is what was kept of them on disk: damaged, or no room for it.
-        do_without(err)
+        # Kernels open no files: the error is that of the cache, damaged or on a full disk.
+        disable_cache(err)
         return kernel(*arguments)
 
 
-def are_kept() -> bool:
-    """Whether those of networks are, of these sources; they take longest."""
+def are_cached() -> bool:
+    """Whether the network kernels are cached for these sources; they take longest to compile."""
     return any(_folder().rglob("merge.*.nbi"))
 
 
-def do_without(reason: BaseException) -> None:
-    """Compile in this process, and let the next one begin with an empty folder."""
-    _log.warning("compiled kernels are not kept: %s", str(reason) or type(reason).__name__)
+def disable_cache(reason: BaseException) -> None:
+    """Compile in this process without the cache, and empty the folder for the next process."""
+    _log.warning("compiled kernels are not cached: %s", str(reason) or type(reason).__name__)
     for dispatcher in _dispatchers:
         dispatcher._cache = NullCache()
     shutil.rmtree(_folder(), ignore_errors=True)
@@ -108,8 +109,8 @@ def do_without(reason: BaseException) -> None:
 
 @cache
 def _folder() -> Path:
-    """A folder for these sources: Numba itself looks at the file of a function, not at what the function calls."""
+    """The cache folder of these sources: Numba checks the file of a function, not those of the functions it calls."""
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    for path in (*sorted(Path(__file__).parent.glob("*.py")), Path(channels.__file__)):
         digest.update(path.read_bytes())
     return cache_folder() / "kernels" / digest.hexdigest()[:16]

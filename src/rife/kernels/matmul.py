@@ -1,8 +1,7 @@
-"""The innermost loop of all convolutions here: a few pixels times a matrix, all sums in registers.
+"""The inner loop of all convolutions: a matrix product of a few pixels, with the accumulators in registers.
 
-A processor adds up fastest what it does not have to write down in between. `multiply32` and `multiply16` keep a sum for
-each of `ROWS32` or `ROWS16` pixels and 32 or 16 channels in registers, from the first product to the last; with
-AVX-512 they reach nine tenths of what the processor can do.
+`multiply32` and `multiply16` hold one accumulator for each of `ROWS32` or `ROWS16` pixels and 32 or 16 channels in
+registers, from the first product to the last. With AVX-512 they reach nine tenths of the processor's peak rate.
 """
 
 from __future__ import annotations
@@ -14,24 +13,24 @@ from llvmlite import ir
 from numba import types
 
 from rife.kernels.cpu_features import has
-from rife.kernels.simd import LANES, VECTOR, instruction, place, spread, store_at, vector_at
+from rife.kernels.simd import LANES, VECTOR, element_pointer, instruction, splat, store_at, vector_at
 
 _INDEX = ir.IntType(64)
 _FUSED = ("contract",)
-"""Products and sums become one instruction, where the processor has it."""
+"""Multiply and add are fused into one instruction, where the processor has it."""
 
 
 WIDE = has("avx512f")
-"""Whether 32 channels of several pixels fit into registers."""
+"""Whether the accumulators of 32 channels of several pixels fit into registers."""
 
-# Of 32 registers, 28 hold sums; of 16 that are half as wide, 12.
+# Accumulators take 28 of 32 registers, or 12 of 16 registers of half the width.
 ROWS32, ROWS16 = (14, 28) if WIDE else (3, 6)
 
 
 def _loop(
     builder: Any, count: Any, values: Sequence[Any], body: Callable[[Any, Sequence[Any]], Sequence[Any]]
 ) -> Sequence[Any]:
-    """Write `for index in range(count): values = body(index, values)`, once at least; values stay in registers."""
+    """Emit `for index in range(count): values = body(index, values)`, at least once; values stay in registers."""
     before, loop, done = builder.block, builder.append_basic_block(), builder.append_basic_block()
     builder.branch(loop)
     builder.position_at_end(loop)
@@ -50,8 +49,8 @@ def _whole(value: int) -> Any:
     return ir.Constant(_INDEX, value)
 
 
-def _multiplying(rows: int, vectors: int) -> Callable[..., Any]:
-    """Make `multiply(a, at_a, pixel, row, b, at_b, count, depth, out, at_out, step)`.
+def _build_multiply(rows: int, vectors: int) -> Callable[..., Any]:
+    """Build `multiply(a, at_a, pixel, row, b, at_b, count, depth, out, at_out, step)`.
 
     For `rows` pixels r and 16 * `vectors` channels n: the sum over i < count and k < depth of
     a[at_a + r * pixel + i * row + k] * b[at_b + (i * depth + k) * 16 * vectors + n] is written to
@@ -61,9 +60,9 @@ def _multiplying(rows: int, vectors: int) -> Callable[..., Any]:
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         a, at_a, pixel, row, b, at_b, count, depth, out, at_out, step = args
-        pixels = place(context, builder, signature.args[0], a, at_a)
-        matrix = place(context, builder, signature.args[4], b, at_b)
-        target = place(context, builder, signature.args[8], out, at_out)
+        pixels = element_pointer(context, builder, signature.args[0], a, at_a)
+        matrix = element_pointer(context, builder, signature.args[4], b, at_b)
+        target = element_pointer(context, builder, signature.args[8], out, at_out)
         starts = [builder.gep(pixels, [builder.mul(pixel, _whole(r))]) for r in range(rows)]
 
         def one_row(i: Any, sums: Sequence[Any]) -> Sequence[Any]:
@@ -74,7 +73,7 @@ def _multiplying(rows: int, vectors: int) -> Callable[..., Any]:
                 offsets = [builder.add(first, _whole(LANES * v)) for v in range(vectors)]
                 weights = [vector_at(builder, builder.gep(matrix, [offset])) for offset in offsets]
                 here = builder.add(line, k)
-                numbers = [spread(builder, builder.load(builder.gep(start, [here]), align=4)) for start in starts]
+                numbers = [splat(builder, builder.load(builder.gep(start, [here]), align=4)) for start in starts]
                 return [
                     builder.fadd(total, builder.fmul(numbers[r], weights[v], flags=_FUSED), flags=_FUSED)
                     for (r, v), total in zip(cells, sums, strict=True)
@@ -108,4 +107,4 @@ def _multiplying(rows: int, vectors: int) -> Callable[..., Any]:
     return instruction(multiply)
 
 
-multiply32, multiply16 = _multiplying(ROWS32, 2), _multiplying(ROWS16, 1)
+multiply32, multiply16 = _build_multiply(ROWS32, 2), _build_multiply(ROWS16, 1)

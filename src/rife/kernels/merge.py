@@ -1,13 +1,12 @@
-"""What lies between a network's convolutions, each step in one pass over the frame.
+"""Warping and merging, each in one pass over the frame: the input of a block, and the merged frame.
 
-What a block sees; the new frame as it is merged, and what its correction looks at. (Context maps where the flow points:
-`rife.kernels.warp`.)
+`block_input` computes what a block takes; `merge` the new frame before its correction, and what the refinement takes.
+Context maps are warped by `rife.kernels.warp`.
 
-Arrays are float32 with the channels of a pixel side by side, (H, W, C), or bf16 as uint16 where that is said. Frames
-have four channels, the fourth of zeros, and are two pixels wide and high at least. `lows` are what blocks returned
-(`rife.kernels.flow`).
+Arrays are float32 in channels-last order, (H, W, C), or bf16 as uint16 where stated. Frames have four channels, the
+fourth of zeros, and at least two rows and columns. `outputs` are the blocks' outputs (`rife.kernels.flow`).
 
-Every kernel makes the rows `start` to `stop` of its outputs, so that several threads can share a frame.
+Every kernel computes the rows `start` to `stop` of its results, so that several threads can share a frame.
 """
 
 from __future__ import annotations
@@ -16,45 +15,47 @@ from typing import Any
 
 import numpy as np
 
-from rife.kernels.flow import columns_of, mask_weights, motion_row
+from rife.kernels.flow import column_cells, dense_row, mask_weights
 from rife.kernels.jit import compiled
-from rife.kernels.simd import beside, load4, load8, load16, lower, store, upper
-from rife.kernels.warp import Aim, aimed, ends_of, places_of, set_row
+from rife.kernels.simd import concat, load4, load8, load16, lower, store, upper
+from rife.kernels.warp import Taps, bilinear_taps, limits_of, positions_of, set_row
+from rife.network.channels import CARRIED_START, MASK, InputOffsets
 
 Array = np.ndarray[Any, Any]
 Number = Any
 """A float32."""
 Vector = Any
-"""Numbers side by side (`rife.kernels.simd`)."""
+"""A vector of float32 (`rife.kernels.simd`)."""
 
-_Two = tuple[Array, Array]
+_Pair = tuple[Array, Array]
 
 _ONE = np.float32(1)
+_MASK_AT = MASK.start
 
 
 @compiled
-def _warped(picture: Array, place: int, across: Number, down: Number) -> Vector:
-    """The pixel of (H, W, 4) that lies at a place."""
-    at = place * 4
-    above = load8(picture, at)
-    both = above + (load8(picture, at + picture.shape[1] * 4) - above) * down
+def _warped(image: Array, pixel: int, across: Number, down: Number) -> Vector:
+    """The bilinear read of (H, W, 4) at some taps."""
+    at = pixel * 4
+    above = load8(image, at)
+    both = above + (load8(image, at + image.shape[1] * 4) - above) * down
     left = lower(both)
     return left + (upper(both) - left) * across
 
 
 @compiled
-def _warped_both(pictures: _Two, aim: Aim) -> Vector:
-    """A pixel of the first picture and one of the second, side by side."""
-    return beside(_warped(pictures[0], aim[0], aim[1], aim[2]), _warped(pictures[1], aim[3], aim[4], aim[5]))
+def _warped_pair(images: _Pair, taps: Taps) -> Vector:
+    """A pixel of the first image and one of the second, concatenated."""
+    return concat(_warped(images[0], taps[0], taps[1], taps[2]), _warped(images[1], taps[3], taps[4], taps[5]))
 
 
 @compiled
 def _add_features(
-    line: Array, at: int, features: Array, place: int, across: Number, down: Number, share: Number
+    line: Array, at: int, features: Array, pixel: int, across: Number, down: Number, share: Number
 ) -> None:
-    """Add what lies at a place of (H, W, C), C a multiple of 4, to a line, by a share."""
+    """Add `share` times the bilinear read of (H, W, C) to a line; C is a multiple of 4."""
     channels = features.shape[2]
-    first = place * channels
+    first = pixel * channels
     below = first + features.shape[1] * channels
     for channel in range(0, channels, 4):
         a, b = load4(features, first + channel), load4(features, first + channels + channel)
@@ -74,8 +75,8 @@ def _add8(line: Array, at: int, values: Vector, share: Number) -> None:
 
 
 @compiled
-def _put_channels(line: Array, out: Array, row: int) -> None:
-    """Write pixels of four channels, one after the other, into a row of (C, h, w)."""
+def _store_planes(line: Array, out: Array, row: int) -> None:
+    """Write a row of pixels of four channels into a row of (C, h, w)."""
     for channel in range(out.shape[0]):
         for column in range(out.shape[2]):
             out[channel, row, column] = line[4 * column + channel]
@@ -83,7 +84,7 @@ def _put_channels(line: Array, out: Array, row: int) -> None:
 
 @compiled
 def _store_line(line: Array, out: Array, at: int, count: int) -> None:
-    """Write a line of float32, 16 numbers or more, as what the array holds."""
+    """Write `count` numbers, 16 or more, converted to the dtype of `out`."""
     for index in range(0, count - 15, 16):
         store(out, at + index, load16(line, index))
     # The last vector may overlap the one before.
@@ -91,146 +92,147 @@ def _store_line(line: Array, out: Array, at: int, count: int) -> None:
 
 
 @compiled
-def see_block(
-    frames: _Two,
-    encoded: _Two,
-    lows: tuple[Array, ...],
+def block_input(
+    frames: _Pair,
+    encoded: _Pair,
+    outputs: tuple[Array, ...],
     factors: Array,
     count: int,
-    lanes: int,
+    output_channels: int,
     rows: Array,
     columns: Array,
-    layout: tuple[int, ...],
+    offsets: InputOffsets,
     shrink: float,
     timestep: Number,
     out: Array,
     start: int,
     stop: int,
 ) -> None:
-    """Write what a block takes: both frames, and their features, where the flow points, and the flow itself.
+    """Compute the input of a block: both frames and their features, warped, downsampled, with flow and mask.
 
     Args:
         frames: two (H, W, 4).
-        encoded: two (H, W, E), E a multiple of 4, or 0 where there are none.
-        lows: of the blocks before.
-        factors: of the lows.
-        count: of the lows.
-        lanes: of the lows, 8 or 16.
-        rows: of the frame, that stand for the rows of `out`: as many for each, one or two.
-        columns: likewise.
-        layout: the channel of `out` at which something begins: the unwarped frames, the warped ones, features, flow,
-            mask, timestep, carried; -1 where it is left out.
-        shrink: how much smaller than the frame the block works.
-        timestep: the number.
+        encoded: two (H, W, E), E a multiple of 4, or 0 without an encoder.
+        outputs: of the blocks before.
+        factors: upsampling factor of each output.
+        count: number of outputs.
+        output_channels: of an output in memory, 8 or 16.
+        rows: of the frame, the same number (one or two) for each row of `out`; they are averaged.
+        columns: of the frame, likewise.
+        offsets: first channel of each part in `out`.
+        shrink: size of the frame over the size at which the block works.
+        timestep: of the new frame.
         out: (h, w, C), float32 or bf16, w * C 16 or more.
         start: first row.
         stop: row after the last.
     """
     width = frames[0].shape[1]
     channels, features = out.shape[2], encoded[0].shape[2]
-    count_in = columns.shape[0]
-    per = count_in // out.shape[1]
-    share = _ONE / np.float32(per * per)
-    cells, shares = columns_of(lows, factors, count, lanes, columns)
-    lines = np.empty((count, (width + 64) * lanes), np.float32)
-    motion = np.empty(count_in * lanes, np.float32)
-    places, ends = places_of(columns), ends_of(frames[0])
+    samples = columns.shape[0]
+    per_pixel = samples // out.shape[1]
+    share = _ONE / np.float32(per_pixel * per_pixel)
+    cells, weights = column_cells(outputs, factors, count, output_channels, columns)
+    lines = np.empty((count, (width + 64) * output_channels), np.float32)
+    dense = np.empty(samples * output_channels, np.float32)
+    positions, limits = positions_of(columns), limits_of(frames[0])
     line = np.empty(out.shape[1] * channels + 16, np.float32)
-    source, warped, feature, flow_at, mask_at, time_at, carried_at = layout
     flow_share = share / np.float32(shrink)
     for row in range(start, stop):
         line[:] = 0
-        for sample in range(per):
-            y = rows[row * per + sample]
-            motion_row(lows, factors, count, lanes, y, cells, shares, lines, motion)
-            set_row(places, y)
-            for column in range(count_in):
-                at, flow = (column >> (per - 1)) * channels, column * lanes
-                aim = aimed(load8(motion, flow), places, column, ends, width)
-                _add8(line, at + warped, _warped_both(frames, aim), share)
-                _add4(line, at + flow_at, load4(motion, flow), flow_share)
-                line[at + mask_at] += motion[flow + 4] * share
+        for sample in range(per_pixel):
+            y = rows[row * per_pixel + sample]
+            dense_row(outputs, factors, count, output_channels, y, cells, weights, lines, dense)
+            set_row(positions, y)
+            for column in range(samples):
+                at, flow = (column >> (per_pixel - 1)) * channels, column * output_channels
+                taps = bilinear_taps(load8(dense, flow), positions, column, limits, width)
+                _add8(line, at + offsets.warped, _warped_pair(frames, taps), share)
+                _add4(line, at + offsets.flow, load4(dense, flow), flow_share)
+                line[at + offsets.mask] += dense[flow + _MASK_AT] * share
                 if features:
-                    _add_features(line, at + feature, encoded[0], aim[0], aim[1], aim[2], share)
-                    _add_features(line, at + feature + features, encoded[1], aim[3], aim[4], aim[5], share)
-                if source >= 0:
-                    here = (y * width + columns[column]) * 4
-                    _add8(line, at + source, beside(load4(frames[0], here), load4(frames[1], here)), share)
-                if carried_at >= 0:
-                    _add8(line, at + carried_at, load8(motion, flow + 5), share)
-        if time_at >= 0:
+                    first = at + offsets.encoded
+                    _add_features(line, first, encoded[0], taps[0], taps[1], taps[2], share)
+                    _add_features(line, first + features, encoded[1], taps[3], taps[4], taps[5], share)
+                if offsets.sources >= 0:
+                    pixel = (y * width + columns[column]) * 4
+                    both = concat(load4(frames[0], pixel), load4(frames[1], pixel))
+                    _add8(line, at + offsets.sources, both, share)
+                if offsets.carried >= 0:
+                    _add8(line, at + offsets.carried, load8(dense, flow + CARRIED_START), share)
+        if offsets.timestep >= 0:
             for column in range(out.shape[1]):
-                line[column * channels + time_at] = timestep
+                line[column * channels + offsets.timestep] = timestep
         length = out.shape[1] * channels
         _store_line(line, out, row * length, length)
 
 
 @compiled
 def merge(
-    pictures: _Two,
-    excess: _Two,
-    lows: tuple[Array, ...],
+    images: _Pair,
+    others: _Pair,
+    outputs: tuple[Array, ...],
     factors: Array,
     count: int,
-    lanes: int,
+    output_channels: int,
     rows: Array,
     columns: Array,
     merged: Array,
-    carried: Array,
+    merged_others: Array,
     flow: Array,
-    seen: Array,
+    unet_input: Array,
     start: int,
     stop: int,
 ) -> None:
-    """Blend two pictures, each read where the flow points, by the mask; and two more in the same way.
+    """Warp two images by the flow and blend them by the mask; two others likewise.
 
     Args:
-        pictures: two (H, W, 4).
-        excess: two (H, W, 4), looked at only if `carried` has channels.
-        lows: of all blocks.
-        factors: of the lows.
-        count: of the lows.
-        lanes: of the lows, 8 or 16.
-        rows: of the frame, one for each row that is made.
-        columns: likewise.
+        images: two (H, W, 4).
+        others: two (H, W, 4), read only if `merged_others` has channels.
+        outputs: of all blocks.
+        factors: upsampling factor of each output.
+        count: number of outputs.
+        output_channels: of an output in memory, 8 or 16.
+        rows: of the frame, one for each row of the result.
+        columns: of the frame, likewise.
         merged: (3 or 4, h, w), the result.
-        carried: the same of `excess`, (3, h, w) or (0, h, w).
-        flow: (h, w, 8), flow and mask as they were used; or at half the size, its vectors halved with it.
-        seen: (h, w, 24), float32 or bf16: both frames, the same warped, flow and mask; or, with `flow`, (h, w, 0).
+        merged_others: the result for `others`, (3, h, w) or (0, h, w).
+        flow: (h, w, 8), flow and mask; or at half the size, flow in pixels of that size.
+        unet_input: (h, w, 24), float32 or bf16: both frames, both warped frames, flow and mask. With (h, w, 0),
+            neither this nor `flow` is written.
         start: first row, an even one.
         stop: row after the last.
     """
-    width, made = pictures[0].shape[1], columns.shape[0]
+    width, made = images[0].shape[1], columns.shape[0]
     shrink = rows.shape[0] // flow.shape[0]
-    cells, shares = columns_of(lows, factors, count, lanes, columns)
-    lines = np.empty((count, (width + 64) * lanes), np.float32)
-    motion = np.empty(made * lanes, np.float32)
-    places, ends = places_of(columns), ends_of(pictures[0])
-    line, more = np.empty(made * 4, np.float32), np.empty(made * 4, np.float32)
+    cells, weights = column_cells(outputs, factors, count, output_channels, columns)
+    lines = np.empty((count, (width + 64) * output_channels), np.float32)
+    dense = np.empty(made * output_channels, np.float32)
+    positions, limits = positions_of(columns), limits_of(images[0])
+    line, other_line = np.empty(made * 4, np.float32), np.empty(made * 4, np.float32)
     share = np.empty(made, np.float32)
     for row in range(start, stop):
         y = rows[row]
-        motion_row(lows, factors, count, lanes, y, cells, shares, lines, motion)
-        set_row(places, y)
-        mask_weights(motion, lanes, share)
+        dense_row(outputs, factors, count, output_channels, y, cells, weights, lines, dense)
+        set_row(positions, y)
+        mask_weights(dense, output_channels, share)
         for column in range(made):
-            here = load8(motion, column * lanes)
-            aim = aimed(here, places, column, ends, width)
-            both = _warped_both(pictures, aim)
+            here = load8(dense, column * output_channels)
+            taps = bilinear_taps(here, positions, column, limits, width)
+            both = _warped_pair(images, taps)
             store(line, column * 4, upper(both) + (lower(both) - upper(both)) * share[column])
-            if carried.shape[0]:
-                others = _warped_both(excess, aim)
-                store(more, column * 4, upper(others) + (lower(others) - upper(others)) * share[column])
-            if seen.shape[2]:
+            if merged_others.shape[0]:
+                pair = _warped_pair(others, taps)
+                store(other_line, column * 4, upper(pair) + (lower(pair) - upper(pair)) * share[column])
+            if unet_input.shape[2]:
                 pixel, to = (y * width + columns[column]) * 4, (row * made + column) * 24
-                store(seen, to, beside(load4(pictures[0], pixel), load4(pictures[1], pixel)))
-                store(seen, to + 8, both)
-                store(seen, to + 16, here)
+                store(unet_input, to, concat(load4(images[0], pixel), load4(images[1], pixel)))
+                store(unet_input, to + 8, both)
+                store(unet_input, to + 16, here)
                 if shrink == 1:
                     store(flow, (row * made + column) * 8, here)
                 else:
                     cell = ((row >> 1) * (made >> 1) + (column >> 1)) * 8
                     before = here * np.float32(0) if (row | column) & 1 == 0 else load8(flow, cell)
                     store(flow, cell, before + here * np.float32(0.125))
-        _put_channels(line, merged, row)
-        _put_channels(more, carried, row)
+        _store_planes(line, merged, row)
+        _store_planes(other_line, merged_others, row)

@@ -1,4 +1,4 @@
-"""The first and the last passes over a frame: colours beyond black and white, channels side by side, correction."""
+"""Per-pixel passes: packing into channels-last order, the refinement's residual, and values out of range."""
 
 from __future__ import annotations
 
@@ -12,49 +12,50 @@ Array = np.ndarray[Any, Any]
 
 
 @compiled
-def correct(merged: Array, residual: Array, carried: Array, out: Array, start: int, stop: int) -> None:
-    """Add a correction in [0, 1], 0.5 for none, to a merged frame (3, h, w); then what lies beyond [0, 1].
+def add_residual(merged: Array, residual: Array, out_of_range: Array, out: Array, start: int, stop: int) -> None:
+    """Correct a merged frame (3, h, w) by a residual in [0, 1], clamp to [0, 1], and add the values out of range.
 
-    The correction is (h, w, 3 or more), or in squares of 2 x 2 pixels (h / 2, w / 2, 12 or more).
+    The residual is (h, w, 3 or more), or in depth of 2 x 2 pixels (h / 2, w / 2, 12 or more); 0.5 means no correction.
+    `out_of_range` is (3, h, w), or (0, h, w) if there is nothing to add.
     """
-    side, lanes = merged.shape[1] // residual.shape[0], residual.shape[2]
+    side, channels = merged.shape[1] // residual.shape[0], residual.shape[2]
     for channel in range(3):
         for row in range(start, stop):
             line = residual[row // side].reshape(-1)
             first = (row % side) * side * 3 + channel
             for column in range(merged.shape[2] // side):
                 for x in range(side):
-                    place = column * side + x
-                    change = line[column * lanes + first + 3 * x]
-                    value = merged[channel, row, place] + change * np.float32(2) - np.float32(1)
-                    out[channel, row, place] = min(max(value, np.float32(0)), np.float32(1))
-            if carried.shape[0]:
+                    at = column * side + x
+                    change = line[column * channels + first + 3 * x]
+                    value = merged[channel, row, at] + change * np.float32(2) - np.float32(1)
+                    out[channel, row, at] = min(max(value, np.float32(0)), np.float32(1))
+            if out_of_range.shape[0]:
                 for column in range(merged.shape[2]):
-                    out[channel, row, column] += carried[channel, row, column]
+                    out[channel, row, column] += out_of_range[channel, row, column]
 
 
 @compiled
-def pack(picture: Array, out: Array, start: int, stop: int) -> None:
-    """Put the channels of a picture (C, H, W) side by side, with zeros up to (H, W, 4)."""
+def pack(image: Array, out: Array, start: int, stop: int) -> None:
+    """Convert (C, H, W) to channels-last order, padded with zeros to four channels: (H, W, 4)."""
     for row in range(start, stop):
         for column in range(out.shape[1]):
             for channel in range(4):
-                out[row, column, channel] = picture[channel, row, column] if channel < picture.shape[0] else 0
+                out[row, column, channel] = image[channel, row, column] if channel < image.shape[0] else 0
 
 
 @compiled
-def reaches_beyond(numbers: Array) -> Any:  # noqa: ANN401 (a bool)
-    """Whether any of (N) lies outside of [0, 1], or is not a number."""
+def is_out_of_range(values: Array) -> Any:  # noqa: ANN401 (a bool)
+    """Whether any of (N) lies outside of [0, 1], or is NaN."""
     inside = 0
-    for index in range(numbers.shape[0]):
-        inside += (numbers[index] >= 0) & (numbers[index] <= 1)
-    return inside < numbers.shape[0]
+    for index in range(values.shape[0]):
+        inside += (values[index] >= 0) & (values[index] <= 1)
+    return inside < values.shape[0]
 
 
 @compiled
-def divide(numbers: Array, inside: Array, beyond: Array) -> None:
-    """Put the nearest of [0, 1] to each of (N) into one array, and what is left into another."""
-    for index in range(numbers.shape[0]):
-        number = numbers[index]
-        nearest = np.float32(0) if number < 0 else np.float32(1) if number > 1 else number
-        inside[index], beyond[index] = nearest, number - nearest
+def split_range(values: Array, inside: Array, remainder: Array) -> None:
+    """Split (N) values into the nearest values in [0, 1] and the remainder."""
+    for index in range(values.shape[0]):
+        value = values[index]
+        nearest = np.float32(0) if value < 0 else np.float32(1) if value > 1 else value
+        inside[index], remainder[index] = nearest, value - nearest

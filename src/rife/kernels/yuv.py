@@ -1,7 +1,7 @@
-"""Between the codes of a video and RGB, in one pass each: a picture is larger than what stays near the processor.
+"""Conversion between YUV codes and RGB, in one pass each, because a frame does not fit into the processor's cache.
 
-Chroma that has half of the rows or columns is enlarged between two of its samples, and brought back by four samples of
-luma; which weights these have is the caller's to say (`rife.media.colour.chroma_siting`). Arithmetic is float32.
+Subsampled chroma is upsampled from two samples and downsampled from four, with the weights that the caller passes
+(`rife.media.colour.chroma_siting`). Arithmetic is float32.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from rife.kernels.jit import compiled
 Array = np.ndarray[Any, Any]
 
 _WHOLE = np.float32(2**23)
-"""From here on, float32 has no fractions: what is added to it is rounded, halves to even."""
+"""From here on, float32 has no fractions: adding it rounds, ties to even."""
 
 
 @compiled
@@ -31,19 +31,19 @@ def decode(
     lines: Array,
     out: Array,
 ) -> None:
-    """Turn codes into RGB.
+    """Convert codes to RGB.
 
     Args:
         luma: (H, W or more).
-        blue: (h, w or more), the first of the two differences of colour.
-        red: likewise, the second.
-        zeros: (2) code of 0, of luma and of chroma.
-        spans: (2) codes from there to 1.
-        matrix: (3, 2) what both differences add to red, green and blue.
-        row_weights: (2) what the first and the second of two rows of luma take from the chroma row before and after
-            their own; empty where there is a chroma row for each.
+        blue: (h, w or more), Cb.
+        red: (h, w or more), Cr.
+        zeros: (2) the code of 0, of luma and of chroma.
+        spans: (2) number of codes from 0 to 1, of luma and of chroma.
+        matrix: (3, 2) weights of Cb and Cr in red, green and blue.
+        row_weights: (2) weights of the chroma row before, for the first of two luma rows, and of the chroma row after,
+            for the second; empty without vertical subsampling.
         column_weights: likewise for columns.
-        lines: (3, w + 2) memory to work in.
+        lines: (3, w + 2) scratch memory.
         out: (3, H, W).
     """
     height, width = out.shape[1:]
@@ -58,16 +58,16 @@ def decode(
             other = max(own - 1, 0) if row % 2 == 0 else min(own + 1, rows - 1)
             weight = row_weights[row % 2]
         for channel in range(3):
-            added, made = lines[channel, : columns + 2], out[channel, row]
+            added, out_row = lines[channel, : columns + 2], out[channel, row]
             _differences(
                 blue[own], blue[other], red[own], red[other], weight, zeros[1], spans[1],
                 matrix[channel, 0], matrix[channel, 1], added,
             )  # fmt: skip
             if half_width:
-                _add_halves(luma[row], added, column_weights[0], column_weights[1], zeros[0], spans[0], made)
+                _add_halves(luma[row], added, column_weights[0], column_weights[1], zeros[0], spans[0], out_row)
             else:
                 for x in range(width):
-                    made[x] = (np.float32(luma[row, x]) - zeros[0]) / spans[0] + added[x + 1]
+                    out_row[x] = (np.float32(luma[row, x]) - zeros[0]) / spans[0] + added[x + 1]
 
 
 @compiled
@@ -83,7 +83,7 @@ def _differences(
     red_weight: float,
     out: Array,
 ) -> None:
-    """What a channel gets from a row of chroma, or from between two; both ends twice."""
+    """The chroma term of a channel in one row, from one chroma row or two; both ends are repeated."""
     count = out.shape[0] - 2
     for x in range(count):
         b, r = np.float32(blue[x]), np.float32(red[x])
@@ -95,7 +95,7 @@ def _differences(
 
 @compiled
 def _add_halves(luma: Array, added: Array, before: float, after: float, zero: float, span: float, out: Array) -> None:
-    """Add to a row of luma what there is for each two columns."""
+    """Add the chroma term, upsampled by 2, to a row of luma."""
     width = out.shape[0]
     for x in range(width // 2):
         chroma = added[x + 1]
@@ -122,21 +122,21 @@ def encode(
     blue: Array,
     red: Array,
 ) -> None:
-    """Turn RGB into codes, rounded once, halves to even; not-a-number becomes 0.
+    """Convert RGB to codes, rounded once, ties to even; NaN becomes 0.
 
     Args:
         rgb: (3, H, W).
-        zeros: (2) code of 0, of luma and of chroma.
-        spans: (2) codes from there to 1.
+        zeros: (2) the code of 0, of luma and of chroma.
+        spans: (2) number of codes from 0 to 1, of luma and of chroma.
         maximum: largest code.
-        matrix: (3, 3) weights of red, green and blue in luma and in both differences of colour.
-        row_taps: (4) weights in a chroma row of the luma row before its two, of both, and of the row after; borders
-            are repeated. Empty where there is a chroma row for each; otherwise H is even.
+        matrix: (3, 3) weights of red, green and blue in luma, Cb and Cr.
+        row_taps: (4) weights, in a chroma row, of the luma row before its two, of both, and of the row after; borders
+            are repeated. Empty without vertical subsampling; otherwise H is even.
         column_taps: likewise for columns.
-        lines: (3, W + 2) memory to work in.
+        lines: (3, W + 2) scratch memory.
         luma: (H, W or more).
-        blue: (h, w or more).
-        red: likewise.
+        blue: (h, w or more), Cb.
+        red: (h, w or more), Cr.
     """
     height, width = rgb.shape[1:]
     top = np.float32(maximum)
@@ -207,7 +207,7 @@ def _encode_halves(
     top: float,
     codes: Array,
 ) -> None:
-    """Encode one code for each two columns."""
+    """Encode one code for every two columns."""
     red, green, blue = lines[0], lines[1], lines[2]
     a, b, c, d = taps[0], taps[1], taps[2], taps[3]
     for x in range(codes.shape[0]):
@@ -220,5 +220,5 @@ def _encode_halves(
 
 @compiled
 def _rounded(value: float, top: float) -> Any:  # noqa: ANN401 (np.int32)
-    kept = value if value > 0 else np.float32(0)
-    return np.int32((min(kept, top) + _WHOLE) - _WHOLE)
+    positive = value if value > 0 else np.float32(0)
+    return np.int32((min(positive, top) + _WHOLE) - _WHOLE)

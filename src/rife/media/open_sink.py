@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from rife.errors import JobError, MediaError
+from rife.errors import REPLACE, Hint, JobError, MediaError
 from rife.media.images.animation_sinks import (
     APNG_FORMATS,
     FASTEST_GIF,
@@ -70,7 +70,7 @@ def check_target(target: Output, *, overwrite: bool, image_format: ImageFormat =
     if not path.absolute().parent.is_dir():
         raise JobError(f"{path}: there is no folder {path.parent}. Create it first.")
     if path.exists() and not overwrite:
-        raise JobError(f"{path}: exists already. Name another file with -o, or replace it with --overwrite.")
+        raise JobError(f"{path}: exists already.", hint=REPLACE)
 
 
 def check_rate(target: Output, frame_rate: Fraction) -> None:
@@ -147,6 +147,9 @@ def _format_of(target: Output, image_format: ImageFormat) -> str:
 def _standard_output() -> BinaryIO:
     """Unbuffered standard output: Python would flush a buffer at exit, into a pipe that may be closed."""
     if sys.stdout is None or sys.stdout.isatty():
-        raise MediaError("standard output: y4m needs a pipe or a file, but it is a terminal. Name a file with -o.")
+        raise MediaError(
+            "standard output: y4m needs a pipe or a file, but it is a terminal.",
+            hint=Hint("Name a file with {output}."),
+        )
     sys.stdout.flush()
     return cast("BinaryIO", open(sys.stdout.fileno(), "wb", buffering=0, closefd=False))

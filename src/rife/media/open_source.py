@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from rife.errors import JobError, MediaError
+from rife.errors import Hint, JobError, MediaError
 from rife.media.images.animation_source import AnimatedImage, is_animation
 from rife.media.images.sequence import ImageSequence
 from rife.media.paths import Input, parse_input
@@ -43,8 +43,8 @@ def open_source(
         return ImageSequence(path, frame_rate=rate, on_damage=on_damage)
     if rate is not None:
         raise JobError(
-            f"{path}: has its own times; an input rate is for picture files and for y4m that tells none. "
-            "Leave it out, or choose the rate of the output with --fps."
+            f"{path}: has its own times; an input rate is for picture files and for y4m that tells none.",
+            hint=Hint("Leave {input_fps} out, or choose the rate of the output with {fps}."),
         )
     if is_animation(path):
         return AnimatedImage(path)

@@ -19,7 +19,7 @@ import av
 import numpy as np
 
 from rife.atomic import AppearingFile
-from rife.errors import JobError, MediaError, TruncatedMediaError
+from rife.errors import Hint, JobError, MediaError, TruncatedMediaError
 from rife.media.colour.convert import range_tag
 from rife.media.colour.interleave import plane_samples
 from rife.media.colour.pixel_formats import LAYOUTS, has_alpha
@@ -33,7 +33,7 @@ _MAGIC = b"YUV4MPEG2"
 _LONGEST_LINE = 4096
 _LARGEST_SIDE = 65536
 _LIMITED_RANGE, _FULL_RANGE = 1, 2
-_EXAMPLE = "ffmpeg -i film.mp4 -f yuv4mpegpipe - | rife interpolate - -o smooth.mp4"
+_EXAMPLE = "ffmpeg -i film.mp4 -f yuv4mpegpipe -"
 
 
 def _colour_spaces() -> dict[str, str]:
@@ -159,7 +159,7 @@ class Y4mStream:
         line = self._file.readline(_LONGEST_LINE)
         if not line.startswith(_MAGIC):
             found = f"begins with {line[:12]!r}" if line else "is empty"
-            raise MediaError(f"{self._name}: expected y4m, but it {found}. For example: {_EXAMPLE}")
+            raise MediaError(f"{self._name}: expected y4m, but it {found}. FFmpeg writes it: {_EXAMPLE}")
         if not line.endswith(b"\n"):
             raise MediaError(f"{self._name}: the y4m header has no line break.")
         words = line.decode("ascii", "replace").split()[1:]
@@ -314,7 +314,8 @@ class Y4mSink:
         if abs(position - self.frames_written) > Fraction(1, 2):
             raise JobError(
                 f"{self._label}: y4m has one constant rate, here {float(self._spec.frame_rate):g} a second, and the "
-                f"time of picture {self.frames_written + 1} does not fit it. Make the rate constant with --fps."
+                f"time of picture {self.frames_written + 1} does not fit it.",
+                hint=Hint("Make the rate constant with {fps}."),
             )
         try:
             self._writer.write(picture)

@@ -1,4 +1,4 @@
-"""Records of tensors that share a batch: tuples and lists of tensors and None, split and put together by row."""
+"""Records of tensors that share a batch (tuples and lists of tensors and None), split and joined by sample."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from torch import Tensor
 RecordT = TypeVar("RecordT")
 
 
-def rows(record: RecordT, keep: Tensor) -> RecordT:
-    """Select the samples that `keep` (B,) marks, in every tensor of a record."""
-    return combined(lambda x: x[keep], record)
+def select_rows(record: RecordT, mark: Tensor) -> RecordT:
+    """Select the samples that `mark` (B,) marks, in every tensor of a record."""
+    return map_tensors(lambda x: x[mark], record)
 
 
-def joined(marked: RecordT, others: RecordT, mark: Tensor) -> RecordT:
-    """Put two parts of a batch back in order: the rows of `marked` go where `mark` (B,) is true."""
+def join_rows(marked: RecordT, others: RecordT, mark: Tensor) -> RecordT:
+    """Join two parts of a batch in order: the samples of `marked` go where `mark` (B,) is true."""
 
     def join(a: Tensor, b: Tensor) -> Tensor:
         out = a.new_empty(mark.shape[0], *a.shape[1:])
         out[mark], out[~mark] = a, b
         return out
 
-    return combined(join, marked, others)
+    return map_tensors(join, marked, others)
 
 
-def combined(function: Callable[..., Tensor], *records: RecordT) -> RecordT:
-    """Make one record of several of the same form: each tensor of it is `function` of theirs."""
+def map_tensors(function: Callable[..., Tensor], *records: RecordT) -> RecordT:
+    """Apply a function to the corresponding tensors of records of the same form: a record of the results."""
 
     def walk(*parts: object) -> object:
         first = parts[0]

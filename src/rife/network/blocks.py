@@ -1,7 +1,7 @@
-"""The blocks of the flow network: a small picture in, changes of flow and mask out, at a fraction of the frame's size.
+"""The blocks of the flow network: each takes downsampled frames and returns changes of flow and mask.
 
-What a row of `rife.network.specs` says of activation, body and head is built here. The keys are those of the published
-weights.
+The activation, body and head that a row of `rife.network.specs` names are built here. Module names are those of the
+published weights.
 """
 
 from __future__ import annotations
@@ -11,37 +11,43 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from rife.network.refine import conv, dtype_of
+from rife.network.channels import CARRIED_START, FLOW, FLOW0, FLOW1, MASK
+from rife.network.layers import conv, dtype_of
 from rife.network.regions import padded
 from rife.network.specs import NetworkSpec
 from rife.network.warp import resize
 
 BLOCK_STEP_PX = 4
-"""A block at full size halves twice: windows of its input begin and end at multiples of this."""
+"""A block at full size halves twice: windows of its input start and end at multiples of this."""
 
 BLOCK_REACH_PX = 40
-"""The output of a block at full size, for a window with such ends, depends on nothing further away than this (39 px):
-3 px by the two first convolutions, 32 by the eight that follow at 1/4 of the size, and 4 by the head."""
+"""The output of a block at full size depends on input pixels up to this far outside of such a window (39 px): 3 px by
+the two first convolutions, 32 by the eight that follow at 1/4 of the size, and 4 by the head."""
 
 
-class Low(NamedTuple):
-    """What a block returned, at the size at which it works.
+class BlockOutput(NamedTuple):
+    """The output of a block, at the size at which the block works.
 
-    output: (B, spec.outputs, h, w): change of flow in pixels of the frame (4), mask before its sigmoid (1), the rest.
-    factor: enlarged by it, bilinear, the output has the frame's size (or a little more at the right and bottom edge).
+    values: (B, spec.outputs, h, w) in the channels of `rife.network.channels`, flow in pixels of the frame.
+    factor: upsampled by it (bilinear), the values have the frame's size, or a little more at the right and bottom edge.
     """
 
-    output: Tensor
+    values: Tensor
     factor: int
 
-    def averaged(self, other: Low) -> Low:
-        """The mean of this and what the block returned for the frames in the other order."""
-        return Low((self.output + other.swapped().output) / 2, self.factor)
+    @property
+    def flow(self) -> Tensor:
+        """Change of the flow (B, 4, h, w), in pixels of the frame."""
+        return self.values[:, FLOW]
 
-    def swapped(self) -> Low:
-        """What it says of the frames in their own order, told of the other order."""
-        x = self.output
-        return Low(torch.cat((swap_flow(x[:, :4]), -x[:, 4:5], x[:, 5:]), 1), self.factor)
+    def averaged(self, other: BlockOutput) -> BlockOutput:
+        """The mean of this output and that for the frames in the other order."""
+        return BlockOutput((self.values + other.swapped().values) / 2, self.factor)
+
+    def swapped(self) -> BlockOutput:
+        """The same output with img0 and img1 exchanged."""
+        x = self.values
+        return BlockOutput(torch.cat((swap_flow(x[:, FLOW]), -x[:, MASK], x[:, CARRIED_START:]), 1), self.factor)
 
 
 class ResConv(nn.Module):
@@ -64,7 +70,7 @@ class IFBlock(nn.Module):
     """One stage of the flow network."""
 
     def __init__(self, spec: NetworkSpec, in_planes: int, width: int) -> None:
-        """Build the block that `spec` describes, for `in_planes` channels (flow included)."""
+        """Build the block that `spec` describes, for `in_planes` input channels (flow included)."""
         super().__init__()
         self.spec = spec
         first_stride = 1 if spec.half_downsampling else 2
@@ -85,12 +91,12 @@ class IFBlock(nn.Module):
         else:
             self.lastconv = nn.Sequential(nn.ConvTranspose2d(width, 4 * spec.outputs, 4, 2, 1), nn.PixelShuffle(2))
 
-    def forward(self, x: Tensor, scale: float, *, dtype: torch.dtype | None = None) -> Low:
-        """Estimate changes.
+    def forward(self, x: Tensor, scale: float, *, dtype: torch.dtype | None = None) -> BlockOutput:
+        """Estimate the change of flow and mask.
 
         Args:
-            x: (B, C, h, w) what the block takes, at 1/`scale` of the frame's size, flow in pixels of that size.
-            scale: how much smaller than the frame that is.
+            x: (B, C, h, w) input at 1/`scale` of the frame's size, flow in pixels of that size.
+            scale: size of the frame over the size of `x`.
             dtype: of the result; that of `x` unless given.
         """
         dtype = dtype or x.dtype
@@ -98,15 +104,15 @@ class IFBlock(nn.Module):
         x = self._head(self._body(self.conv0(x))).to(dtype).contiguous()
         factor = self.factor(scale)
         if factor != 1:
-            x = torch.cat((x[:, :4] * factor, x[:, 4:]), 1)
-        return Low(x, self.low_factor(scale)) if factor >= 1 else Low(resize(x, factor), 1)
+            x = torch.cat((x[:, FLOW] * factor, x[:, MASK.start :]), 1)
+        return BlockOutput(x, self.output_factor(scale)) if factor >= 1 else BlockOutput(resize(x, factor), 1)
 
-    def low_factor(self, scale: float) -> int:
-        """The factor of what the block returns when it works at 1/`scale` of the frame's size."""
+    def output_factor(self, scale: float) -> int:
+        """The factor of the `BlockOutput` when the block works at 1/`scale` of the frame's size."""
         return max(1, round(self.factor(scale)))
 
     def factor(self, scale: float) -> float:
-        """How much smaller than the frame the result is of a block that works at 1/`scale` of its size."""
+        """Size of the frame over the size at which the head ends, when the block works at 1/`scale`."""
         # One transposed convolution undoes one of the block's two halvings, where there are two.
         ends_at_half = self.spec.head in ("deconv", "deconvs") and not self.spec.half_downsampling
         return scale * 2 if ends_at_half else scale
@@ -145,4 +151,4 @@ def _split_head(spec: NetworkSpec, width: int, outputs: int) -> nn.Module:
 
 def swap_flow(flow: Tensor) -> Tensor:
     """Exchange the flow to img0 and the flow to img1."""
-    return torch.cat((flow[:, 2:4], flow[:, :2]), 1)
+    return torch.cat((flow[:, FLOW1], flow[:, FLOW0]), 1)

@@ -1,4 +1,4 @@
-"""Privileged distillation: a teacher that has seen the true frame shows every block what flow to find (section 3.3)."""
+"""Privileged distillation: a teacher block that takes the true frame guides the flow of every block (section 3.3)."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from rife.network.estimate import Sight
+from rife.network.estimate import Stage
 
 
 class Teaching(NamedTuple):
-    """What the privileged teacher adds in training (section 3.3).
+    """The teacher's results, in training (section 3.3).
 
-    flow: (B, 4, H, W) of the teacher. merged: (B, 3, H, W) of the teacher, unrefined.
-    distillation_loss: scalar; the distance of every block's flow from the teacher's, where the teacher's
-    merge is better by 0.01.
+    flow: (B, 4, H, W) of the teacher. merged: (B, 3, H, W) of the teacher, unrefined. distillation_loss: scalar; the
+    distance of every block's flow from the teacher's, where the teacher's merge is better by 0.01.
     """
 
     flow: Tensor
@@ -23,12 +22,12 @@ class Teaching(NamedTuple):
     distillation_loss: Tensor
 
 
-def distilled(teacher: Sight, stages: Sequence[Sight], ground_truth: Tensor) -> Teaching:
-    """Measure every stage against the teacher.
+def distilled(teacher: Stage, stages: Sequence[Stage], ground_truth: Tensor) -> Teaching:
+    """Compare every stage of the student with the teacher.
 
     Args:
-        teacher: what the teacher made of the frames, at full size.
-        stages: the same of each block of the student.
+        teacher: at full size.
+        stages: one for each block of the student.
         ground_truth: (B, 3, H, W) true frame.
     """
     merged = teacher.merged()
@@ -37,7 +36,7 @@ def distilled(teacher: Sight, stages: Sequence[Sight], ground_truth: Tensor) -> 
     for stage in stages:
         error = (stage.merged() - ground_truth).abs().mean(1, True)
         worse = (error > teacher_error + 0.01).to(merged.dtype).detach()
-        # A root has no slope at zero: where both flows agree, nothing is to be learnt, and nothing is.
+        # The square root has no finite slope at zero: where both flows agree, the gradient is zero.
         distance = (teacher.flow.detach() - stage.flow).square().mean(1, True).clamp_min(1e-12).sqrt()
         loss = loss + (distance * worse).mean()
     return Teaching(teacher.flow, merged, loss)

@@ -1,7 +1,7 @@
-"""What a network computes from one frame alone, whatever the flow and the timestep.
+"""Features of one frame, which depend neither on the flow nor on the timestep.
 
-One seam for all networks: compute it once for a source frame, and hand it to every estimate that the frame takes
-part in. Networks from 4.7 on have an encoder; networks with refinement have context maps (`rife.network.refine`).
+They are computed once for a source frame, and used for every estimate that the frame takes part in. Networks from 4.7
+on have an encoder; networks with refinement have context maps (`rife.network.refine`).
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ class FrameFeatures(NamedTuple):
 
     encoded: (B, C, H, W) output of the encoder, or None.
     context: four unwarped context maps, or an empty list when there is no refinement.
-    pixels: (B, 4, H, W) the frame itself with a fourth channel of zeros, for engines that read it so: the channels of
-        a pixel side by side in memory.
-    excess: (B, 3, H, W) what of the frame's colours lies outside of [0, 1], for frames that have such; in the same form
-        as `pixels`, if those are there.
+    pixels: (B, 4, H, W) the frame in channels-last order with a fourth channel of zeros, for engines that read it in
+        this layout.
+    out_of_range: (B, 3, H, W) the frame's colours minus the same clamped to [0, 1], or None where all lie inside; in
+        the layout of `pixels`, if those are present.
     """
 
     encoded: Tensor | None
     context: list[Tensor]
     pixels: Tensor | None = None
-    excess: Tensor | None = None
+    out_of_range: Tensor | None = None
 
 
 class Head(nn.Module):
-    """Per-frame encoder of 4.13 and later: clamps a frame and gives it features of its own, at full size."""
+    """Per-frame encoder of 4.13 and later: clamps a frame, and returns features at its full size."""
 
     def __init__(self, spec: EncoderSpec) -> None:
         """Work at half size with `spec.hidden` channels and return `spec.out`."""
@@ -54,7 +54,7 @@ def _encoder_layers(spec: EncoderSpec) -> list[nn.Module]:
 
 
 def build_encoder(spec: EncoderSpec) -> nn.Module:
-    """Build the encoder that a network has: (B, 3, H, W) in [0, 1] to (B, spec.out, H, W)."""
+    """Build the encoder of a network: it maps (B, 3, H, W) in [0, 1] to (B, spec.out, H, W)."""
     if spec.kind == "head":
         return Head(spec)
     layers = _encoder_layers(spec)

@@ -1,56 +1,63 @@
-"""The flow network of RIFE: one implementation, driven by a `NetworkSpec`.
+"""The flow network of RIFE: one implementation of all releases, described by a `NetworkSpec`.
 
-A coarse-to-fine stack of blocks estimates the flow from the new frame to both source frames, and a mask
-that weighs the two warped frames (RIFE, section 3.2). Where the network has them, context features and a
-residual network correct the merge (section 3.5), and a privileged teacher block, which sees the true
-frame, distils its flow into the student (section 3.3).
+Basics:
+    Input are two frames and a timestep between 0 and 1; output is the frame at that time. `IFNet.forward` is the
+    network of the paper on whole frames, for training and study. `IFNet.pair`, `estimate` and `synthesize` compute the
+    same frame in less time and memory: each part of the estimate where it is needed, and in tiles if asked to.
 
-Conventions: frames are (B, 3, H, W) in [0, 1]; flow is that of `rife.network.warp`, channels 0-1 reading img0 and
-2-3 reading img1; the mask is the weight of warped_img0. Height and width are multiples of
-`NetworkSpec.pad_multiple`, times 1 / flow_scale where that is below 1.
+Architecture:
+    1. Features of each source frame alone: an encoder (4.7 and later), context maps (networks with refinement).
+    2. Blocks, coarse to fine. Each takes both frames warped by the flow so far, at 1/scale of their size, and changes
+       flow and mask (section 3.2).
+    3. Both frames are warped by the flow and blended by the mask.
+    4. Networks with refinement add a residual, from the warped context maps (section 3.5).
+    In training, a teacher block that takes the true frame guides the flow of every block (section 3.3).
+
+Conventions:
+    Frames are (B, 3, H, W), RGB in [0, 1]; height and width are multiples of `NetworkSpec.pad_multiple_at`.
+    Flow is (B, 4, H, W) in pixels, from the new frame to img0 (channels 0-1) and to img1 (2-3): x right, y down, as in
+    `rife.network.warp`.
+    The mask is (B, 1, H, W), before its sigmoid unless stated; after it, it is the weight of warped_img0.
+    Scales count from coarse to fine: block number i works at 1/scales[i] of the frame's size.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from rife.errors import ShapeError
-from rife.network.batching import combined, joined, rows
-from rife.network.blocks import BLOCK_REACH_PX, BLOCK_STEP_PX, IFBlock, Low
+from rife.network import schedule
+from rife.network.batching import join_rows, select_rows
+from rife.network.blocks import BLOCK_REACH_PX, BLOCK_STEP_PX, BlockOutput, IFBlock
+from rife.network.channels import FLOW0, FLOW1
 from rife.network.distillation import Teaching, distilled
 from rife.network.encoder import FrameFeatures, build_encoder
-from rife.network.estimate import NO_MOTION, Motion, Pair, Sight, farthest_px, first_sight, shrunk_sight, sight_at
-from rife.network.refine import REFINE_REACH_PX, Contextnet, Unet, dtype_of
+from rife.network.estimate import (
+    BlockInput,
+    FlowEstimate,
+    Pair,
+    Stage,
+    block_input_at,
+    first_block_input,
+    later_block_input,
+    stage_at,
+)
+from rife.network.layers import dtype_of
+from rife.network.refine import Contextnet, Unet
 from rife.network.regions import Window
 from rife.network.specs import NetworkSpec
 
 
-class Stage(NamedTuple):
-    """State of the estimate after one block.
-
-    flow: (B, 4, H, W) in pixels. mask: (B, 1, H, W) before its sigmoid. warped_img0, warped_img1: the frames
-    read through the flow.
-    """
-
-    flow: Tensor
-    mask: Tensor
-    warped_img0: Tensor
-    warped_img1: Tensor
-
-    def merged(self) -> Tensor:
-        """Blend the two warped frames by the mask: (B, 3, H, W)."""
-        return torch.lerp(self.warped_img1, self.warped_img0, torch.sigmoid(self.mask))
-
-
-class Estimate(NamedTuple):
+class Prediction(NamedTuple):
     """A new frame and how it came about.
 
-    merged: (B, 3, H, W), refined if that was asked for. flow: (B, 4, H, W). mask: (B, 1, H, W) after its
-    sigmoid. stages: one for each block, coarse to fine. teaching: with a ground truth only.
+    merged: (B, 3, H, W), refined if that was asked for. flow: (B, 4, H, W). mask: (B, 1, H, W) after its sigmoid.
+    stages: one for each block, coarse to fine. teaching: with a ground truth only.
     """
 
     merged: Tensor
@@ -61,7 +68,7 @@ class Estimate(NamedTuple):
 
 
 class IFNet(nn.Module):
-    """Any RIFE network: estimates the frame between two frames."""
+    """Any RIFE network: synthesizes the frame between two frames."""
 
     def __init__(self, spec: NetworkSpec, *, refine: bool = True, teacher: bool = False) -> None:
         """Build the network with fresh weights.
@@ -88,20 +95,7 @@ class IFNet(nn.Module):
         if teacher:
             if spec.teacher_width is None:
                 raise ValueError(f"network {spec.name} has no teacher: train IFNet or IFNet_m, which do")
-            # The teacher takes what the last block takes, and the true frame.
-            self.block_tea = IFBlock(spec, spec.input_channels(len(spec.widths) - 1) + 3, spec.teacher_width)
-
-    def features(self, img: Tensor, *, refine: bool = True) -> FrameFeatures:
-        """Compute what depends on one frame alone; compute it once for all pairs and times of a frame.
-
-        Args:
-            img: (B, 3, H, W) in [0, 1].
-            refine: include the context maps, if the network has them.
-        """
-        encoded = None
-        if self.spec.encoder is not None:
-            encoded = self.encode(img.to(dtype_of(self.encode))).to(img.dtype)
-        return FrameFeatures(encoded, self.contextnet.features(img) if refine and self.refines else [])
+            self.block_tea = IFBlock(spec, sum(part.channels for part in spec.teacher_input), spec.teacher_width)
 
     def forward(
         self,
@@ -115,22 +109,22 @@ class IFNet(nn.Module):
         flow_scale: float = 1.0,
         ensemble: bool = False,
         ground_truth: Tensor | None = None,
-    ) -> Estimate:
-        """Estimate the frame at `timestep` between two frames, and keep every stage: for training and study.
+    ) -> Prediction:
+        """Synthesize the frame at `timestep`, with every stage at full size: for training and study.
 
-        Who only wants the frame takes `pair`, `estimate` and `finish`, the same in less time and memory.
+        If you only need the frame, call `pair`, `estimate` and `synthesize`.
 
         Args:
             img0: (B, 3, H, W) in [0, 1].
             img1: (B, 3, H, W) in [0, 1].
             timestep: in (0, 1), a number or one for each sample (B,); 0.5 for networks with a fixed time.
-            features0: `features(img0)`, if at hand; with context maps if `refine`.
+            features0: `features(img0)`, if already computed; with context maps if `refine`.
             features1: `features(img1)`, likewise.
             refine: correct the merge, where the network has refinement.
-            flow_scale: below 1 estimates flow on smaller pictures (faster, larger motion), above 1 on larger.
-            ensemble: average both frame orders, so that swapping the frames and t -> 1 - t gives the same picture.
-                Where a network restarts on large motion, that is so up to the published restart, which is not averaged.
-            ground_truth: (B, 3, H, W) true frame: asks for the teacher, in training.
+            flow_scale: below 1 estimates flow on smaller frames (faster, larger motion), above 1 on larger.
+            ensemble: average both frame orders, so that swapping the frames and t -> 1 - t gives the same frame.
+                Where a network restarts on large motion, that holds up to the published restart, which is not averaged.
+            ground_truth: (B, 3, H, W) true frame: runs the teacher, in training.
 
         Raises:
             ShapeError: frames differ, or their size does not suit the network.
@@ -140,15 +134,50 @@ class IFNet(nn.Module):
         pair = self.pair(
             img0, img1, timestep, features0=features0, features1=features1, refine=refine, flow_scale=flow_scale
         )
-        average = self._averages(ensemble)
-        motion, sights = self._estimate(pair, self.scales(flow_scale), average, keep=True, tile=None)
-        last = sights[-1]
+        average = schedule.averages(self.spec, ensemble=ensemble)
+        scales = schedule.block_scales(self.spec, flow_scale)
+        far = self._moves_far(pair, scales, average=average)
+        if bool(far.any() and not far.all()):
+            # Only the samples that move far restart: a batch equals a loop.
+            options = {"refine": refine, "flow_scale": flow_scale, "ensemble": ensemble}
+            restarted, others = (self._forward_rows(pair, rows, **options) for rows in (far, ~far))
+            return join_rows(restarted, others, far)
+        restarts = bool(far.all())
+        if restarts:
+            scales = [2 * scale for scale in scales]
+
+        estimate, stages = FlowEstimate.before_first_block(self.spec), list[Stage]()
+        for index, scale in enumerate(scales):
+            if index == 0:
+                x = first_block_input(self.spec, pair, scale)
+            else:
+                x = block_input_at(pair, estimate, pair.whole, stage=stages[-1]).downsampled(scale, scale=scale)
+            both_orders = schedule.averages_block(index, average=average, restarted=restarts)
+            changes = self.run_block(pair, index, x, scale, both_orders=both_orders)
+            estimate = estimate.plus(schedule.mean_change(changes)).dense(pair.whole)
+            stages.append(stage_at(pair, estimate, pair.whole))
+
+        last = stages[-1]
         merged = last.merged()
-        teaching = None if ground_truth is None else self._teach(pair, motion, sights, ground_truth)
         if refine:
-            merged = self._refined(merged, pair, last, pair.whole, average)
-        stages = [Stage(s.flow, s.mask, *s.warped) for s in sights]
-        return Estimate(merged, last.flow, torch.sigmoid(last.mask), stages, teaching)
+            residual = self.residual(pair, last, pair.whole)
+            if average:
+                residual = (residual + self.residual(pair.swapped(), last.swapped(), pair.whole)) / 2
+            merged = corrected(merged, residual)
+        teaching = None if ground_truth is None else self._teach(pair, estimate, stages, ground_truth)
+        return Prediction(merged, last.flow, torch.sigmoid(last.mask), stages, teaching)
+
+    def features(self, img: Tensor, *, refine: bool = True) -> FrameFeatures:
+        """Compute the features of one frame; compute them once for all pairs and times of a frame.
+
+        Args:
+            img: (B, 3, H, W) in [0, 1].
+            refine: include the context maps, if the network has them.
+        """
+        encoded = None
+        if self.spec.encoder is not None:
+            encoded = self.encode(img.to(dtype_of(self.encode))).to(img.dtype)
+        return FrameFeatures(encoded, self.contextnet.features(img) if refine and self.refines else [])
 
     def pair(
         self,
@@ -161,7 +190,7 @@ class IFNet(nn.Module):
         refine: bool = True,
         flow_scale: float = 1.0,
     ) -> Pair:
-        """Check two frames and put together what `estimate` and `finish` take.
+        """Check two frames, and put together what `estimate` and `synthesize` take.
 
         Args and errors are those of `forward`.
         """
@@ -176,197 +205,78 @@ class IFNet(nn.Module):
 
     def estimate(
         self, pair: Pair, *, flow_scale: float = 1.0, ensemble: bool = False, tile: int | None = None
-    ) -> Motion:
+    ) -> FlowEstimate:
         """Run the blocks, coarse to fine.
 
         Args:
             pair: from `pair`.
             flow_scale: as for `forward`.
             ensemble: as for `forward`.
-            tile: do the full-size work on about tile x tile pixels at a time. The result is the same to rounding.
+            tile: compute at full size in tiles of about tile x tile pixels. The result is the same to rounding.
         """
-        return self._estimate(pair, self.scales(flow_scale), self._averages(ensemble), keep=False, tile=tile)[0]
+        return schedule.estimate_flow(self.operations(tile=tile), pair, flow_scale=flow_scale, ensemble=ensemble)
 
-    def finish(
-        self, pair: Pair, motion: Motion, window: Window, *, refine: bool = True, ensemble: bool = False
-    ) -> tuple[Tensor, Sight]:
-        """Make the new frame, or a window of it.
+    def synthesize(
+        self, pair: Pair, estimate: FlowEstimate, window: Window, *, refine: bool = True, ensemble: bool = False
+    ) -> Tensor:
+        """Compute a window of the new frame: (B, 3, h, w) in [0, 1].
 
         Args:
             pair: from `pair`, with context maps if `refine`.
-            motion: from `estimate`.
-            window: what to make; with refinement, a little around it is computed too and cut off.
+            estimate: from `estimate`.
+            window: of the frame.
             refine: correct the merge, where the network has refinement.
             ensemble: as for `forward`.
-
-        Returns:
-            The window of the new frame, (B, 3, h, w) in [0, 1], and what it was merged from.
         """
-        refine = refine and self.refines
-        outer = window
-        if refine:
-            outer = window.grown(REFINE_REACH_PX, within=pair.whole, multiple=self.unet.multiple)
-        sight = sight_at(self.spec, pair, motion, outer, for_block=False)
-        merged = sight.merged()
-        if refine:
-            merged = self._refined(merged, pair, sight, outer, self._averages(ensemble))
-        inner = window.seen_from(outer)
-        return inner.read(merged), combined(inner.read, sight)
+        return schedule.synthesize(self.operations(), pair, estimate, window, refine=refine, ensemble=ensemble)
 
-    def coarse(
-        self,
-        pair: Pair,
-        scales: Sequence[float],
-        *,
-        average: bool = False,
-        restarted: bool = False,
-        sights: list[Sight] | None = None,
-        tile: int | None = None,
-    ) -> tuple[Motion, Tensor | None]:
-        """Run the two first blocks: `estimate` up to the point where it may have to start again.
+    def operations(self, *, tile: int | None = None) -> TorchOperations:
+        """The operations of the schedule, computed by PyTorch; with `tile`, at full size in tiles."""
+        return TorchOperations(self, tile)
 
-        Args:
-            pair: from `pair`.
-            scales: of all blocks, from `scales`; doubled in a restart.
-            average: average both frame orders.
-            restarted: the scales are doubled already.
-            sights: takes what every block leaves, at full size, if that is wanted.
-            tile: as for `estimate`.
+    def run_block(
+        self, pair: Pair, index: int, x: BlockInput, scale: float, *, both_orders: bool
+    ) -> Sequence[BlockOutput]:
+        """Run one block on its input at 1/`scale`; with `both_orders`, also with img0 and img1 exchanged."""
+        block, parts = self.get_submodule(f"block{index}"), self.spec.block_input(index)
+        outputs = [block(x.to_channels(parts, pair.timestep), scale)]
+        if both_orders:
+            outputs.append(block(x.swapped().to_channels(parts, pair.swapped().timestep), scale))
+        return outputs
 
-        Returns:
-            The estimate so far, and (B,) how far each sample moves: beyond `restart_flow_px`, it has to start again at
-            doubled scales. None for networks that do not, and in training.
-        """
-        motion, second = self._advanced(pair, NO_MOTION, scales, range(2), average, restarted, sights, tile)
-        decides = self.spec.restart_flow_px is not None and not restarted and not self.training
-        return motion, farthest_px(second, pair.whole) if decides else None
-
-    def fine(
-        self,
-        pair: Pair,
-        motion: Motion,
-        scales: Sequence[float],
-        *,
-        average: bool = False,
-        sights: list[Sight] | None = None,
-        tile: int | None = None,
-    ) -> Motion:
-        """Run the blocks that follow on `coarse`, with the same arguments."""
-        return self._advanced(pair, motion, scales, range(2, len(scales)), average, False, sights, tile)[0]
-
-    def scales(self, flow_scale: float = 1.0) -> list[float]:
-        """How much smaller than the frame each block works."""
-        return [scale / flow_scale for scale in self.spec.scales]
-
-    def _estimate(
-        self, pair: Pair, scales: list[float], average: bool, *, keep: bool, tile: int | None, restarted: bool = False
-    ) -> tuple[Motion, list[Sight]]:
-        """Estimate the motion; with `keep`, also what every block left, at full size."""
-        sights: list[Sight] = []
-        kept = sights if keep else None
-        motion, moved_px = self.coarse(pair, scales, average=average, restarted=restarted, sights=kept, tile=tile)
-        limit_px = self.spec.restart_flow_px
-        far = None if moved_px is None or limit_px is None else moved_px > limit_px
-        if far is None or not bool(far.any()):
-            return self.fine(pair, motion, scales, average=average, sights=kept, tile=tile), sights
-        # Only the samples that moved far start again: a batch equals a loop.
-        doubled = [2 * s for s in scales]
-        if bool(far.all()):
-            return self._estimate(pair, doubled, average, keep=keep, tile=tile, restarted=True)
-        moved = self._estimate(rows(pair, far), doubled, average, keep=keep, tile=tile, restarted=True)
-        stayed = self._estimate(rows(pair, ~far), scales, average, keep=keep, tile=tile)
-        a, b = (
-            self._settled(part, x[0])._replace(newest=None)
-            for part, x in ((rows(pair, far), moved), (rows(pair, ~far), stayed))
-        )
-        return joined(a, b, far), joined(moved[1], stayed[1], far)
-
-    def _advanced(
-        self,
-        pair: Pair,
-        motion: Motion,
-        scales: Sequence[float],
-        blocks: range,
-        average: bool,
-        restarted: bool,
-        sights: list[Sight] | None,
-        tile: int | None,
-    ) -> tuple[Motion, Low]:
-        """Run some of the blocks; also returns what the last of them said of the frames in their own order."""
-        for index in blocks:
-            # As published, the first block of a restart is not averaged.
-            both = average and not (restarted and index == 0)
-            scale = scales[index]
-            if index > 0 and scale < 4:
-                motion = self._settled(pair, motion)
-            if index > 0 and scale <= 1 and sights is None and tile is not None:
-                motion = motion.plus(own := self._change_in_tiles(pair, motion, index, scale, both, tile))
-                continue
-            if index == 0:
-                sight = first_sight(self.spec, pair, scale)
-            elif sights is not None:
-                sight = sights[-1].shrunk(scale, scale)
-            else:
-                sight = shrunk_sight(self.spec, pair, motion, scale, tile=tile)
-            own, change = self._change(pair, index, sight, scale, both)
-            motion = motion.plus(change)
-            if sights is not None:
-                motion = self._settled(pair, motion)
-                sights.append(sight_at(self.spec, pair, motion, pair.whole))
-        return motion, own
-
-    def _change(self, pair: Pair, index: int, sight: Sight, scale: float, both: bool) -> tuple[Low, Low]:
-        """What a block makes of the frames in their own order, and the mean of that and of the other order."""
-        block = self.get_submodule(f"block{index}")
-        own: Low = block(sight.joined(pair.timestep), scale)
-        if not both:
-            return own, own
-        return own, own.averaged(block(sight.swapped().joined(pair.backwards), scale))
-
-    def _change_in_tiles(self, pair: Pair, motion: Motion, index: int, scale: float, both: bool, tile: int) -> Low:
-        """The same at full size, in tiles that overlap by all that a block sees around a pixel."""
-        parts = []
-        for window in pair.whole.tiles(tile, multiple=BLOCK_STEP_PX):
-            outer = window.grown(BLOCK_REACH_PX, within=pair.whole, multiple=BLOCK_STEP_PX)
-            sight = sight_at(self.spec, pair, motion, outer).shrunk(scale, scale)
-            low = self._change(pair, index, sight, scale, both)[1]
-            parts.append((window, window.seen_from(outer).read(low.output, shrink=low.factor)))
-        return Low(pair.whole.assembled(parts, shrink=low.factor), low.factor)
-
-    def _settled(self, pair: Pair, motion: Motion) -> Motion:
-        return motion.settled(pair.whole, mask_accumulates=self.spec.mask_accumulates)
-
-    def _refined(self, merged: Tensor, pair: Pair, sight: Sight, window: Window, average: bool) -> Tensor:
-        """Correct a merge (section 3.5)."""
-        residual = self._residual(pair, sight, window)
-        if average:
-            residual = (residual + self._residual(pair.swapped(), sight.swapped(), window)) / 2
-        return torch.clamp(merged + residual * 2 - 1, 0, 1)
-
-    def _residual(self, pair: Pair, sight: Sight, window: Window) -> Tensor:
-        """The refinement's correction, in [0, 1] around 0.5."""
-        c0 = self.contextnet.warp(pair.features0.context, sight.flow[:, :2], window=window)
-        c1 = self.contextnet.warp(pair.features1.context, sight.flow[:, 2:], window=window)
+    def residual(self, pair: Pair, stage: Stage, window: Window) -> Tensor:
+        """Run the refinement on a window: (B, 3, h, w) in [0, 1], 0.5 for no correction."""
+        c0 = self.contextnet.warp(pair.features0.context, stage.flow[:, FLOW0], window=window)
+        c1 = self.contextnet.warp(pair.features1.context, stage.flow[:, FLOW1], window=window)
         img0, img1 = window.read(pair.img0), window.read(pair.img1)
-        out: Tensor = self.unet(img0, img1, *sight.warped, sight.mask, sight.flow, c0, c1)
+        out: Tensor = self.unet(img0, img1, stage.warped_img0, stage.warped_img1, stage.mask, stage.flow, c0, c1)
         return out
 
-    def _teach(self, pair: Pair, motion: Motion, sights: list[Sight], ground_truth: Tensor) -> Teaching:
-        """Run the teacher on what the last stage left."""
+    def _forward_rows(self, pair: Pair, rows: Tensor, **options: Any) -> Prediction:  # noqa: ANN401 (of `forward`)
+        """`forward` for the samples of a batch that `rows` (B,) marks."""
+        part = select_rows(pair, rows)
+        options |= {"features0": part.features0, "features1": part.features1}
+        timestep = 0.5 if part.timestep is None else part.timestep.flatten()
+        prediction: Prediction = self(part.img0, part.img1, timestep, **options)
+        return prediction
+
+    def _moves_far(self, pair: Pair, scales: Sequence[float], *, average: bool) -> Tensor:
+        """Whether the estimate of each sample restarts at doubled scales, (B,)."""
+        operations = self.operations()
+        if operations.restart_px is None:
+            return torch.zeros(pair.img0.shape[0], dtype=torch.bool)
+        return schedule.coarse_flow(operations, pair, scales, average=average)[1] > operations.restart_px
+
+    def _teach(self, pair: Pair, estimate: FlowEstimate, stages: Sequence[Stage], ground_truth: Tensor) -> Teaching:
+        """Run the teacher on the input that a further block would take, and the true frame."""
         if not hasattr(self, "block_tea"):
             raise ValueError("a ground truth needs the teacher: build the network with teacher=True")
-        # The teacher takes what the last block takes, and the true frame before the flow.
-        x = sights[-1]._replace(carried=ground_truth).joined(pair.timestep)
-        teacher = sight_at(self.spec, pair, motion.plus(self.block_tea(x, 1)), pair.whole, for_block=False)
-        return distilled(teacher, sights, ground_truth)
-
-    def _averages(self, ensemble: bool) -> bool:
-        if ensemble and self.spec.ensemble == "never":
-            raise ValueError(f"network {self.spec.name} does not support averaging both frame orders")
-        return ensemble or self.spec.ensemble == "always"
+        x = block_input_at(pair, estimate, pair.whole, stage=stages[-1])
+        change = self.block_tea(x.to_channels(self.spec.teacher_input, pair.timestep, truth=ground_truth), 1)
+        return distilled(stage_at(pair, estimate.plus(change), pair.whole), stages, ground_truth)
 
     def _time(self, img: Tensor, timestep: float | Tensor) -> Tensor | None:
-        """The timestep as (B, 1, 1, 1); None for networks whose time is fixed."""
+        """The timestep as (B, 1, 1, 1); None for networks with a fixed time."""
         if not self.spec.any_time:
             if isinstance(timestep, Tensor) or timestep != 0.5:
                 raise ValueError(f"network {self.spec.name} makes only the middle frame, t = 0.5; got {timestep}")
@@ -388,3 +298,88 @@ class IFNet(nn.Module):
                 f"network {self.spec.name}: height and width must be multiples of {multiple}, "
                 f"got {height} x {width}. rife.Interpolator pads frames of any size."
             )
+
+
+@dataclass(frozen=True, eq=False)
+class TorchOperations:
+    """The operations of `rife.network.schedule`, computed by PyTorch.
+
+    Attributes:
+        network: with its weights, in any precision.
+        tile: side of the tiles in which full-size work is done; None for whole frames.
+    """
+
+    network: IFNet
+    tile: int | None
+
+    @property
+    def spec(self) -> NetworkSpec:
+        """The network's row."""
+        return self.network.spec
+
+    @property
+    def restart_px(self) -> float | None:
+        """The row's limit; none in training, as published."""
+        return None if self.network.training else self.spec.restart_flow_px
+
+    @property
+    def refine_multiple(self) -> int | None:
+        """The multiple of the Unet."""
+        return self.network.unet.multiple if self.network.refines else None
+
+    @property
+    def exact(self) -> TorchOperations:
+        """These: in bf16, the blocks that decide on a restart stay in float32 (`rife.engines.precision`)."""
+        return self
+
+    def accumulate(self, pair: Pair, estimate: FlowEstimate) -> FlowEstimate:
+        """Sum up: the blocks that follow read every pixel."""
+        return estimate.dense(pair.whole)
+
+    def changes(
+        self, pair: Pair, estimate: FlowEstimate, index: int, scale: float, *, both_orders: bool
+    ) -> Sequence[BlockOutput]:
+        """Run a block, at full size in tiles."""
+        if index > 0 and scale <= 1 and self.tile is not None:
+            return self._changes_in_tiles(pair, estimate, index, scale, self.tile, both_orders=both_orders)
+        if index == 0:
+            x = first_block_input(self.spec, pair, scale)
+        else:
+            x = later_block_input(pair, estimate, scale, tile=self.tile)
+        return self.network.run_block(pair, index, x, scale, both_orders=both_orders)
+
+    def merge(self, pair: Pair, estimate: FlowEstimate, window: Window, *, refine: bool) -> Stage:
+        """Warp both frames; `Stage.merged` blends them."""
+        return stage_at(pair, estimate, window)
+
+    def residuals(
+        self, pair: Pair, estimate: FlowEstimate, merged: Stage, window: Window, *, both_orders: bool
+    ) -> Sequence[Tensor]:
+        """Run the refinement."""
+        own = self.network.residual(pair, merged, window)
+        return [own, self.network.residual(pair.swapped(), merged.swapped(), window)] if both_orders else [own]
+
+    def frame(self, merged: Stage, residual: Tensor | None) -> Tensor:
+        """Blend, and correct."""
+        return merged.merged() if residual is None else corrected(merged.merged(), residual)
+
+    def _changes_in_tiles(
+        self, pair: Pair, estimate: FlowEstimate, index: int, scale: float, tile: int, *, both_orders: bool
+    ) -> Sequence[BlockOutput]:
+        """Run a block in tiles that overlap by the block's receptive field."""
+        parts = []
+        for window in pair.whole.tiles(tile, multiple=BLOCK_STEP_PX):
+            outer = window.grown(BLOCK_REACH_PX, within=pair.whole, multiple=BLOCK_STEP_PX)
+            x = block_input_at(pair, estimate, outer).downsampled(scale, scale=scale)
+            outputs, inner = (
+                self.network.run_block(pair, index, x, scale, both_orders=both_orders),
+                window.relative_to(outer),
+            )
+            parts.append([(window, inner.read(x.values, shrink=x.factor)) for x in outputs])
+        factor = outputs[0].factor
+        return [BlockOutput(pair.whole.assembled(order, shrink=factor), factor) for order in zip(*parts, strict=True)]
+
+
+def corrected(merged: Tensor, residual: Tensor) -> Tensor:
+    """Correct a merged frame by a residual in [0, 1] (section 3.5)."""
+    return torch.clamp(merged + residual * 2 - 1, 0, 1)

@@ -1,11 +1,10 @@
 """The refinement networks of RIFE (section 3.5): context features and the residual that corrects a merge.
 
-Warping leaves holes, doubled edges and blur where the flow is wrong. `Contextnet` extracts a pyramid of
-features from each source frame and warps it to the new frame; `Unet` reads the frames, what warping made
-of them, flow, mask and both pyramids, and returns a residual. A merged frame is corrected by
-`clamp(merged + 2 * residual - 1, 0, 1)`.
+Warping leaves holes, doubled edges and blur where the flow is wrong. `Contextnet` extracts a pyramid of features from
+each source frame and warps it to the new frame. `Unet` takes the frames, the warped frames, flow, mask and both
+pyramids, and returns a residual. A merged frame is corrected by `clamp(merged + 2 * residual - 1, 0, 1)`.
 
-Flow conventions are those of `rife.network.warp`. The networks work on whatever device and dtype their inputs have.
+Flow conventions are those of `rife.network.warp`. The networks accept inputs of any device and dtype.
 """
 
 from __future__ import annotations
@@ -16,6 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from rife.errors import ShapeError
+from rife.network.channels import InputPart
+from rife.network.layers import Conv2, deconv, dtype_of
 from rife.network.regions import Window
 from rife.network.warp import resize_flow
 
@@ -28,42 +29,11 @@ CONTEXT_CHANNELS = tuple(BASE_CHANNELS * 2**level for level in range(4))
 FINEST_SHRINK = 2
 """The finest context map has 1/2 of the frame's size; each coarser one halves again."""
 
+UNET_INPUT = (InputPart("sources", 6), InputPart("warped", 6), InputPart("mask", 1), InputPart("flow", 4))
+"""The parts that `Unet` takes beside the context maps, in the order of the published weights."""
 
 REFINE_REACH_PX = 64
 """Corrected pixels of a window whose ends are multiples of 16 depend on nothing further away than this (61 px)."""
-
-
-def conv(
-    in_planes: int, out_planes: int, kernel_size: int = 3, stride: int = 1, padding: int = 1, dilation: int = 1
-) -> nn.Sequential:
-    """Build a convolution with bias, followed by a PReLU with one slope for each channel."""
-    return nn.Sequential(
-        nn.Conv2d(in_planes, out_planes, kernel_size, stride=stride, padding=padding, dilation=dilation),
-        nn.PReLU(out_planes),
-    )
-
-
-def deconv(in_planes: int, out_planes: int, kernel_size: int = 4, stride: int = 2, padding: int = 1) -> nn.Sequential:
-    """Build a transposed convolution with bias, followed by a PReLU with one slope for each channel."""
-    return nn.Sequential(
-        nn.ConvTranspose2d(in_planes, out_planes, kernel_size, stride=stride, padding=padding),
-        nn.PReLU(out_planes),
-    )
-
-
-class Conv2(nn.Module):
-    """Two 3x3 convolutions with PReLU, the first of them strided."""
-
-    def __init__(self, in_planes: int, out_planes: int, stride: int = 2) -> None:
-        """Take `in_planes` channels to `out_planes` at 1/`stride` of the size."""
-        super().__init__()
-        self.conv1 = conv(in_planes, out_planes, 3, stride, 1)
-        self.conv2 = conv(out_planes, out_planes, 3, 1, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (B, in_planes, H, W) to (B, out_planes, ceil(H / stride), ceil(W / stride))."""
-        out: Tensor = self.conv2(self.conv1(x))
-        return out
 
 
 class Contextnet(nn.Module):
@@ -72,8 +42,8 @@ class Contextnet(nn.Module):
     With `finest_shrink=1` the first stage does not halve, and all four maps are twice as large: the form of the
     "Large" network of the paper.
 
-    `features` does not depend on the flow: compute it once for a frame and hand it to `warp` for every
-    new frame that the source frame takes part in. `forward` is the two in a row.
+    `features` does not depend on the flow: compute it once for a source frame, and pass it to `warp` for every new
+    frame. `forward` is `warp` of `features`.
     """
 
     def __init__(self, *, finest_shrink: int = FINEST_SHRINK) -> None:
@@ -112,7 +82,7 @@ class Contextnet(nn.Module):
         Args:
             features: the four maps of `features`.
             flow: (B, 2, H, W) in pixels of the frame.
-            window: where in the frame the flow stands, if it does not cover it; its ends are multiples of 16.
+            window: of the frame that the flow covers, if not the whole; its ends are multiples of 16.
 
         Returns:
             The four maps, each warped by the flow at its own scale.
@@ -159,8 +129,7 @@ class Unet(nn.Module):
         super().__init__()
         c = BASE_CHANNELS
         self.finest_shrink = finest_shrink
-        # 17 = img0, img1 and both warped frames (12), mask (1), flow (4)
-        self.down0 = Conv2(17, 2 * c, stride=finest_shrink)
+        self.down0 = Conv2(sum(part.channels for part in UNET_INPUT), 2 * c, stride=finest_shrink)
         self.down1 = Conv2(4 * c, 4 * c)
         self.down2 = Conv2(8 * c, 8 * c)
         self.down3 = Conv2(16 * c, 16 * c)
@@ -217,22 +186,22 @@ class Unet(nn.Module):
         _check_pyramid("Unet: c0", c0, img0, self.finest_shrink)
         _check_pyramid("Unet: c1", c1, img0, self.finest_shrink)
         dtype = dtype_of(self)
-        seen = torch.cat((img0, img1, warped_img0, warped_img1, mask, flow), 1).to(dtype)
-        # Both maps of a level are converted in one piece.
+        x = torch.cat((img0, img1, warped_img0, warped_img1, mask, flow), 1).to(dtype)
+        # Both maps of a level are converted at once.
         contexts = [torch.cat(maps, 1).to(dtype) for maps in zip(c0, c1, strict=True)]
-        return torch.sigmoid(self.corrections(seen, contexts).to(img0.dtype))
+        return torch.sigmoid(self.residual_logits(x, contexts).to(img0.dtype))
 
-    def corrections(self, seen: Tensor, contexts: Sequence[Tensor]) -> Tensor:
+    def residual_logits(self, x: Tensor, contexts: Sequence[Tensor]) -> Tensor:
         """Predict the residual, before its sigmoid, from concatenated inputs in the dtype of the weights.
 
         Args:
-            seen: (B, 17, H, W) frames, warped frames, mask and flow, in the order of `forward`.
+            x: (B, 17, H, W) frames, warped frames, mask and flow, in the order of `forward`.
             contexts: the four levels, each with the map of img0 and that of img1.
 
         Returns:
             (B, 3, H, W).
         """
-        s0 = self.down0(seen)
+        s0 = self.down0(x)
         s1 = self.down1(torch.cat((s0, contexts[0]), 1))
         s2 = self.down2(torch.cat((s1, contexts[1]), 1))
         s3 = self.down3(torch.cat((s2, contexts[2]), 1))
@@ -242,11 +211,6 @@ class Unet(nn.Module):
         x = self.up3(torch.cat((x, s0), 1))
         out: Tensor = self.conv(x)
         return out
-
-
-def dtype_of(module: nn.Module) -> torch.dtype:
-    """The dtype in which a module multiplies: that of its weights."""
-    return next(module.parameters()).dtype
 
 
 def _check_frame(name: str, x: Tensor, finest_shrink: int, *, channels: int) -> None:

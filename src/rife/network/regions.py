@@ -1,8 +1,7 @@
-"""Where in a frame something is computed: a window of it, or the few pixels that shrinking reads.
+"""Regions of a frame: a window, or the samples that downsampling reads.
 
-Blocks of the network return flow at a fraction of the frame's size. What follows from it (enlarged flow, warped
-frames) is local, so it is computed where it is used, at its price and no more, and is the same to rounding as if it
-were cut out of a whole frame's.
+Blocks return flow at a fraction of the frame's size. Upsampled flow and warped frames are local functions of it: they
+are computed only in the region where they are used, with the same result, to rounding, as a crop of the whole frame's.
 """
 
 from __future__ import annotations
@@ -39,12 +38,12 @@ class Window:
         return self.right - self.left
 
     def read(self, x: Tensor, *, shrink: int = 1) -> Tensor:
-        """Cut the window out of (B, C, H, W), a picture at 1/`shrink` of the frame's size; a view."""
+        """Crop (B, C, H, W), at 1/`shrink` of the frame's size, to the window; a view."""
         return x[..., self.top // shrink : self.bottom // shrink, self.left // shrink : self.right // shrink]
 
-    def enlarge(self, x: Tensor, factor: int) -> Tensor:
-        """Enlarge (B, C, h, w) by `factor`, bilinear, and return the window of the result."""
-        # One cell more on each side is what bilinear reading reaches; outside of the picture its edge is repeated.
+    def upsample(self, x: Tensor, factor: int) -> Tensor:
+        """Upsample (B, C, h, w) by `factor` (bilinear), and crop to the window."""
+        # Bilinear reads reach one more cell on each side; outside of the image its edge is repeated.
         top, left = max(self.top // factor - 1, 0), max(self.left // factor - 1, 0)
         part = x[..., top : -(-self.bottom // factor) + 1, left : -(-self.right // factor) + 1]
         top, left = self.top - top * factor, self.left - left * factor
@@ -52,13 +51,13 @@ class Window:
         return resize(part, factor)[..., top:rows, left:columns]
 
     def warp(self, image: Tensor, flow: Tensor, *, shrink: int = 1) -> Tensor:
-        """Read a whole image where the window's flow points; both at 1/`shrink` of the frame's size."""
+        """Warp a whole image by the flow of the window; both at 1/`shrink` of the frame's size."""
         rows = torch.arange(self.top // shrink, self.bottom // shrink, device=flow.device)
         columns = torch.arange(self.left // shrink, self.right // shrink, device=flow.device)
         return backward_warp(image, flow, rows=rows, columns=columns)
 
     def grown(self, reach: int, *, within: Window, multiple: int) -> Window:
-        """The window, extended to multiples, with `reach` (a multiple) more on each side, inside of another."""
+        """The window extended to multiples and by `reach` (a multiple) on each side, clipped to another."""
         return Window(
             max(self.top // multiple * multiple - reach, within.top),
             max(self.left // multiple * multiple - reach, within.left),
@@ -66,8 +65,8 @@ class Window:
             min(-(-self.right // multiple) * multiple + reach, within.right),
         )
 
-    def seen_from(self, outer: Window) -> Window:
-        """The same place, counted from the corner of a window that holds it."""
+    def relative_to(self, outer: Window) -> Window:
+        """The window in the coordinates of another window that contains it."""
         return Window(self.top - outer.top, self.left - outer.left, self.bottom - outer.top, self.right - outer.left)
 
     def tiles(self, side: int | None, *, multiple: int) -> list[Window]:
@@ -82,7 +81,7 @@ class Window:
         ]
 
     def assembled(self, parts: Sequence[tuple[Window, Tensor]], *, shrink: int = 1) -> Tensor:
-        """Put windows (B, C, h, w) at 1/`shrink` of the frame's size together to a whole."""
+        """Assemble the window from smaller windows (B, C, h, w) at 1/`shrink` of the frame's size."""
         if len(parts) == 1:
             return parts[0][1]
         first = parts[0][1]
@@ -98,11 +97,11 @@ class Window:
 
 
 @dataclass(frozen=True)
-class Samples:
-    """The pixels that shrinking by an even `scale` reads: the middle 2 x 2 of every `scale` x `scale`.
+class SampleGrid:
+    """The pixels that bilinear downsampling by an even `scale` reads: the middle 2 x 2 of every `scale` x `scale`.
 
-    Bilinear shrinking reads no others (`rife.network.warp.resize`). Side by side they are a picture of 2 / `scale` of
-    the frame's size, and halving that is the same as shrinking the frame by `scale`.
+    `rife.network.warp.resize` reads no others. Together they are an image of 2 / `scale` of the frame's size, and
+    downsampling that by 2 is the same as downsampling the frame by `scale`.
     """
 
     scale: int
@@ -110,55 +109,55 @@ class Samples:
     width: int
 
     def read(self, x: Tensor) -> Tensor:
-        """Pick the samples out of (B, C, H, W)."""
+        """Select the samples of (B, C, H, W)."""
         rows, columns = self._positions(x.device)
         return x.index_select(-2, rows).index_select(-1, columns)
 
-    def enlarge(self, x: Tensor, factor: int) -> Tensor:
-        """Enlarge (B, C, h, w) by `factor`, bilinear, at the samples only."""
+    def upsample(self, x: Tensor, factor: int) -> Tensor:
+        """Upsample (B, C, h, w) by `factor` (bilinear), at the samples only."""
         for dim, positions in zip((-2, -1), self._positions(x.device), strict=True):
-            x = enlarged_at(x, factor, positions, dim=dim)
+            x = upsampled_at(x, factor, positions, dim=dim)
         return x
 
     def warp(self, image: Tensor, flow: Tensor) -> Tensor:
-        """Read a whole image where the samples' flow points."""
+        """Warp a whole image by the flow at the samples."""
         rows, columns = self._positions(flow.device)
         return backward_warp(image, flow, rows=rows, columns=columns)
 
     def _positions(self, device: torch.device) -> tuple[Tensor, Tensor]:
-        rows, columns = (middles(length, self.scale, device) for length in (self.height, self.width))
+        rows, columns = (sample_positions(length, self.scale, device) for length in (self.height, self.width))
         return rows, columns
 
 
-def enlarged_at(x: Tensor, factor: int, positions: Tensor, *, dim: int) -> Tensor:
-    """Enlarge one dimension by `factor`, bilinear (align_corners=False), at some positions of the result only."""
+def upsampled_at(x: Tensor, factor: int, positions: Tensor, *, dim: int) -> Tensor:
+    """Upsample one dimension by `factor`, bilinear (align_corners=False), at some positions of the result only."""
     last = x.shape[dim] - 1
     cell = ((positions + 0.5) / factor - 0.5).clamp(0, last)
     first = cell.floor()
     share = (cell - first).to(x.dtype)
-    low = first.long()
-    a, b = x.index_select(dim, low), x.index_select(dim, (low + 1).clamp_max(last))
+    index = first.long()
+    a, b = x.index_select(dim, index), x.index_select(dim, (index + 1).clamp_max(last))
     return a + (b - a) * (share if dim == -1 else share[:, None])
 
 
-def largest_enlarged(x: Tensor, factor: int, *, height: int, width: int) -> Tensor:
-    """The largest magnitude that (B, C, h, w) reaches when it is enlarged to the frame's size: (B, C).
+def largest_upsampled(x: Tensor, factor: int, *, height: int, width: int) -> Tensor:
+    """The largest magnitude of (B, C, h, w) after upsampling to the frame's size: (B, C).
 
-    Between four cells the enlarged values lie on one bilinear surface, which is extreme at its corners: the pixels
-    beside the cells' middles, and the frame's edges.
+    Between four cells the upsampled values lie on one bilinear surface, whose extrema are at its corners: the pixels
+    next to the cells' centres, and the frame's edges.
     """
     for dim, length in ((-2, height), (-1, width)):
         ends = torch.tensor([0, length - 1], device=x.device)
-        inner = middles(length, factor, x.device) if factor > 1 else torch.arange(length, device=x.device)
-        x = enlarged_at(x, factor, torch.cat((ends, inner)), dim=dim)
+        inner = sample_positions(length, factor, x.device) if factor > 1 else torch.arange(length, device=x.device)
+        x = upsampled_at(x, factor, torch.cat((ends, inner)), dim=dim)
     return x.abs().amax(dim=(-2, -1))
 
 
-def middles(length: int, scale: int, device: torch.device) -> Tensor:
-    """The two middle positions of every `scale` (even) along a line, as far as it goes."""
+def sample_positions(length: int, scale: int, device: torch.device) -> Tensor:
+    """The two middle positions of every `scale` (even) positions, up to `length`."""
     starts = torch.arange(0, length, scale, device=device)[:, None]
-    places = (starts + torch.tensor([scale // 2 - 1, scale // 2], device=device)).flatten()
-    return places[: 2 * (length // scale) + max(0, min(2, length % scale - scale // 2 + 1))]
+    positions = (starts + torch.tensor([scale // 2 - 1, scale // 2], device=device)).flatten()
+    return positions[: 2 * (length // scale) + max(0, min(2, length % scale - scale // 2 + 1))]
 
 
 def _cuts(length: int, side: int, multiple: int) -> list[int]:
@@ -170,7 +169,7 @@ def _cuts(length: int, side: int, multiple: int) -> list[int]:
 def padded(x: Tensor, multiple: int) -> Tensor:
     """Extend (B, C, H, W) at its right and bottom edge to multiples of `multiple`, repeating the edge.
 
-    A flow that leaves the frame finds something plausible there; black would bleed in.
+    Warping reads the padding where the flow leaves the frame: a repeated edge is plausible there, black is not.
     """
     height, width = x.shape[-2:]
     right, bottom = -width % multiple, -height % multiple

@@ -1,7 +1,7 @@
-"""The rows: one frozen record for each distinct RIFE network.
+"""The table of networks: one frozen record for each distinct RIFE network.
 
-Releases whose tensors and arithmetic are the same share a row. Everything that can be derived from the
-fields (input channels, pad multiple) is derived here, so that a new release is a new row and nothing else.
+Releases with the same tensors and arithmetic share a row. Everything that follows from the fields (inputs of the
+blocks, pad multiple) is derived here, so that a new release is a new row and nothing else.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from rife.errors import CheckpointError
+from rife.network.channels import CARRIED_START, InputPart
 
 Activation = Literal["prelu", "leaky"]
-"""What follows the convolutions of a block: PReLU with a slope per channel, or LeakyReLU(0.2)."""
+"""Activation of the convolutions of a block: PReLU with a slope per channel, or LeakyReLU(0.2)."""
 
 Body = Literal["chain", "residual_chain", "pairs", "resconv"]
 """Middle of a block: eight convolutions; the same with one outer residual; four residual pairs; eight `ResConv`."""
@@ -47,7 +48,7 @@ class NetworkSpec:
         name: what users call it, and the key in `SPECS`.
         releases: published names that share its tensors.
         widths: channels of each block, coarse to fine.
-        scales: shrinking factor of the frames in each block; as many as `widths`.
+        scales: size of the frame over the size at which each block works; as many as `widths`.
         activation: activation of the blocks' convolutions.
         body: middle of a block.
         head: end of a block.
@@ -94,19 +95,21 @@ class NetworkSpec:
         """Reject rows that contradict themselves."""
         if len(self.widths) != len(self.scales):
             raise ValueError(f"{self.name}: {len(self.widths)} widths but {len(self.scales)} scales")
-        if 5 + self.carried > self.outputs:
+        if CARRIED_START + self.carried > self.outputs:
             raise ValueError(f"{self.name}: {self.outputs} outputs cannot hold {self.carried} carried channels")
+        if self.first_block_sees_flow and (self.carried or self.later_blocks_see_sources):
+            raise ValueError(f"{self.name}: a first block that takes flow takes no carried channels and no sources")
 
     @property
     def pad_multiple(self) -> int:
-        """Height and width must be multiples of this: the largest scale must divide them, and the refinement's."""
+        """Height and width must be multiples of this, which the largest scale and the refinement decide."""
         return self.pad_multiple_at(1.0)
 
     def pad_multiple_at(self, flow_scale: float) -> int:
         """`pad_multiple` where flow is estimated at `flow_scale` times the size.
 
         Raises:
-            ValueError: a scale that does not make every block's shrinking a whole number, or its inverse one.
+            ValueError: a scale at which some block works at neither a whole multiple nor a whole fraction.
         """
         restarted = 1 if self.restart_flow_px is None else 2
         for shrink in (scale * restarted / flow_scale for scale in self.scales):
@@ -116,13 +119,31 @@ class NetworkSpec:
         halvings = 1 if self.half_downsampling else 2
         return math.lcm(largest, 1 << (halvings + 2)) if self.refines else largest
 
+    def block_input(self, block: int) -> tuple[InputPart, ...]:
+        """The parts that block number `block` takes, in the order of the published weights.
+
+        sources: both frames. warped: both frames, warped. encoded: their encoder features, warped. carried: features
+        from the block before. flow: in pixels of the size at which the block works.
+        """
+        is_plain = block == 0 and not self.first_block_sees_flow
+        encoded = [InputPart("encoded", 2 * self.encoder.out)] if self.encoder else []
+        timestep = [InputPart("timestep", 1)] if self.any_time else []
+        if is_plain:
+            return InputPart("sources", 6), *encoded, *timestep
+        sources, warped = InputPart("sources", 6), InputPart("warped", 6)
+        first, then = ([sources], [warped]) if self.later_blocks_see_sources else ([warped], [])
+        carried = [InputPart("carried", self.carried)] if self.carried else []
+        return *first, *encoded, *timestep, *then, InputPart("mask", 1), *carried, InputPart("flow", 4)
+
     def input_channels(self, block: int) -> int:
-        """Channels that block number `block` takes, flow included."""
-        frames = 6 + 2 * (self.encoder.out if self.encoder else 0) + int(self.any_time)
-        if block == 0 and not self.first_block_sees_flow:
-            return frames
-        flow_and_mask = 5
-        return frames + flow_and_mask + self.carried + (6 if self.later_blocks_see_sources else 0)
+        """Number of channels that block number `block` takes."""
+        return sum(part.channels for part in self.block_input(block))
+
+    @property
+    def teacher_input(self) -> tuple[InputPart, ...]:
+        """The parts that the teacher takes: those of the last block, and the true frame before the flow."""
+        *parts, flow = self.block_input(len(self.widths) - 1)
+        return *parts, InputPart("truth", 3), flow
 
 
 _ECCV = NetworkSpec(

@@ -20,12 +20,12 @@ from rife.errors import ShapeError
 
 
 def backward_warp(image: Tensor, flow: Tensor, *, rows: Tensor | None = None, columns: Tensor | None = None) -> Tensor:
-    """Read `image` where `flow` points.
+    """Warp an image by a flow.
 
     Args:
         image: (N, C, H, W), any floating dtype.
         flow: (N, 2, h, w) in pixels of `image`, on its device.
-        rows: (h,) the rows of `image` that the flow's rows stand at, where it does not cover the image.
+        rows: (h,) the rows of `image` that the flow's rows belong to, if the flow does not cover the image.
         columns: (w,) the same for columns.
 
     Returns:
@@ -47,12 +47,12 @@ def backward_warp(image: Tensor, flow: Tensor, *, rows: Tensor | None = None, co
     dtype = torch.promote_types(torch.promote_types(image.dtype, flow.dtype), torch.float32)
     x = torch.arange(width, device=flow.device) if columns is None else columns
     y = torch.arange(height, device=flow.device) if rows is None else rows
-    # grid_sample wants -1 and 1 at the centres of the corner pixels; a side of one pixel has one place only.
+    # grid_sample expects -1 and 1 at the centres of the corner pixels; a side of one pixel has only one position.
     across, down = 2.0 / max(width - 1, 1), 2.0 / max(height - 1, 1)
     x, y = x.to(dtype) * across - 1.0, y.to(dtype)[:, None] * down - 1.0
     flow = flow.to(dtype)
     grid = torch.stack((torch.add(x, flow[:, 0], alpha=across), torch.add(y, flow[:, 1], alpha=down)), dim=1)
-    grid = grid.permute(0, 2, 3, 1)  # planes stay whole: interleaving them would cost as much as reading the image
+    grid = grid.permute(0, 2, 3, 1)  # a view: interleaving the planes would cost as much as reading the image
     out = F.grid_sample(image.to(dtype), grid, mode="bilinear", padding_mode="border", align_corners=True)
     if image.is_contiguous(memory_format=torch.channels_last) and not image.is_contiguous():
         # Convolutions on mixed formats cost several times their arithmetic.
@@ -63,8 +63,8 @@ def backward_warp(image: Tensor, flow: Tensor, *, rows: Tensor | None = None, co
 def resize(x: Tensor, factor: float) -> Tensor:
     """Resize the last two dimensions by `factor`, bilinear, pixel areas aligned (align_corners=False).
 
-    Shrinking reads the two nearest rows and columns only, without a low-pass filter: what RIFE's networks
-    were trained with.
+    Downsampling reads the two nearest rows and columns only, without a low-pass filter, as in the training of RIFE's
+    networks.
 
     Args:
         x: (N, C, H, W).

@@ -1,7 +1,7 @@
-"""The main job: a video in, a smoother one out, in segments that survive whatever happens to the process.
+"""The main job: a video in, the same video with more frames out, in segments that survive an interruption.
 
-Survey the source, plan every output frame, make the segments that are not made yet, join them, and check the
-finished file against the plan. Only a file that passes gets the final name.
+A job surveys the source, plans every output frame, renders the segments that are not finished, joins them, and checks
+the joined file against the plan. Only a file that passes the check gets the name of the output.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 
 from rife.analysis.survey import read_cuts, survey
 from rife.atomic import put_in_place
-from rife.errors import FinishedFileError, JobError, MediaError, TruncatedMediaError
+from rife.errors import FinishedFileError, Hint, JobError, MediaError, TruncatedMediaError
 from rife.interpolation.interpolator import Interpolator
 from rife.interpolation.load import as_interpolator
 from rife.media.colour.convert import is_interlaced
@@ -49,20 +49,21 @@ from rife.pipeline.outputs import (
     failed_name,
 )
 from rife.pipeline.plan import Plan
-from rife.pipeline.progress import Meter
+from rife.pipeline.progress import JobProgress
+from rife.pipeline.result import Progress, VideoResult
 from rife.pipeline.rounding import largest_move
-from rife.pipeline.segments import Parts
-from rife.pipeline.settings import JobSettings, Progress, VideoResult
-from rife.pipeline.surveyed_source import ObservedSource
+from rife.pipeline.segments import Segments
+from rife.pipeline.settings import JobSettings
+from rife.pipeline.surveyed_source import SurveyedSource
 from rife.pipeline.verify import Expected, FinishedCheck, check_finished, step_tolerance
 from rife.pipeline.workspace import SegmentRecord, Workspace, work_folder
 from rife.timing import Clock, FactorClock, clock_for
 
 _RATE_ERROR = Fraction(1, 10)
-"""An announced frame rate that is further from the measured one is not believed."""
+"""Largest relative difference of the announced frame rate from the measured one; the measured one is used beyond it."""
 
 _MAX_TICKS = 2**31 - 1
-"""Most ticks a second that containers can count."""
+"""Most ticks a second in a container."""
 
 
 def run_job(
@@ -74,7 +75,7 @@ def run_job(
     on_progress: Callable[[Progress], None] | None = None,
     on_forecast: Callable[[Forecast], None] | None = None,
 ) -> VideoResult:
-    """Do what `interpolate_video` does, with the settings as one record; for arguments and errors see there."""
+    """Run a job; arguments and errors as for `interpolate_video`."""
     settings.check()
     named, target = parse_input(source), parse_output(output or default_output(source, settings))
     check_job(named, target, settings)
@@ -86,7 +87,7 @@ def run_job(
             if not reader.info.can_rewind:
                 reader = Spool(reader, Path(stack.enter_context(TemporaryDirectory(prefix="rife-"))))
             return _Job(reader, target, settings, as_interpolator(interpolator), on_progress, on_forecast).run()
-    except BrokenPipeError:  # the caller's own, from its on_progress, or of who reads standard output
+    except BrokenPipeError:  # from the caller's on_progress, or from the reader of standard output
         raise
     except OSError as err:
         raise MediaError(f"{target}: cannot be written ({err.strerror or err}).") from err
@@ -100,35 +101,39 @@ class _Job:
         reader: Source,
         output: Output,
         settings: JobSettings,
-        worker: Interpolator,
+        interpolator: Interpolator,
         on_progress: Callable[[Progress], None] | None,
         on_forecast: Callable[[Forecast], None] | None,
     ) -> None:
-        self._reader, self._output, self._settings, self._worker = reader, output, settings, worker
+        self._reader, self._output, self._settings, self._interpolator = reader, output, settings, interpolator
         self._on_progress, self._on_forecast = on_progress, on_forecast
         self._started = time.perf_counter()
         info = reader.info
         self._source_state = state_of(info.path)
         self._source_rate = info.frame_rate
         self._clock = self._clock_at(info.frame_rate)
-        worker.check_clock(self._clock)
+        interpolator.check_clock(self._clock)
         self._file = reader if isinstance(reader, VideoReader) else None
         self._tracks: CopiedTracks | None = None
         if self._file is not None:
-            self._tracks = CopiedTracks(self._file, slowdown=self._clock.slowdown, sound=settings.sound)
+            self._tracks = CopiedTracks(self._file, slowdown=self._clock.slowdown, sound=settings.audio)
 
     def run(self) -> VideoResult:
-        """Do the whole job."""
-        plan, observed = self._plan()
-        damage = None if self._settings.on_damage == "hold" else observed.damage
+        """Run the job."""
+        plan, surveyed = self._plan()
+        damage = None if self._settings.on_damage == "hold" else surveyed.damage
         if damage is not None and not self._settings.keep_partial:
             raise TruncatedMediaError(
-                f"{damage} Nothing was made; --keep-partial makes what comes before, --on-damage hold what can be read."
+                f"{damage} Nothing was made.",
+                hint=Hint(
+                    "{keep_partial} makes what comes before the damage, {on_damage} everything that can be read.",
+                    {"keep_partial": True, "on_damage": "hold"},
+                ),
             )
         target = self._output if damage is None else self._output.partial
-        picture, notes = self._picture(observed)
+        picture, notes = self._picture(surveyed)
         on_damage = self._settings.on_damage
-        identity = job_identity(self._reader, plan, picture.encoding, self._worker, on_damage=on_damage)
+        identity = job_identity(self._reader, plan, picture.encoding, self._interpolator, on_damage=on_damage)
         with ExitStack() as stack:
             folder = work_folder(target)
             if target.is_stream:
@@ -136,12 +141,12 @@ class _Job:
             check_disk(least_bytes(plan.output_frames, plan.size), folder.parent)
             work = stack.enter_context(Workspace(folder, identity, restart=self._settings.restart))
             unchanged = partial(check_unchanged, self._reader.info.path, self._source_state)
-            parts = Parts(self._reader, plan, picture, self._worker, work, check_source=unchanged)
-            stack.callback(parts.close)
-            before = parts.frames_before
-            memory_bytes = self._worker.tiling.needed_bytes((plan.size[1], plan.size[0]))
+            segments = Segments(self._reader, plan, picture, self._interpolator, work, check_source=unchanged)
+            stack.callback(segments.close)
+            before = segments.frames_before
+            memory_bytes = self._interpolator.tiling.needed_bytes((plan.size[1], plan.size[0]))
             memory_bytes += beside_network_bytes(plan.size)
-            meter = Meter(
+            progress = JobProgress(
                 plan,
                 work,
                 before=before,
@@ -150,9 +155,9 @@ class _Job:
                 on_forecast=self._on_forecast,
             )
             if target.is_video:
-                check, more = self._join(parts, meter, target)
+                check, more = self._join(segments, progress, target)
             else:
-                check, more = self._write_pictures(parts, meter, target, observed)
+                check, more = self._write_pictures(segments, progress, target, surveyed)
             work.finish()
         if damage is not None:
             raise TruncatedMediaError(f"{damage} What could be made of it is kept as {target}.") from damage
@@ -163,11 +168,11 @@ class _Job:
             frame_rate=picture.frame_rate,
             duration_seconds=plan.duration_seconds,
             seconds=time.perf_counter() - self._started,
-            notes=(*observed.notes, *notes, *more, *check.warnings),
+            notes=(*surveyed.notes, *notes, *more, *check.warnings),
             cuts=sum(interval.cut for interval in plan.survey.intervals),
             frames_resumed=before,
             check=check,
-            damage=observed.lost,
+            damage=surveyed.lost,
         )
 
     @property
@@ -185,41 +190,43 @@ class _Job:
             slowdown=settings.slowdown,
         )
 
-    def _plan(self) -> tuple[Plan, ObservedSource]:
-        """Read the source once, and place every output frame."""
-        observed, info = ObservedSource(self._reader), self._reader.info
+    def _plan(self) -> tuple[Plan, SurveyedSource]:
+        """Survey the source, and plan every output frame."""
+        surveyed, info = SurveyedSource(self._reader), self._reader.info
         started = time.perf_counter()
 
-        def looked_at(frames: int) -> None:
+        def report_frame(frames: int) -> None:
             if self._on_progress is not None:
                 self._on_progress(Progress("survey", frames, info.frames, time.perf_counter() - started))
 
-        found = survey(observed, on_progress=looked_at)
+        found = survey(surveyed, on_progress=report_frame)
         cuts = self._settings.cuts_path
         if cuts is not None:
             found = found.with_cuts(read_cuts(cuts, found))
         if len(found.pts) < 2:
-            raise observed.damage or JobError(
+            raise surveyed.damage or JobError(
                 f"{info.path}: has one frame; making frames in between needs at least two."
             )
         measured = (len(found.pts) - 1) / ((found.pts[-1] - found.pts[0]) * info.time_base)
         if abs(measured / info.frame_rate - 1) > _RATE_ERROR:
-            # A recording of a browser or a phone announces a rate that it never has.
+            # Recordings of browsers and phones announce rates that they do not have.
             self._source_rate = measured.limit_denominator(1000)
             self._clock = self._clock_at(self._source_rate)
-        first = observed.first_picture
+        first = surveyed.first_picture
         size = first.width, first.height
-        self._worker.tiling.check((first.height, first.width), beside_bytes=beside_network_bytes(size))
-        plan = Plan(found, self._clock, self._settings.at_cut, self._settings.duplicates, size)
+        self._interpolator.tiling.check((first.height, first.width), beside_bytes=beside_network_bytes(size))
+        plan = Plan(
+            found, self._clock, self._settings.at_cut, self._settings.duplicates, size, checksums=surveyed.checksums
+        )
         if self._output.is_video:
             largest_move(plan, self._output.path, container_for(self._output.path).tick)
-        if not self._worker.any_time:
-            self._worker.check_times({frame.timestep for frame in plan.all_frames() if frame.timestep > 0})
-        return plan, observed
+        if not self._interpolator.any_time:
+            self._interpolator.check_times({frame.timestep for frame in plan.all_frames() if frame.timestep > 0})
+        return plan, surveyed
 
-    def _picture(self, observed: ObservedSource) -> tuple[Picture, list[str]]:
-        """Choose how pictures are encoded, and say what cannot be carried over."""
-        info, tick, first = self._reader.info, self._clock.tick, observed.first_picture
+    def _picture(self, surveyed: SurveyedSource) -> tuple[Picture, list[str]]:
+        """Choose the encoding, and note what cannot be preserved."""
+        info, tick, first = self._reader.info, self._clock.tick, surveyed.first_picture
         if tick.denominator > _MAX_TICKS:
             raise JobError(
                 f"{info.path}: the output would need a clock of {1 / tick} ticks a second, and can have "
@@ -255,27 +262,29 @@ class _Job:
         )
         return picture, notes
 
-    def _join(self, parts: Parts, meter: Meter, target: Output) -> tuple[FinishedCheck, list[str]]:
-        """Make and assemble the parts, check the file, and give it the name that it has earned."""
-        records = [record for _, record in parts.finished(meter)]
-        with parts.work.joining(target.path) as temporary:
+    def _join(self, segments: Segments, progress: JobProgress, target: Output) -> tuple[FinishedCheck, list[str]]:
+        """Render and join the segments, check the file, and give it its name."""
+        records = [record for _, record in segments.finished(progress)]
+        with segments.work.joining(target.path) as temporary:
             deepest = max(record.reordering for record in records)
             coarse = container_for(target.path).tick
-            picture = replace(parts.picture, time_base=coarse or parts.picture.time_base)
-            timed = partial(parts.timed, records, coarse)
+            picture = replace(segments.picture, time_base=coarse or segments.picture.time_base)
+            timed = partial(segments.timed, records, coarse)
             lost = assemble(temporary, timed, reordering=deepest, picture=picture, tracks=self._tracks)
-            check = self._checked(temporary, parts, records)
+            check = self._checked(temporary, segments, records)
             if check.problems:
                 failed = failed_name(target.path)
                 put_in_place(temporary, failed)
-                parts.work.finish()
-                told = "; ".join(check.problems)
-                raise FinishedFileError(f"{target}: not as planned: {told}. The file is kept as {failed}.", check=check)
+                segments.work.finish()
+                problems = "; ".join(check.problems)
+                raise FinishedFileError(
+                    f"{target}: not as planned: {problems}. The file is kept as {failed}.", check=check
+                )
             check_not_in_the_way(target, self._settings)
         return check, [*lost, *([] if self._tracks is None else self._tracks.notes)]
 
-    def _checked(self, path: Path, parts: Parts, records: list[SegmentRecord]) -> FinishedCheck:
-        plan, started = parts.plan, time.perf_counter()
+    def _checked(self, path: Path, segments: Segments, records: list[SegmentRecord]) -> FinishedCheck:
+        plan, started = segments.plan, time.perf_counter()
 
         def read_back(frames: int) -> None:
             if self._on_progress is not None:
@@ -283,7 +292,7 @@ class _Job:
 
         expected = Expected(
             times=(frame.pts for frame in plan.all_frames()),
-            sent=chain.from_iterable(record.sent_cells() for record in records),
+            encoded=chain.from_iterable(record.encoded_cells() for record in records),
             step_tolerance=step_tolerance(self._crf),
             time_base=plan.clock.tick,
             time_tolerance=largest_move(plan, path, container_for(path).tick),
@@ -299,25 +308,25 @@ class _Job:
         )
 
     def _write_pictures(
-        self, parts: Parts, meter: Meter, target: Output, observed: ObservedSource
+        self, segments: Segments, progress: JobProgress, target: Output, surveyed: SurveyedSource
     ) -> tuple[FinishedCheck, list[str]]:
-        """Make the parts and write their pictures; into a pipe as soon as each part is finished."""
+        """Render the segments and write their pictures; into a pipe as soon as each segment is finished."""
         settings = self._settings
-        finished = parts.finished(meter)
+        finished = segments.finished(progress)
         if not target.is_stream:
             finished = iter(list(finished))
         info = self._reader.info
         crf = 0 if info.lossless and settings.encode.crf is None else self._crf
-        spec = picture_spec(parts, crf=crf, plays=plays_of(info.path) or FOREVER)
+        spec = picture_spec(segments, crf=crf, plays=plays_of(info.path) or FOREVER)
         with sink_for(target, spec, overwrite=settings.overwrite, image_format=settings.image_format) as sink:
-            names = observed.names if isinstance(self._clock, FactorClock) else []
-            records = write_pictures(sink, parts, finished, names=names)
-            if sink.frames_written != parts.plan.output_frames:
+            names = surveyed.names if isinstance(self._clock, FactorClock) else []
+            records = write_pictures(sink, segments, finished, names=names)
+            if sink.frames_written != segments.plan.output_frames:
                 raise FinishedFileError(
-                    f"{target}: {sink.frames_written} pictures were made, expected {parts.plan.output_frames}."
+                    f"{target}: {sink.frames_written} pictures were made, expected {segments.plan.output_frames}."
                 )
             sink.finish()
-        notes = [*turn_notes(parts.picture), *sink.notes]
+        notes = [*turn_notes(segments.picture), *sink.notes]
         if self._tracks is not None:
             notes += [f"{label} is not copied: {target} holds pictures only" for label in self._tracks.labels()]
-        return check_pictures(target, parts.plan, records, written=sink.frames_written), notes
+        return check_pictures(target, segments.plan, records, written=sink.frames_written), notes

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from rife.analysis.planes import planes_of
 from rife.atomic import appearing_whole
-from rife.errors import JobError, MissingExtraError
+from rife.errors import REPLACE, JobError, MissingExtraError
 from rife.media.colour.convert import adapted
 from rife.media.colour.pixel_formats import has_alpha, samples
 from rife.media.images.upright import orientation_of, swaps_sides, upright
@@ -88,7 +88,7 @@ def contact_sheet(
     if sheet.suffix.lower() not in _ENDINGS:
         raise JobError(f"{sheet}: expected a file name with the extension {' or '.join(_ENDINGS)}.")
     if sheet.exists() and not overwrite:
-        raise JobError(f"{sheet}: exists already. Name another file with -o, or replace it with --overwrite.")
+        raise JobError(f"{sheet}: exists already.", hint=REPLACE)
     at = None if at_seconds is None else parse_number(at_seconds, "at", expected="a number of seconds")
     try:
         import PIL  # noqa: F401

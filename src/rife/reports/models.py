@@ -49,13 +49,29 @@ class NetworkFacts:
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """Facts of a named model; `cached` is the path of its weights in the cache, or None."""
+    """Named weights.
+
+    Attributes:
+        name: what users type.
+        network: the network that they are for, in numbers.
+        cached: their path in the cache; None if they are not there.
+        licence: SPDX identifier.
+        good_at: one sentence to choose by.
+        source: where they come from.
+        sha256: hash of the published file.
+        corroborated: what confirms the hash.
+        compared: frames of this package were compared with those of the published code.
+    """
 
     name: str
     network: NetworkFacts
     cached: Path | None
     licence: str
     good_at: str
+    source: str
+    sha256: str
+    corroborated: str
+    compared: bool
 
 
 @dataclass(frozen=True)
@@ -133,7 +149,19 @@ def known_models() -> list[ModelFacts]:
     for entry in CATALOGUE.values():
         path = cached_path(entry)
         found = path if path.exists() else None
-        rows.append(ModelFacts(entry.name, facts[entry.network], found, entry.licence, entry.good_at))
+        rows.append(
+            ModelFacts(
+                entry.name,
+                facts[entry.network],
+                found,
+                entry.licence,
+                entry.good_at,
+                source=entry.source.label,
+                sha256=entry.source.sha256,
+                corroborated=entry.corroborated,
+                compared=entry.compared,
+            )
+        )
     return rows
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rife.analysis.record import Survey
 from rife.atomic import appearing_whole
-from rife.errors import JobError, MissingExtraError
+from rife.errors import REPLACE, JobError, MissingExtraError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -56,7 +56,7 @@ def check_plot(plot: Path, *, overwrite: bool) -> None:
     if plot.suffix.lower() != ".png":
         raise JobError(f"{plot}: expected a file name with the extension .png.")
     if plot.exists() and not overwrite:
-        raise JobError(f"{plot}: exists already. Name another file, or replace it with --overwrite.")
+        raise JobError(f"{plot}: exists already.", hint=REPLACE)
     try:
         import PIL  # noqa: F401
     except ImportError as err:

@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import Tensor
 
 from rife.atomic import appearing_whole
-from rife.errors import CheckpointError
+from rife.errors import REPLACE, CheckpointError, Hint
 from rife.options import parse_path
 from rife.weights.catalogue import CATALOGUE
 from rife.weights.load import Weights, load_file, write_safetensors
@@ -37,7 +37,7 @@ def convert(
     if output.suffix != ".safetensors":
         raise CheckpointError(f"{output}: expected a name that ends in .safetensors.")
     if output.exists() and not overwrite:
-        raise CheckpointError(f"{output}: exists already. Name another file, or replace it with --overwrite.")
+        raise CheckpointError(f"{output}: exists already.", hint=REPLACE)
     weights = load_file(source, network=network)
     metadata = {"network": weights.recognised.spec.name, **_provenance(source)}
     state = {key: _half(key, tensor, source) for key, tensor in weights.state.items()} if half else weights.state
@@ -62,5 +62,7 @@ def _provenance(source: Path) -> dict[str, str]:
 def _half(key: str, tensor: Tensor, source: Path) -> Tensor:
     out = tensor.half()
     if not bool(out.isfinite().all()):
-        raise CheckpointError(f"{source}: {key} holds numbers beyond 65504, too large for float16. Leave out --half.")
+        raise CheckpointError(
+            f"{source}: {key} holds numbers beyond 65504, too large for float16.", hint=Hint("Leave out {half}.")
+        )
     return out

@@ -9,7 +9,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from rife.errors import CheckpointError
+from rife.errors import CheckpointError, Hint
 from rife.network.ifnet import IFNet
 from rife.network.specs import SPECS, NetworkSpec, spec_named
 from rife.weights.catalogue import DEFAULT_MODEL
@@ -92,8 +92,8 @@ def recognise(state: Mapping[str, Tensor], *, origin: str, network: str | None =
     remark = "" if fitting * 2 > len(found) else f" Only {fitting} of its tensors fit: it is hardly a RIFE checkpoint."
     raise CheckpointError(
         f"{origin}: no RIFE network fits its {len(found)} tensors. Nearest is {nearest.label}: {differences[0]}"
-        f"{f' (and {len(differences) - 1} more differences)' if len(differences) > 1 else ''}.{remark} "
-        'Run "rife models" for the list.'
+        f"{f' (and {len(differences) - 1} more differences)' if len(differences) > 1 else ''}.{remark}",
+        hint=Hint("{models} lists those that are known."),
     )
 
 

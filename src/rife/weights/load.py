@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import FileLock
 from safetensors.torch import save
 from torch import Tensor
 
 from rife.assets.cache import CACHE_VARIABLE
+from rife.assets.download import OnBytes, ReleaseFile, check_file, downloaded
 from rife.assets.wheels import fetch_member
 from rife.atomic import appearing_whole
-from rife.errors import CheckpointError, FetchError, MissingExtraError
+from rife.errors import CheckpointError, FetchError, Hint, MissingExtraError
 from rife.network.ifnet import IFNet
 from rife.network.specs import SPECS
 from rife.options import is_url
 from rife.weights.catalogue import CATALOGUE, DEFAULT_MODEL, CatalogueEntry, cached_path
 from rife.weights.detect import Recognised, canonical, recognise
+from rife.weights.ncnn import is_ncnn
 from rife.weights.read import read_metadata, read_state_dict
 
 HUB_PREFIX = "hf:"
@@ -81,14 +86,22 @@ def load_weights(model: str | Path = DEFAULT_MODEL, *, network: str | None = Non
             f"{name}: neither a known model nor a file. Known models are {', '.join(CATALOGUE)}; a file is named "
             f"by its path, a file on the Hugging Face Hub as {HUB_PREFIX}owner/repo/file."
         )
+    if is_ncnn(Path(model)):
+        raise CheckpointError(
+            f"{name}: a model of ncnn, as rife-ncnn-vulkan ships it; its weights cannot be loaded here. Take the "
+            "PyTorch file of the same release (flownet.pkl or flownet.safetensors), or a known model: "
+            f"{', '.join(CATALOGUE)}."
+        )
     return load_file(Path(model), origin=name, network=network)
 
 
-def fetch(name: str) -> Path:
-    """Return the cached safetensors file of a catalogue entry; the first call fetches and converts it.
+def fetch(name: str, *, file: Path | None = None, on_bytes: OnBytes | None = None) -> Path:
+    """Return the cached safetensors file of a catalogue entry, fetching and converting it the first time.
 
     Args:
         name: a name of the catalogue.
+        file: the published file, fetched by hand: its hash is checked, and nothing is downloaded.
+        on_bytes: follows the progress of a download by address.
 
     Raises:
         CheckpointError: the name is unknown, or the published file cannot be fetched or has another hash.
@@ -98,21 +111,47 @@ def fetch(name: str) -> Path:
     entry = CATALOGUE[name]
     path = cached_path(entry)
     try:
-        if path.exists() and _is_readable(path):
+        if file is None and path.exists() and _is_readable(path):
             return path
         path.parent.mkdir(parents=True, exist_ok=True)
-        with appearing_whole(path) as converted, tempfile.TemporaryDirectory(prefix="rife-") as folder:
-            published = Path(folder) / Path(entry.source.member).name
-            fetch_member(entry.source, published)
-            _convert(entry, published, converted)
+        # One process downloads, and the others find what it has made.
+        with FileLock(path.with_suffix(".lock")):
+            if file is None and path.exists() and _is_readable(path):
+                return path
+            with appearing_whole(path) as converted, _published(entry, file, on_bytes) as published:
+                _convert(entry, published, converted)
     except FetchError as err:
-        raise CheckpointError(f"model {name}: {err} If you have its weights, name the file: --model PATH.") from err
+        raise CheckpointError(
+            f"model {name}: {err}",
+            hint=Hint(
+                "Fetch the published file by hand and put it into the cache with {fetch}, or name any weights file of "
+                "a RIFE network: {model}.",
+                {"model": "PATH"},
+            ),
+        ) from err
     except OSError as err:
         raise CheckpointError(
             f"model {name}: the cache {path.parent} cannot be used ({err.strerror or err}). "
             f"Set {CACHE_VARIABLE} to a folder that can be written."
         ) from err
     return path
+
+
+@contextmanager
+def _published(entry: CatalogueEntry, file: Path | None, on_bytes: OnBytes | None) -> Iterator[Path]:
+    """Yield the published file of an entry, its hash checked."""
+    source = entry.source
+    if file is not None:
+        check_file(source, file)
+        yield file
+    elif isinstance(source, ReleaseFile):
+        with downloaded(source, on_bytes=on_bytes) as path:
+            yield path
+    else:
+        with tempfile.TemporaryDirectory(prefix="rife-") as folder:
+            path = Path(folder) / Path(source.member).name
+            fetch_member(source, path)
+            yield path
 
 
 def _convert(entry: CatalogueEntry, published: Path, converted: Path) -> None:
@@ -122,7 +161,7 @@ def _convert(entry: CatalogueEntry, published: Path, converted: Path) -> None:
         raise CheckpointError(f"{entry.name}: the catalogue says {entry.network}, its tensors {found.label}.")
     metadata = {
         "network": entry.network,
-        "source": f"{entry.source.requirement} {entry.source.member}",
+        "source": entry.source.label,
         "source_sha256": entry.source.sha256,
         "licence": entry.licence,
     }

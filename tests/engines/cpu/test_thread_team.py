@@ -10,20 +10,20 @@ import time
 
 import pytest
 
-from rife.engines.cpu import thread_team as crew
+from rife.engines.cpu import thread_team
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
 @pytest.mark.parametrize("rows", [1, 7, 64, 1000])
 def test_every_row_is_made_once(threads: int, rows: int) -> None:
     made: list[int] = []
-    crew.Crew(threads).run(lambda start, stop: made.extend(range(start, stop)), rows)
+    thread_team.ThreadTeam(threads).run(lambda start, stop: made.extend(range(start, stop)), rows)
     assert sorted(made) == list(range(rows))
 
 
 def test_all_threads_work() -> None:
     together = threading.Barrier(3, timeout=10)
-    crew.Crew(3).run(lambda *_: together.wait(), 3, least=1, pieces=1)
+    thread_team.ThreadTeam(3).run(lambda *_: together.wait(), 3, min_rows=1, chunks_per_thread=1)
 
 
 def test_an_error_of_a_helper_reaches_the_caller() -> None:
@@ -36,7 +36,7 @@ def test_an_error_of_a_helper_reaches_the_caller() -> None:
             raise MemoryError("helper")
         helped.wait(10)
 
-    workers = crew.Crew(2)
+    workers = thread_team.ThreadTeam(2)
     for _ in range(3):  # and the helper is there again afterwards
         helped.clear()
         with pytest.raises(MemoryError, match="helper"):
@@ -44,7 +44,7 @@ def test_an_error_of_a_helper_reaches_the_caller() -> None:
 
 
 def test_who_comes_late_is_not_waited_for_and_does_nothing() -> None:
-    workers, entered, held = crew.Crew(2), threading.Semaphore(0), threading.Event()
+    workers, entered, held = thread_team.ThreadTeam(2), threading.Semaphore(0), threading.Event()
     made: list[int] = []
 
     def wait(*_: int) -> None:
@@ -64,7 +64,7 @@ def test_who_comes_late_is_not_waited_for_and_does_nothing() -> None:
 
 def test_helpers_end_with_their_crew() -> None:
     before = set(threading.enumerate())
-    workers = crew.Crew(4)
+    workers = thread_team.ThreadTeam(4)
     workers.run(lambda *_: None, 100)
     helpers = set(threading.enumerate()) - before
     assert len(helpers) == 3
@@ -86,14 +86,14 @@ def test_nobody_works_on_after_an_error() -> None:
         made.append(start)
 
     with pytest.raises(MemoryError):
-        crew.Crew(3).run(kernel, 1000)
+        thread_team.ThreadTeam(3).run(kernel, 1000)
     finished = len(made)
     time.sleep(0.1)
     assert len(made) == finished < 17
 
 
 def test_no_rows_are_no_work() -> None:
-    crew.Crew(2).run(lambda *_: pytest.fail("called"), 0)
+    thread_team.ThreadTeam(2).run(lambda *_: pytest.fail("called"), 0)
 
 
 def test_no_helper_is_left_when_the_process_ends() -> None:
@@ -101,9 +101,9 @@ def test_no_helper_is_left_when_the_process_ends() -> None:
     code = """
 import atexit, threading
 atexit.register(lambda: print([thread.name for thread in threading.enumerate()]))  # first in, last out
-from rife.engines.cpu.thread_team import Crew
-crew = Crew(4)
-crew.run(lambda *_: None, 100)
+from rife.engines.cpu.thread_team import ThreadTeam
+team = ThreadTeam(4)
+team.run(lambda *_: None, 100)
 print(threading.active_count())
 """
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)

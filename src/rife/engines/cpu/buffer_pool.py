@@ -1,7 +1,7 @@
-"""Memory for pictures, lent and taken back.
+"""Reused memory for tensors.
 
-Every layer of every frame asks for tens of megabytes. Given back to the system, they come again as pages that have to
-be cleared one by one: a tenth of the time of a frame.
+Every layer of every frame allocates tens of megabytes. Memory that is freed to the system comes back as pages that have
+to be cleared one by one, which costs a tenth of the time of a frame.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from torch import Tensor
 from rife.engines import forks
 
 
-class Lender:
-    """Lends memory. What comes back is lent again; it never keeps more than was once out at a time."""
+class BufferPool:
+    """A pool of buffers. It holds at most as much free memory as was once in use at a time."""
 
     def __init__(self) -> None:
-        """Begin with nothing."""
+        """Start empty."""
         self._free: dict[int, list[Tensor]] = {}
-        self._free_bytes = self._lent_bytes = self._most_lent_bytes = 0
-        # Memory may come back in the middle of anything, in the same thread too.
+        self._free_bytes = self._used_bytes = self._peak_used_bytes = 0
+        # Buffers are released by destructors, at any time, in any thread, also in one that holds the lock.
         self._lock = RLock()
         forks.renew(self)
 
     def after_fork(self) -> None:
-        """Forget what another thread may have been about to change, and its lock."""
+        """Discard free buffers and the lock, which another thread may have held."""
         self._lock = RLock()
         self._free, self._free_bytes = {}, 0
 
     def empty(self, *shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
-        """Lend a tensor of any content, until nothing refers to its memory any more."""
+        """Return an uninitialized tensor; its buffer is reused once nothing refers to it."""
         size = math.prod(shape) * dtype.itemsize
         if size == 0:
             return torch.empty(shape, dtype=dtype)
@@ -43,19 +43,19 @@ class Lender:
             free = self._free.get(size)
             block = free.pop() if free else None
             self._free_bytes -= size if block is not None else 0
-            self._lent_bytes += size
-            self._most_lent_bytes = max(self._most_lent_bytes, self._lent_bytes)
+            self._used_bytes += size
+            self._peak_used_bytes = max(self._peak_used_bytes, self._used_bytes)
         block = torch.empty(size, dtype=torch.uint8) if block is None else block
-        loan = _loan_of(size).from_buffer(block.numpy())
-        loan.lender, loan.block = self, block
-        return torch.frombuffer(loan, dtype=dtype).view(shape)
+        buffer = _buffer_type(size).from_buffer(block.numpy())
+        buffer.pool, buffer.block = self, block
+        return torch.frombuffer(buffer, dtype=dtype).view(shape)
 
-    def take_back(self, block: Tensor) -> None:
-        """Keep a block for the next one who asks for as much, unless there is enough."""
+    def release(self, block: Tensor) -> None:
+        """Hold a buffer for the next request of its size; drop buffers of unused sizes if there are too many."""
         size = block.numel()
         with self._lock:
-            self._lent_bytes -= size
-            if self._free_bytes + size > self._most_lent_bytes:  # of other sizes than are asked for now
+            self._used_bytes -= size
+            if self._free_bytes + size > self._peak_used_bytes:  # free buffers of sizes that are no longer requested
                 self._free.clear()
                 self._free_bytes = 0
             self._free.setdefault(size, []).append(block)
@@ -63,10 +63,10 @@ class Lender:
 
 
 @cache
-def _loan_of(size: int) -> Any:  # noqa: ANN401 (a type of ctypes, one for each size)
-    """The type of what stands for lent memory: PyTorch refers to it for as long as a tensor uses the memory."""
+def _buffer_type(size: int) -> Any:  # noqa: ANN401 (a type of ctypes, one for each size)
+    """The type that exports a buffer of a size: PyTorch holds a reference to it while a tensor uses the memory."""
 
-    def end(loan: Any) -> None:  # noqa: ANN401
-        loan.lender.take_back(loan.block)
+    def end(buffer: Any) -> None:  # noqa: ANN401
+        buffer.pool.release(buffer.block)
 
-    return type("Loan", (ctypes.c_char * size,), {"__del__": end})
+    return type("Buffer", (ctypes.c_char * size,), {"__del__": end})

@@ -1,4 +1,4 @@
-"""A network on a processor: its convolutions, by whatever runs them, and kernels for all between them."""
+"""The engine that runs a network on the CPU: exchangeable subgraphs for convolutions, kernels for the rest."""
 
 from __future__ import annotations
 
@@ -9,189 +9,201 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from rife.engines.cpu.passes import Merged, Passes
+from rife.engines.cpu.passes import MergedWindow, Passes, TensorPair
 from rife.errors import ShapeError
-from rife.kernels.jit import are_kept
-from rife.network.blocks import IFBlock, Low
+from rife.kernels.jit import are_cached
+from rife.network import schedule
+from rife.network.blocks import BlockOutput, IFBlock
 from rife.network.encoder import FrameFeatures
-from rife.network.estimate import NO_MOTION, Motion, Pair, farthest_px, first_sight, shrunk_sight
+from rife.network.estimate import FlowEstimate, Pair, first_block_input, later_block_input
 from rife.network.ifnet import IFNet
-from rife.network.refine import REFINE_REACH_PX
 from rife.network.regions import Window
+from rife.network.specs import NetworkSpec
 from rife.options import Precision
 
-_NEAR = 0.15
-"""Of `restart_flow_px`: how near to it bf16 is not asked whether to start again. On pairs of the sample clips, what it
-says of how far they move was off by 0.02 of that at most."""
 
+class Subgraphs(Protocol):
+    """The convolutions of a network, on channels-last tensors (1, H, W, C).
 
-class Pieces(Protocol):
-    """A network's convolutions, on pictures (1, H, W, C): `rife.engines.openvino.subgraphs` says what each returns."""
+    `rife.engines.openvino.subgraphs` defines the result of each.
+    """
 
     def block(self, index: int, scale: float, x: Tensor) -> Tensor:
         """Run one block."""
 
     def features(self, pixels: Tensor, *, refine: bool) -> Sequence[Tensor]:
-        """Run what looks at one frame."""
+        """Run the networks that take one frame: encoder and context features."""
 
-    def residual(self, seen: Tensor, contexts: Sequence[Tensor]) -> Tensor:
+    def residual(self, unet_input: Tensor, contexts: Sequence[Tensor]) -> Tensor:
         """Run the refinement's encoder and decoder; more channels may follow those of the result."""
 
 
-@dataclass(frozen=True)
-class Form:
-    """A network in one precision: the passes that fill what its convolutions take, and these."""
+@dataclass(frozen=True, eq=False)
+class Variant:
+    """A network in one precision: the operations of `rife.network.schedule` for it.
+
+    Attributes:
+        network: its modules and its row.
+        passes: the steps between subgraphs.
+        subgraphs: the convolutions.
+        float32: the same network in float32; None if this one is.
+    """
 
     network: IFNet
     passes: Passes
-    pieces: Pieces
+    subgraphs: Subgraphs
+    float32: Variant | None = None
+
+    @property
+    def spec(self) -> NetworkSpec:
+        """The network's row."""
+        return self.network.spec
+
+    @property
+    def restart_px(self) -> float | None:
+        """The row's limit."""
+        return self.spec.restart_flow_px
+
+    @property
+    def refine_multiple(self) -> int | None:
+        """The multiple of the Unet."""
+        return self.network.unet.multiple if self.network.refines else None
+
+    @property
+    def exact(self) -> Variant:
+        """The variant in float32."""
+        return self.float32 or self
+
+    def accumulate(self, pair: Pair, estimate: FlowEstimate) -> FlowEstimate:
+        """Nothing: kernels sum up the blocks' outputs where they read them."""
+        return estimate
+
+    def changes(
+        self, pair: Pair, estimate: FlowEstimate, index: int, scale: float, *, both_orders: bool
+    ) -> Sequence[BlockOutput]:
+        """Run a block."""
+        own = self._change(pair, estimate, index, scale)
+        return [own, self._change(pair.swapped(), estimate.swapped(), index, scale)] if both_orders else [own]
+
+    def merge(self, pair: Pair, estimate: FlowEstimate, window: Window, *, refine: bool) -> MergedWindow:
+        """Warp and blend, in one pass."""
+        shrink = self.network.contextnet.finest_shrink if refine else None
+        images, out_of_range = _pixels(pair), _out_of_range(pair)
+        return self.passes.merge(images, estimate, window, others=out_of_range, refine_shrink=shrink)
+
+    def residuals(
+        self, pair: Pair, estimate: FlowEstimate, merged: MergedWindow, window: Window, *, both_orders: bool
+    ) -> Sequence[Tensor]:
+        """Run the refinement; its input for the other order is another pass."""
+        own = self._residual(pair, merged, window)
+        if not both_orders:
+            return [own]
+        swapped, shrink = pair.swapped(), self.network.contextnet.finest_shrink
+        other = self.passes.merge(_pixels(swapped), estimate.swapped(), window, refine_shrink=shrink)
+        return [own, self._residual(swapped, other, window)]
+
+    def frame(self, merged: MergedWindow, residual: Tensor | None) -> Tensor:
+        """Correct the merged window, and add the values out of range."""
+        if residual is not None:
+            return self.passes.apply_residual(merged, residual)[None]
+        return (merged.image + merged.others if len(merged.others) else merged.image)[None]
+
+    def _change(self, pair: Pair, estimate: FlowEstimate, index: int, scale: float) -> BlockOutput:
+        block = self.network.get_submodule(f"block{index}")
+        assert isinstance(block, IFBlock)
+        out = self.subgraphs.block(index, scale, self._block_input(pair, estimate, index, scale))
+        return BlockOutput(out.permute(0, 3, 1, 2), block.output_factor(scale))
+
+    def _block_input(self, pair: Pair, estimate: FlowEstimate, index: int, scale: float) -> Tensor:
+        if index > 0 and scale >= 1:
+            timestep = 0.5 if pair.timestep is None else float(pair.timestep)
+            return self.passes.block_input(_pixels(pair), pair.encoded, estimate, scale=int(scale), timestep=timestep)
+        parts = self.spec.block_input(index)
+        if index == 0:
+            x = first_block_input(self.spec, pair, scale).to_channels(parts, pair.timestep)
+            return x.permute(0, 2, 3, 1).contiguous()
+        # Blocks that work at more than the frame's size are rare: PyTorch computes their input.
+        x = later_block_input(pair, estimate, scale, tile=None).to_channels(parts, pair.timestep)
+        return self.passes.in_layout(x)
+
+    def _residual(self, pair: Pair, merged: MergedWindow, window: Window) -> Tensor:
+        maps = list(zip(pair.features0.context, pair.features1.context, strict=True))
+        shrink = self.network.contextnet.finest_shrink
+        contexts = self.passes.warp_contexts(maps, merged.flow, window, finest_shrink=shrink)
+        return self.subgraphs.residual(merged.unet_input[None], contexts)
 
 
-class ProcessorEngine:
-    """Runs a network on the processor."""
+class CpuEngine:
+    """Runs a network on the CPU."""
 
-    def __init__(self, form: Form, exact: Form, *, name: str, precision: Precision) -> None:
-        """Take a network in the precision that is asked for, and in float32: the same, or for what has to be exact."""
+    def __init__(self, variant: Variant, *, name: str, precision: Precision) -> None:
+        """Take a network in the precision that is asked for, with its float32 variant."""
         self.label, self.precision = f"{name} {precision}", precision
-        self._form, self._exact, self._spec = form, exact, form.network.spec
+        self._variant = variant
 
     @property
     def preparation(self) -> str | None:
         """Kernels are compiled when they are first called."""
-        return None if are_kept() else "compiles its kernels for this processor, once, about 15 seconds"
+        return None if are_cached() else "compiles its kernels for this processor, once, about 15 seconds"
 
     @property
-    def any_size(self) -> ProcessorEngine:
-        """Kernels take any size; engines that compile for a size say what to do without."""
+    def any_size(self) -> CpuEngine:
+        """This engine: kernels take any size. Engines that compile for a size override this."""
         return self
 
     @torch.no_grad()
-    def features(self, img: Tensor, *, refine: bool = True, excess: Tensor | None = None) -> FrameFeatures:
-        """Compute what depends on one frame alone."""
-        _check_single(img)
-        form = self._form
-        pixels = form.passes.packed(img)
-        beyond = None if excess is None else form.passes.packed(excess)
-        refine = refine and form.network.refines
-        encodes = self._spec.encoder is not None
+    def features(self, img: Tensor, *, refine: bool = True, out_of_range: Tensor | None = None) -> FrameFeatures:
+        """Compute the features of one frame."""
+        _check_one_frame(img)
+        variant = self._variant
+        pixels = variant.passes.pack(img)
+        packed = None if out_of_range is None else variant.passes.pack(out_of_range)
+        refine = refine and variant.network.refines
+        encodes = variant.spec.encoder is not None
         if not encodes and not refine:
-            return FrameFeatures(None, [], pixels, beyond)
-        maps = form.pieces.features(pixels.permute(0, 2, 3, 1), refine=refine)
-        pictures = [x.permute(0, 3, 1, 2) for x in maps]
-        return FrameFeatures(pictures[0] if encodes else None, pictures[encodes:], pixels, beyond)
+            return FrameFeatures(None, [], pixels, packed)
+        maps = variant.subgraphs.features(pixels.permute(0, 2, 3, 1), refine=refine)
+        images = [x.permute(0, 3, 1, 2) for x in maps]
+        return FrameFeatures(images[0] if encodes else None, images[encodes:], pixels, packed)
 
     @torch.no_grad()
     def estimate(
         self, pair: Pair, *, flow_scale: float = 1.0, ensemble: bool = False, tile: int | None = None
-    ) -> Motion:
-        """Run the blocks, on the whole frame: `tile` is for engines that divide it."""
-        _check_single(pair.img0)
-        form, limit_px = self._form, self._spec.restart_flow_px
-        scales = form.network.scales(flow_scale)
-        average = ensemble or self._spec.ensemble == "always"
-        if limit_px is None:
-            return self._blocks(form, pair, NO_MOTION, scales, range(len(scales)), average=average)[0]
-        motion, moved_px = self._coarse(form, pair, scales, average=average)
-        if form is not self._exact and abs(moved_px / limit_px - 1) < _NEAR:
-            motion, moved_px = self._coarse(self._exact, pair, scales, average=average)
-        if moved_px > limit_px:
-            # Motion this large is where bf16 errs most, and these are small pictures.
-            doubled = [2 * scale for scale in scales]
-            every = range(len(scales))
-            return self._blocks(self._exact, pair, NO_MOTION, doubled, every, average=average, restarted=True)[0]
-        return self._blocks(form, pair, motion, scales, range(2, len(scales)), average=average)[0]
+    ) -> FlowEstimate:
+        """Run the blocks on the whole frame: `tile` is for engines that divide it."""
+        _check_one_frame(pair.img0)
+        return schedule.estimate_flow(self._variant, pair, flow_scale=flow_scale, ensemble=ensemble)
 
     @torch.no_grad()
-    def finish(
-        self, pair: Pair, motion: Motion, window: Window, *, refine: bool = True, ensemble: bool = False
+    def synthesize(
+        self, pair: Pair, estimate: FlowEstimate, window: Window, *, refine: bool = True, ensemble: bool = False
     ) -> Tensor:
-        """Make a window of the new frame."""
-        form, excess = self._form, _excess(pair)
-        if not (refine and form.network.refines):
-            made = form.passes.merged(_pixels(pair), motion, window, excess=excess)
-            return (made.picture + made.carried if excess else made.picture)[None]
-        shrink = form.network.contextnet.finest_shrink
-        outer = window.grown(REFINE_REACH_PX, within=pair.whole, multiple=form.network.unet.multiple)
-        made = form.passes.merged(_pixels(pair), motion, outer, excess=excess, seen_shrink=shrink)
-        residual = self._residual(form, pair, made, outer)
-        if ensemble or self._spec.ensemble == "always":
-            other = form.passes.merged(_pixels(pair.swapped()), motion.swapped(), outer, seen_shrink=shrink)
-            residual = (residual + self._residual(form, pair.swapped(), other, outer)) / 2
-        return window.seen_from(outer).read(form.passes.corrected(made, residual)[None])
+        """Compute a window of the new frame."""
+        return schedule.synthesize(self._variant, pair, estimate, window, refine=refine, ensemble=ensemble)
 
     @torch.no_grad()
-    def carried(self, others: tuple[Tensor, Tensor], motion: Motion, window: Window) -> Tensor:
-        """Take two other pictures the same way."""
-        passes = self._form.passes
-        packed = passes.packed(others[0]), passes.packed(others[1])
-        return passes.merged(packed, motion, window, channels=others[0].shape[1]).picture[None]
-
-    def _coarse(self, form: Form, pair: Pair, scales: list[float], *, average: bool) -> tuple[Motion, float]:
-        """Run the two first blocks; also tell how far they move."""
-        motion, second = self._blocks(form, pair, NO_MOTION, scales, range(2), average=average)
-        return motion, float(farthest_px(second, pair.whole))
-
-    def _blocks(
-        self,
-        form: Form,
-        pair: Pair,
-        motion: Motion,
-        scales: Sequence[float],
-        blocks: range,
-        *,
-        average: bool,
-        restarted: bool = False,
-    ) -> tuple[Motion, Low]:
-        """Run some of the blocks, as `IFNet` does; also return what the last said of the frames in their own order."""
-        for index in blocks:
-            own = change = self._change(form, pair, motion, index, scales[index])
-            # As published, the first block of a restart is not averaged.
-            if average and not (restarted and index == 0):
-                change = own.averaged(self._change(form, pair.swapped(), motion.swapped(), index, scales[index]))
-            motion = motion.plus(change)
-        return motion, own
-
-    def _change(self, form: Form, pair: Pair, motion: Motion, index: int, scale: float) -> Low:
-        """Run one block."""
-        block = form.network.get_submodule(f"block{index}")
-        assert isinstance(block, IFBlock)
-        x = self._seen_by_block(form, pair, motion, index, scale)
-        out = form.pieces.block(index, scale, x)
-        return Low(out.permute(0, 3, 1, 2), block.low_factor(scale))
-
-    def _seen_by_block(self, form: Form, pair: Pair, motion: Motion, index: int, scale: float) -> Tensor:
-        if index > 0 and scale >= 1:
-            timestep = 0.5 if pair.timestep is None else float(pair.timestep)
-            return form.passes.seen_by_block(_pixels(pair), pair.encoded, motion, scale=int(scale), timestep=timestep)
-        if index == 0:
-            return first_sight(self._spec, pair, scale).joined(pair.timestep).permute(0, 2, 3, 1).contiguous()
-        # Pictures that are larger than the frame are rare: PyTorch's way.
-        sight = shrunk_sight(self._spec, pair, motion, scale, tile=None).joined(pair.timestep)
-        return form.passes.in_lanes(sight)
-
-    def _residual(self, form: Form, pair: Pair, made: Merged, window: Window) -> Tensor:
-        """Tell how to correct a merged window, around 0.5."""
-        maps = list(zip(pair.features0.context, pair.features1.context, strict=True))
-        shrink = form.network.contextnet.finest_shrink
-        contexts = form.passes.contexts(maps, made.flow, window, finest_shrink=shrink)
-        return form.pieces.residual(made.seen[None], contexts)
+    def blend(self, images: TensorPair, estimate: FlowEstimate, window: Window) -> Tensor:
+        """Warp two other images by the flow, and blend them by the mask."""
+        passes = self._variant.passes
+        packed = passes.pack(images[0]), passes.pack(images[1])
+        return passes.merge(packed, estimate, window, channels=images[0].shape[1]).image[None]
 
 
-def _pixels(pair: Pair) -> tuple[Tensor, Tensor]:
+def _pixels(pair: Pair) -> TensorPair:
     first, second = pair.features0.pixels, pair.features1.pixels
     if first is None or second is None:
         raise ValueError("engine: expected features that it has computed itself")
     return first, second
 
 
-def _excess(pair: Pair) -> tuple[Tensor, Tensor] | None:
-    """What lies outside of [0, 1] in both frames; None if there is nothing in either."""
-    first, second = pair.features0.excess, pair.features1.excess
+def _out_of_range(pair: Pair) -> TensorPair | None:
+    """Values outside of [0, 1] of both frames; None if neither frame has any."""
+    first, second = pair.features0.out_of_range, pair.features1.out_of_range
     if first is None:
         return None if second is None else (torch.zeros_like(second), second)
     return first, torch.zeros_like(first) if second is None else second
 
 
-def _check_single(img: Tensor) -> None:
+def _check_one_frame(img: Tensor) -> None:
     if img.shape[0] != 1:
         raise ShapeError(f"engine: expected one frame at a time, (1, 3, H, W), got {tuple(img.shape)}.")

@@ -1,4 +1,4 @@
-"""OpenVINO on a processor: convolutions as compiled graphs, in float32 or bf16."""
+"""The engine on OpenVINO: convolutions as compiled graphs on the CPU, in float32 or bf16."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from rife.engines.cpu.engine import Form, Pieces, ProcessorEngine
+from rife.engines.cpu.engine import CpuEngine, Subgraphs, Variant
 from rife.engines.cpu.passes import Passes
-from rife.engines.cpu.thread_team import Crew
-from rife.engines.native.network import NativePieces
+from rife.engines.cpu.thread_team import ThreadTeam
+from rife.engines.native.network import NativeSubgraphs
 from rife.engines.openvino.graphs import GraphStore
-from rife.engines.openvino.subgraphs import BlockPiece, FeaturesPiece, ResidualPiece
+from rife.engines.openvino.subgraphs import BlockSubgraph, FeaturesSubgraph, ResidualSubgraph
 from rife.engines.precision import in_bf16
 from rife.network.ifnet import IFNet
 from rife.options import Precision
 
 
-class OpenVinoEngine(ProcessorEngine):
-    """Runs a network as graphs. Each size that it meets is compiled once, and kept on disk."""
+class OpenVinoEngine(CpuEngine):
+    """Runs a network as compiled graphs. Graphs are compiled once for each frame size, and cached on disk."""
 
     def __init__(self, network: IFNet, *, precision: Precision, threads: int | None = None) -> None:
         """Take a network with its weights.
@@ -33,57 +33,58 @@ class OpenVinoEngine(ProcessorEngine):
             MissingExtraError: OpenVINO is not installed.
         """
         self.graphs = GraphStore(network, threads=threads)
-        self._crew = crew = Crew(threads)
-        exact = Passes(network.spec, dtype=torch.float32, crew=crew)
+        self._team = team = ThreadTeam(threads)
+        exact = Passes(network.spec, dtype=torch.float32, team=team)
         if precision == "float32":
-            form = whole = Form(network, exact, _GraphPieces(network, precision, self.graphs))
+            variant = Variant(network, exact, _CompiledSubgraphs(network, precision, self.graphs))
         else:
             # Contiguous: OpenVINO takes bf16 weights in the order in which they lie in memory.
             quick = in_bf16(network).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-            passes = Passes(network.spec, dtype=torch.bfloat16, crew=crew)
-            form = Form(quick, passes, _GraphPieces(quick, precision, self.graphs))
-            whole = Form(network, exact, NativePieces(network, crew))
-        super().__init__(form, whole, name="openvino", precision=precision)
+            passes = Passes(network.spec, dtype=torch.bfloat16, team=team)
+            float32 = Variant(network, exact, NativeSubgraphs(network, team))
+            variant = Variant(quick, passes, _CompiledSubgraphs(quick, precision, self.graphs), float32)
+        super().__init__(variant, name="openvino", precision=precision)
 
     @property
-    def any_size(self) -> ProcessorEngine:
-        """The same passes, between convolutions of our own: a graph is compared with PyTorch when it is built."""
-        exact, passes = self._exact, self._form.passes
-        native = NativePieces(exact.network, self._crew)
-        form = Form(exact.network, passes, _RoundedPieces(native, passes.dtype))
-        return ProcessorEngine(form, Form(exact.network, exact.passes, native), name="passes", precision=self.precision)
+    def any_size(self) -> CpuEngine:
+        """The same passes with our own convolutions: graphs are compared with PyTorch when they are built."""
+        exact, passes = self._variant.exact, self._variant.passes
+        native = NativeSubgraphs(exact.network, self._team)
+        float32 = Variant(exact.network, exact.passes, native)
+        variant = Variant(exact.network, passes, _RoundedSubgraphs(native, passes.dtype), float32)
+        return CpuEngine(variant, name="passes", precision=self.precision)
 
 
-class _RoundedPieces:
-    """Pieces in float32, between passes of another precision."""
+class _RoundedSubgraphs:
+    """Subgraphs in float32, between passes of another precision."""
 
-    def __init__(self, pieces: Pieces, dtype: torch.dtype) -> None:
-        self._pieces, self._dtype = pieces, dtype
+    def __init__(self, subgraphs: Subgraphs, dtype: torch.dtype) -> None:
+        self._subgraphs, self._dtype = subgraphs, dtype
 
     def block(self, index: int, scale: float, x: Tensor) -> Tensor:
-        return self._pieces.block(index, scale, x.float())
+        return self._subgraphs.block(index, scale, x.float())
 
     def features(self, pixels: Tensor, *, refine: bool) -> Sequence[Tensor]:
-        return [x.to(self._dtype) for x in self._pieces.features(pixels, refine=refine)]
+        return [x.to(self._dtype) for x in self._subgraphs.features(pixels, refine=refine)]
 
-    def residual(self, seen: Tensor, contexts: Sequence[Tensor]) -> Tensor:
-        return self._pieces.residual(seen.float(), [x.float() for x in contexts])
+    def residual(self, unet_input: Tensor, contexts: Sequence[Tensor]) -> Tensor:
+        return self._subgraphs.residual(unet_input.float(), [x.float() for x in contexts])
 
 
-class _GraphPieces:
-    """A network's parts as graphs."""
+class _CompiledSubgraphs:
+    """The subgraphs of a network, compiled."""
 
     def __init__(self, network: IFNet, precision: Precision, graphs: GraphStore) -> None:
         self._network, self._precision, self._graphs = network, precision, graphs
 
     def block(self, index: int, scale: float, x: Tensor) -> Tensor:
-        return self._run(f"block {index} {scale}", lambda: BlockPiece(self._network, index, scale), x)[0]
+        return self._run(f"block {index} {scale}", lambda: BlockSubgraph(self._network, index, scale), x)[0]
 
     def features(self, pixels: Tensor, *, refine: bool) -> list[Tensor]:
-        return self._run(f"features {refine}", lambda: FeaturesPiece(self._network, refine=refine), pixels)
+        return self._run(f"features {refine}", lambda: FeaturesSubgraph(self._network, refine=refine), pixels)
 
-    def residual(self, seen: Tensor, contexts: Sequence[Tensor]) -> Tensor:
-        return self._run("residual", lambda: ResidualPiece(self._network), seen, *contexts)[0]
+    def residual(self, unet_input: Tensor, contexts: Sequence[Tensor]) -> Tensor:
+        return self._run("residual", lambda: ResidualSubgraph(self._network), unet_input, *contexts)[0]
 
-    def _run(self, key: str, piece: Callable[[], nn.Module], *inputs: Tensor) -> list[Tensor]:
-        return self._graphs.graph(f"{self._precision} {key}", piece, inputs)(*inputs)
+    def _run(self, key: str, subgraph: Callable[[], nn.Module], *inputs: Tensor) -> list[Tensor]:
+        return self._graphs.graph(f"{self._precision} {key}", subgraph, inputs)(*inputs)

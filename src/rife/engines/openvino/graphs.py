@@ -1,8 +1,8 @@
-"""Compiled OpenVINO graphs, kept on disk so that a second start compiles nothing anew from the network.
+"""Compiled OpenVINO graphs, cached on disk so that a second start compiles nothing.
 
-A graph proves itself before it is used. A new one is run on a fixed probe input and compared with PyTorch. Its file
-holds the hash of its content and the hash of what it returned for the probe; a graph that was read back is run on the
-probe again, and has to return the same bits.
+Every graph is verified before use. A new one is run on a fixed probe input and compared with PyTorch. Its file holds
+the hash of its content and the hash of its output on the probe; a graph that is read back is run on the probe again,
+and must return the same bits.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from rife.assets.cache import cache_folder
 from rife.atomic import appearing_whole
 from rife.engines import forks
-from rife.engines.cpu.buffer_pool import Lender
+from rife.engines.cpu.buffer_pool import BufferPool
 from rife.engines.source_files import source_files
 from rife.errors import EngineFaultError, MissingExtraError
 from rife.weights.digest import weights_digest
@@ -33,19 +33,19 @@ if TYPE_CHECKING:
     import openvino
 
 _MAX_FILES = 200
-"""Compiled graphs are as large as their weights: of more than this many, the longest unused are removed."""
+"""Files in the cache. Compiled graphs are as large as their weights; the least recently used are removed."""
 
 _HASH_BYTES = hashlib.sha256().digest_size
 
 _PROBE_PERIOD = 4099
-"""Numbers of a probe input before they repeat: a prime, so that no two rows or channels are alike."""
+"""Period of the values of a probe input: a prime, so that no two rows or channels are equal."""
 
 _LEAST_AGREEMENT_DB = 15.0
-"""A new graph's output on its probe, against PyTorch's: signal to noise. Rounding to bf16 leaves 30 dB and more; wrong
-weights leave none."""
+"""Signal-to-noise ratio of a new graph's output on its probe, compared with PyTorch's. Rounding to bf16 leaves 30 dB
+and more; wrong weights leave none."""
 
 _ROUNDING = 1e-8
-"""A mean square that rounding alone makes of outputs that are the same everywhere."""
+"""Mean square error by rounding alone, for outputs that are constant."""
 
 _log = logging.getLogger(__name__)
 
@@ -70,22 +70,22 @@ def core() -> openvino.Core:
 
 
 def has_bf16() -> bool:
-    """Whether the processor multiplies bf16 in hardware, as OpenVINO sees it."""
+    """Whether the processor multiplies bf16 in hardware, according to OpenVINO."""
     return "BF16" in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 class Graph:
     """One compiled graph and its request."""
 
-    def __init__(self, compiled: openvino.CompiledModel, lender: Lender, *, weights: object = None) -> None:
-        """Make a request for a compiled graph, whose outputs are in lent memory.
+    def __init__(self, compiled: openvino.CompiledModel, pool: BufferPool, *, weights: object = None) -> None:
+        """Create an inference request of a compiled graph.
 
         Args:
             compiled: the graph.
-            lender: lends the memory.
-            weights: owns memory that the graph may read; kept for as long as the graph.
+            pool: allocates the outputs.
+            weights: owner of memory that the graph may read; lives as long as the graph.
         """
-        self._lender, self._weights = lender, weights
+        self._pool, self._weights = pool, weights
         self._request = compiled.create_infer_request()
         self._lock = Lock()
         bf16 = library().Type.bf16
@@ -95,14 +95,14 @@ class Graph:
         ]
 
     def after_fork(self) -> None:
-        """Make the lock anew that another thread may have held."""
+        """Replace the lock, which another thread may have held."""
         self._lock = Lock()
 
     def __call__(self, *tensors: Tensor) -> list[Tensor]:
-        """Run it: float32 or bf16 in and out, as it was traced, in memory that belongs to the caller."""
-        # Both ways without a copy: the graph reads the callers' tensors and writes into new ones.
+        """Run the graph: float32 or bf16 in and out, as it was traced; the outputs belong to the caller."""
+        # Without copies: the graph reads the caller's tensors and writes into new ones.
         inputs = [x.contiguous() for x in tensors]
-        outputs = [self._lender.empty(*shape, dtype=dtype) for shape, dtype in self._outputs]
+        outputs = [self._pool.empty(*shape, dtype=dtype) for shape, dtype in self._outputs]
         with self._lock:  # one request: threads that share an engine take turns
             for index, x in enumerate(inputs):
                 self._request.set_input_tensor(index, _shared(x))
@@ -113,7 +113,7 @@ class Graph:
 
 
 def _shared(x: Tensor) -> openvino.Tensor:
-    """The same memory as OpenVINO's tensor."""
+    """An OpenVINO tensor on the same memory."""
     ov = library()
     if x.dtype == torch.bfloat16:
         return ov.Tensor(x.view(torch.int16).numpy(), list(x.shape), ov.Type.bf16)
@@ -121,52 +121,52 @@ def _shared(x: Tensor) -> openvino.Tensor:
 
 
 class GraphStore:
-    """Graphs of one network: in memory, on disk, or built when first asked for."""
+    """Graphs of one network: in memory, on disk, or built at the first request."""
 
     def __init__(self, network: nn.Module, *, threads: int | None = None) -> None:
-        """Keep graphs of a network.
+        """Prepare a store for a network.
 
         Args:
-            network: its weights and the sources of this package are part of every graph's name on disk.
+            network: the key of a graph on disk includes its weights and the source files of its arithmetic.
             threads: how many a graph may use; all cores if None.
         """
         self.built = 0
         self.read = 0
-        # What a piece has in bf16 stays so; the hint only keeps OpenVINO from putting anything else there.
+        # Subgraphs in bf16 stay in bf16; the hint only prevents OpenVINO from converting others.
         self._config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
         if threads is not None:
             self._config["INFERENCE_NUM_THREADS"] = threads
         name = core().get_property("CPU", "FULL_DEVICE_NAME")
-        # Networks with the same tensors are not the same network.
+        # Different networks may have the same tensors.
         kind = repr(getattr(network, "spec", None))
-        # Sums may be ordered by the number of threads, and a graph is held to its bits.
+        # The order of sums may depend on the number of threads, and outputs are compared bit by bit.
         versions = f"{_sources_hash()} {library().__version__} {name} {_cores()}"
         self._common = f"{weights_digest(network)} {kind} {versions} {self._config}"
-        self._lock, self._lender = Lock(), Lender()
+        self._lock, self._pool = Lock(), BufferPool()
         self._graphs: dict[str, Graph] = {}
         forks.renew(self)
 
     def after_fork(self) -> None:
-        """Make the locks anew that another thread may have held."""
+        """Replace the locks, which another thread may have held."""
         self._lock = Lock()
         for graph in self._graphs.values():
             graph.after_fork()
 
-    def graph(self, key: str, piece: Callable[[], nn.Module], inputs: Sequence[Tensor]) -> Graph:
-        """Return the graph of a piece for inputs of these shapes.
+    def graph(self, key: str, subgraph: Callable[[], nn.Module], inputs: Sequence[Tensor]) -> Graph:
+        """Return the graph of a subgraph for inputs of these shapes.
 
         Args:
-            key: everything that the piece was made with, as text.
-            piece: makes the piece, if it is needed.
+            key: everything that determines the subgraph, as text.
+            subgraph: builds the subgraph, if it is needed.
             inputs: examples.
         """
         key = f"{key} {[tuple(x.shape) for x in inputs]}"
         with self._lock:
             if key not in self._graphs:
-                self._graphs[key] = self._read_or_built(key, piece, inputs)
+                self._graphs[key] = self._read_or_built(key, subgraph, inputs)
             return self._graphs[key]
 
-    def _read_or_built(self, key: str, piece: Callable[[], nn.Module], inputs: Sequence[Tensor]) -> Graph:
+    def _read_or_built(self, key: str, subgraph: Callable[[], nn.Module], inputs: Sequence[Tensor]) -> Graph:
         digest = hashlib.sha256(f"{self._common} {key}".encode()).hexdigest()[:32]
         path = cache_folder() / "openvino" / f"{digest}.blob"
         probe = _probe(inputs)
@@ -174,18 +174,18 @@ class GraphStore:
         if found is not None:
             self.read += 1
             return found
-        # The converted model reads bf16 weights where they are, and so does its export: the piece outlives both.
-        made = piece().eval()
+        # The converted model reads bf16 weights from the subgraph's memory, and so does its export.
+        made = subgraph().eval()
         compiled = core().compile_model(_converted(made, inputs), "CPU", self._config)
-        graph = Graph(compiled, self._lender, weights=made)
+        graph = Graph(compiled, self._pool, weights=made)
         self.built += 1
         outputs = graph(*probe)
         _compare_with_pytorch(key, made, probe, outputs)
-        _keep(path, _hash(outputs), compiled)
+        _write(path, _hash(outputs), compiled)
         return graph
 
     def _from_disk(self, path: Path, probe: Sequence[Tensor]) -> Graph | None:
-        """Read a graph that returns for the probe what it returned when it was new; None if there is none."""
+        """Read a graph, and verify it on the probe; None if there is none, or it is damaged."""
         try:
             content = path.read_bytes()
             path.touch()
@@ -200,7 +200,7 @@ class GraphStore:
             _throw_away(path, "its content is damaged")
             return None
         try:
-            graph = Graph(core().import_model(blob, "CPU", self._config), self._lender, weights=blob)
+            graph = Graph(core().import_model(blob, "CPU", self._config), self._pool, weights=blob)
             outputs = graph(*probe)
         except RuntimeError as err:
             _throw_away(path, str(err).splitlines()[0] if str(err) else type(err).__name__)
@@ -217,7 +217,7 @@ def _throw_away(path: Path, reason: str) -> None:
 
 
 def _probe(inputs: Sequence[Tensor]) -> list[Tensor]:
-    """A fixed input for a graph: numbers in [0, 1], of the shapes and types of some examples."""
+    """A fixed input for a graph: values in [0, 1], with the shapes and dtypes of some examples."""
     numbers = torch.rand(_PROBE_PERIOD, generator=torch.Generator().manual_seed(0))
     return [numbers.to(x.dtype).repeat(-(-x.numel() // _PROBE_PERIOD))[: x.numel()].view(x.shape) for x in inputs]
 
@@ -230,13 +230,13 @@ def _hash(tensors: Sequence[Tensor]) -> bytes:
 
 
 @torch.no_grad()
-def _compare_with_pytorch(key: str, piece: nn.Module, probe: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
-    """Refuse a graph that computes something else than the piece that it was made of.
+def _compare_with_pytorch(key: str, subgraph: nn.Module, probe: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
+    """Compare a graph with the subgraph that it was compiled from.
 
     Raises:
-        EngineFaultError: it does.
+        EngineFaultError: the results differ.
     """
-    expected = piece(*probe)
+    expected = subgraph(*probe)
     for ours, theirs in zip(outputs, expected if isinstance(expected, tuple) else (expected,), strict=True):
         noise = float((ours.float() - theirs.float()).square().mean())
         signal = float(theirs.float().var(correction=0))
@@ -247,27 +247,27 @@ def _compare_with_pytorch(key: str, piece: nn.Module, probe: Sequence[Tensor], o
             )
 
 
-def _converted(piece: nn.Module, inputs: Sequence[Tensor]) -> openvino.Model:
-    """Trace a piece. The tracer warns of every shape check that it steps over; shapes are fixed here."""
+def _converted(subgraph: nn.Module, inputs: Sequence[Tensor]) -> openvino.Model:
+    """Trace and convert a subgraph. Warnings of the tracer about shape checks are silenced: shapes are fixed."""
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
-        # Traced here, without the second run that checks it: OpenVINO's own way to a trace takes three times as long.
-        traced = torch.jit.trace(piece, tuple(inputs), check_trace=False)  # type: ignore[no-untyped-call]
+        # Without the check by a second run. OpenVINO's own tracing takes three times as long.
+        traced = torch.jit.trace(subgraph, tuple(inputs), check_trace=False)  # type: ignore[no-untyped-call]
         return library().convert_model(traced, example_input=tuple(inputs), input=[tuple(x.shape) for x in inputs])
 
 
-def _keep(path: Path, output_hash: bytes, compiled: openvino.CompiledModel) -> None:
-    """Write a graph, with what proves it. A cache that cannot be written costs time at the next start, nothing else."""
+def _write(path: Path, output_hash: bytes, compiled: openvino.CompiledModel) -> None:
+    """Write a graph with its hashes. If the cache is not writable, the next start compiles again."""
     content = output_hash + compiled.export_model().getvalue()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with appearing_whole(path) as temporary:
             temporary.write_bytes(hashlib.sha256(content).digest() + content)
-        kept = sorted(path.parent.glob("*.blob"), key=lambda file: file.stat().st_mtime, reverse=True)
-        for old in kept[_MAX_FILES:]:
+        files = sorted(path.parent.glob("*.blob"), key=lambda file: file.stat().st_mtime, reverse=True)
+        for old in files[_MAX_FILES:]:
             old.unlink(missing_ok=True)
     except OSError as err:
-        _log.warning("compiled graph not kept: %s", err)
+        _log.warning("compiled graph not cached: %s", err)
 
 
 def _cores() -> int:
@@ -277,7 +277,7 @@ def _cores() -> int:
 
 @cache
 def _sources_hash() -> str:
-    """Hash what decides a network's arithmetic: the modules that subgraphs are made with, and the tracing library."""
+    """Hash the sources of a network's arithmetic: the modules that subgraphs import, and the tracing library."""
     digest = hashlib.sha256(version("torch").encode())
     for path in (Path(__file__), *source_files("rife.engines.openvino.subgraphs")):
         digest.update(path.read_bytes())

@@ -22,7 +22,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from rife.atomic import AppearingFile
-from rife.errors import JobError, MediaError
+from rife.errors import Hint, JobError, MediaError
 from rife.media.colour.interleave import interleaved
 from rife.media.play_count import FOREVER
 from rife.media.sink import (
@@ -58,7 +58,8 @@ def check_gif_rate(target: Path, frame_rate: Fraction) -> None:
     if frame_rate > FASTEST_GIF:
         raise JobError(
             f"{target}: a GIF shows {FASTEST_GIF} pictures a second at most, expected no more, got "
-            f"{float(frame_rate):g}. Take --fps {FASTEST_GIF} or less, or write .webp or .apng."
+            f"{float(frame_rate):g}.",
+            hint=Hint("Take {fps} or less, or write .webp or .apng.", {"fps": FASTEST_GIF}),
         )
 
 

@@ -25,7 +25,7 @@ import av
 from av.video.codeccontext import VideoCodecContext
 
 from rife.atomic import put_all_in_place, put_folder_in_place, sync_file
-from rife.errors import JobError, MediaError
+from rife.errors import Hint, JobError, MediaError
 from rife.media.colour.convert import from_rgb, to_rgb
 from rife.media.colour.interleave import interleaved
 from rife.media.images.sequence import matches, natural_key, numbered
@@ -241,8 +241,12 @@ def check_folder(target: Output, *, overwrite: bool) -> None:
         visible = [name for name in visible if matches(pattern, name)]
     if visible:
         raise JobError(
-            f"{target}: holds {min(visible)} and perhaps more. Name another with -o, or write into it with "
-            "--overwrite; only files of the same names are replaced then."
+            f"{target}: holds {min(visible)} and perhaps more.",
+            hint=Hint(
+                "Name another one with {output}, or write into it with {overwrite}; only files of the same names are "
+                "replaced then.",
+                {"overwrite": True},
+            ),
         )
 
 

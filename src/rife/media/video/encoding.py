@@ -11,7 +11,7 @@ from pathlib import Path
 import av
 import torch
 
-from rife.errors import MediaError, OptionError
+from rife.errors import Hint, MediaError, OptionError
 from rife.media.colour.chroma_siting import Siting, siting_options
 from rife.media.colour.pixel_formats import has_alpha, working_format
 from rife.media.video.containers import CONTAINERS, Container, container_for
@@ -90,9 +90,11 @@ def check_settings(settings: EncodeSettings) -> None:
         _encoder(settings.codec)
         row = encoder_row(settings.codec)
         if settings.crf is not None and not row.quality and not (settings.crf == 0 and row.lossless is not None):
-            raise OptionError(f"{settings.codec}: has no constant quality that rife knows of; leave --crf out.")
+            raise OptionError(
+                f"{settings.codec}: has no constant quality that rife knows of.", hint=Hint("Leave {crf} out.")
+            )
         if settings.preset is not None and not row.preset:
-            raise OptionError(f"{settings.codec}: has no presets that rife knows of; leave --preset out.")
+            raise OptionError(f"{settings.codec}: has no presets that rife knows of.", hint=Hint("Leave {preset} out."))
 
 
 def encoding_for(

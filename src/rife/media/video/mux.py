@@ -17,7 +17,7 @@ from av.packet import Packet
 from av.stream import Stream
 from av.video.stream import VideoStream
 
-from rife.errors import JobError, MediaError
+from rife.errors import RESTART, JobError, MediaError
 from rife.media.colour.chroma_siting import Siting
 from rife.media.colour.convert import adapted
 from rife.media.video.containers import Container, container_for
@@ -196,9 +196,7 @@ def _pictures(
     for part in _chain(first, rest):
         with SegmentReader(part.path) as reader:
             if reader.stream.codec_context.extradata != header:
-                raise JobError(
-                    f"{part.path}: was encoded in another way than the parts before it. Begin with --restart."
-                )
+                raise JobError(f"{part.path}: was encoded in another way than the segments before it.", hint=RESTART)
             times = part.times
             waiting.extend(times[:-1])
             for index, item in enumerate(reader.packets()):

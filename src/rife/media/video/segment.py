@@ -22,7 +22,7 @@ from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
-from rife.errors import JobError, MediaError
+from rife.errors import RESTART, Hint, JobError, MediaError
 from rife.media.colour.convert import adapted, range_tag
 from rife.media.colour.pixel_formats import samples
 from rife.media.video.encoder_table import encoder_row
@@ -100,8 +100,8 @@ class SegmentWriter:
                 time_base=time_base,
             )
             raise JobError(
-                f"the encoder {encoding.codec} refused the video ({said[0] if said else reason_of(err)}). "
-                "Take another one with --codec, or other settings for it."
+                f"the encoder {encoding.codec} refused the video ({said[0] if said else reason_of(err)}).",
+                hint=Hint("Take another one with {codec}, or other settings for it."),
             ) from err
         self._video, self._codec = stream, encoder
 
@@ -223,7 +223,7 @@ class SegmentReader:
                 yield renamed(picture, encoding.pixel_format)
         except av.FFmpegError as err:
             raise MediaError(
-                f"{self.path}: this segment cannot be read any more ({reason_of(err)}). Begin with --restart."
+                f"{self.path}: this segment cannot be read any more ({reason_of(err)}).", hint=RESTART
             ) from err
 
 
