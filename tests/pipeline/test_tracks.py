@@ -195,7 +195,7 @@ def test_slow_motion_keeps_the_rate_and_is_longer(slow: str, tmp_path: Path, ble
     assert result.frame_rate == 25
     assert result.duration_seconds == 2 * Fraction(slow)
     assert result.output_frames == 50 * Fraction(slow)
-    assert sum("the output is slower, and sound is dropped, not stretched" in note for note in result.notes) == 2
+    assert sum("the output is slower, and audio is dropped, not stretched" in note for note in result.notes) == 2
     with av.open(str(tmp_path / "o.mkv")) as file:
         starts = [float(p.pts * p.time_base) for p in file.demux(file.streams.subtitles[0]) if p.size]
         assert starts == pytest.approx([0.1 * float(slow), 1.0 * float(slow)], abs=0.002)

@@ -196,7 +196,7 @@ def _pictures(
     for part in _chain(first, rest):
         with SegmentReader(part.path) as reader:
             if reader.stream.codec_context.extradata != header:
-                raise JobError(f"{part.path}: was encoded in another way than the segments before it.", hint=RESTART)
+                raise JobError(f"{part.path}: was encoded differently from the segments before it.", hint=RESTART)
             times = part.times
             waiting.extend(times[:-1])
             for index, item in enumerate(reader.packets()):

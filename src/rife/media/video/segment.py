@@ -100,8 +100,8 @@ class SegmentWriter:
                 time_base=time_base,
             )
             raise JobError(
-                f"the encoder {encoding.codec} refused the video ({said[0] if said else reason_of(err)}).",
-                hint=Hint("Take another one with {codec}, or other settings for it."),
+                f"the encoder {encoding.codec} rejected the video ({said[0] if said else reason_of(err)}).",
+                hint=Hint("Use another one with {codec}, or other settings for it."),
             ) from err
         self._video, self._codec = stream, encoder
 

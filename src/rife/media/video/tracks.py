@@ -270,7 +270,7 @@ class CopiedTracks:
             return "only audio, subtitles, covers and attached files are copied"
         slower = stream.type == "audio" and self._slowdown != 1
         if slower and self._sound == "drop":
-            return "the output is slower, and sound is dropped, not stretched"
+            return "the output is slower, and audio is dropped, not stretched"
         try:
             if slower:
                 codec = CONTAINERS[suffix].stretched_audio_codec
