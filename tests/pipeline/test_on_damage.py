@@ -18,6 +18,8 @@ from rife.pipeline import Progress, interpolate_video
 from rife.pipeline import plan as plan_module
 from support.clips import Clip, by_ffmpeg, decoded, planes, with_damaged_packets
 
+pytestmark = pytest.mark.slow
+
 PICTURE = ("-f", "lavfi", "-i", "testsrc2=s=96x64:r=10:d=5")
 TONE = ("-f", "lavfi", "-i", "sine=d=5")
 X264 = ("-c:v", "libx264", "-g", "10")
@@ -82,7 +84,7 @@ def test_damage_before_the_first_frame_is_told(tmp_path: Path, blender: Interpol
     source = with_damaged_packets(by_ffmpeg(tmp_path, *KINDS["mp4"]), (0,))
     result = interpolate_video(source, tmp_path / "o.mkv", on_damage="hold", interpolator=blender)
     assert result.source_frames == 40
-    assert any("damaged at 0.00 to 1.00 s, and no frame comes before" in note for note in result.notes)
+    assert any("damaged at 0.00 to 1.00 s, before its first frame" in note for note in result.notes)
 
 
 def test_damaged_sound_does_not_cost_the_picture(tmp_path: Path, blender: Interpolator) -> None:
