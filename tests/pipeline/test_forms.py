@@ -150,7 +150,7 @@ def test_a_reader_that_goes_away(tmp_path: Path) -> None:
 
 
 def test_settings_that_pictures_do_not_have_are_refused(tmp_path: Path, blender: Interpolator) -> None:
-    with pytest.raises(JobError, match="for video files"):
+    with pytest.raises(JobError, match="not as a video file"):
         interpolate_video(Clip().make(tmp_path), tmp_path / "o.gif", interpolator=blender, codec="libx265")
 
 
