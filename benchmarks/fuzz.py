@@ -30,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import torch
 from safetensors.torch import save_file
 
-import rife.media.video.codecs
+import rife.media.video.encoding
 import rife.pipeline.job  # noqa: F401 (once, and not in every child)
 from conftest import blending_network
 from rife.assets.samples import SAMPLES, sample_path

@@ -19,6 +19,14 @@ hypothesis.settings.register_profile("any_speed", deadline=None)
 hypothesis.settings.load_profile("any_speed")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs a GPU where there is none."""
+    if not torch.cuda.is_available():
+        for item in items:
+            if item.get_closest_marker("gpu") is not None:
+                item.add_marker(pytest.mark.skip(reason="PyTorch finds no NVIDIA GPU"))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say which engines the machine emulates, and which it cannot run: a green suite says nothing of those."""
     from rife.engines.openvino.graphs import has_bf16
@@ -88,4 +96,4 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def as_if_moving(monkeypatch: pytest.MonkeyPatch) -> None:
     """Equal frames go through the network too: for tests of what it does with them."""
-    monkeypatch.setattr("rife.interpolation.interpolator.still_parts", lambda a, b: None)
+    monkeypatch.setattr("rife.interpolation.interpolator.static_regions", lambda a, b: None)

@@ -10,6 +10,7 @@ import pytest
 
 from rife.atomic import appearing_whole, named_beside
 from rife.interpolation.interpolator import Interpolator
+from rife.media.paths import parse_output
 from rife.pipeline import interpolate_video
 from rife.pipeline.workspace import work_folder
 from support.clips import Clip, decoded
@@ -104,7 +105,7 @@ def test_segments_and_their_records_are_on_the_disk_before_they_have_their_names
     output = tmp_path / "o.mp4"
     interpolate_video(Clip(frames=3).make(tmp_path), output, interpolator=blender)
     for name in ("manifest.json", "000000.mkv", "000000.json"):
-        target = work_folder(output) / name
+        target = work_folder(parse_output(output)) / name
         when, moved = next((when, event) for when, (event, path) in enumerate(disk) if path == target)
         assert ("sync", Path(moved.removeprefix("name "))) in disk[:when], name
         assert ("sync", target.parent) in disk[when:], name

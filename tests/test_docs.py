@@ -1,55 +1,157 @@
-"""What the documents say is run."""
+"""Every command and every Python example of the documents is run; names and figures in them are held to the code."""
 
 from __future__ import annotations
 
 import re
 import shlex
-import subprocess
-import sys
+import shutil
+from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
+from typer.testing import CliRunner
 
+import rife
+from rife.cli.app import app
+from rife.weights.catalogue import CATALOGUE, cached_path
 from support.clips import Clip
 
-README = (Path(__file__).parent.parent / "README.md").read_text()
+REPOSITORY = Path(__file__).parent.parent
+README = (REPOSITORY / "README.md").read_text()
+PAGES = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md")])
+FIGURES = "rife evaluate sample:bikes --frames 60"
+"""Its output is compared with the README by a test of its own."""
+
+MAKES_NO_FILE = ("rife doctor", "rife models", "rife fetch", "rife fetch 4.0")
+
+BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```", flags=re.MULTILINE | re.DOTALL)
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+class OnTwos(Clip):
+    """A clip that shows every picture twice."""
+
+    def picture(self, index: int) -> np.ndarray:
+        return super().picture(index // 2)
 
 
-def commands() -> list[list[str]]:
-    lines = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("rife ")]
-    return [shlex.split(line, comments=True) for line in lines]
+CLIPS = {
+    "film": Clip(frames=4, audio=True),
+    "anime": OnTwos(frames=6, rate=Fraction(24)),
+    "phone": Clip(frames=4, times=(0, 40, 90, 123), rotation=90),
+    "game": Clip(frames=4),
+    "uhd": Clip(frames=4, width=160),
+}
+"""What the documents call these files, as small clips."""
 
 
-def test_python_in_the_readme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    Clip(frames=3).make(tmp_path, "film")
+def blocks(page: Path) -> list[tuple[str, str]]:
+    """Language and text of the examples of a page, in their order."""
+    return BLOCK.findall(page.read_text())
+
+
+def lines(page: Path) -> list[str]:
+    """Shell commands of a page, without comments."""
+    code = [text for language, text in blocks(page) if language == "sh"]
+    return [line.split(" #")[0].strip() for text in code for line in text.splitlines()]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with all files that the documents name, and small clips in place of the samples."""
+    for name, clip in CLIPS.items():
+        clip.make(tmp_path, name)
+    (tmp_path / "renders").mkdir()
+    for number in range(3):
+        Image.fromarray(Clip().picture(number)).save(tmp_path / "renders" / f"{number:04d}.png")
+    shutil.copy(cached_path(CATALOGUE["4.0"]), tmp_path / "flownet.pkl")
+    monkeypatch.setattr("rife.assets.samples.sample_path", lambda _: tmp_path / "game.mp4")
+    monkeypatch.setattr("rife.cli.malloc.keep_freed_memory", lambda: None)  # changes the process of the tests
     monkeypatch.chdir(tmp_path)
-    (code,) = blocks("python")
-    exec(compile(code, "README.md", "exec"), {})
-    assert (tmp_path / "twice.mp4").exists()
+    return tmp_path
 
 
-def test_commands_in_the_readme(tmp_path: Path) -> None:
-    Clip(frames=4).make(tmp_path, "film")
-    assert len(commands()) >= 7
-    for command in commands():
-        run = subprocess.run(
-            [sys.executable, "-m", *command], cwd=tmp_path, capture_output=True, text=True, check=False
-        )
-        assert run.returncode == 0, (command, run.stderr)
-    assert {"film_2x.mp4", "smooth.mp4", "fast.mp4", "checked.mp4", "sheet.png"} <= {p.name for p in tmp_path.iterdir()}
+@lru_cache
+def run_once(command: str) -> str:
+    """Run a command that makes no file, and is named on several pages."""
+    return run(command)
 
 
+def run(command: str) -> str:
+    """Run a command as the command line does, and return what it prints."""
+    result = CliRunner().invoke(app, shlex.split(command)[1:])
+    assert result.exit_code == 0, f"{command}: {result.output}"
+    return result.output
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=lambda page: page.stem)
+def test_examples_run(page: Path, folder: Path) -> None:
+    """From the top of a page to its end, in one folder and one Python session."""
+    names: dict[str, object] = {}
+    for language, text in blocks(page):
+        if language == "python":
+            exec(compile(text, page.name, "exec"), names)
+            continue
+        for line in text.splitlines():
+            command = line.split(" #")[0].strip()
+            if command.startswith("rife ") and command != FIGURES:
+                (run_once if command in MAKES_NO_FILE else run)(command)
+
+
+def test_the_readme_makes_what_it_names(folder: Path) -> None:
+    """The guard of the test above: an example that is skipped leaves no file."""
+    run(next(line for line in lines(REPOSITORY / "README.md") if "--factor 4" in line))
+    assert (folder / "smooth.mp4").exists()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_other_commands_exist(page: Path) -> None:
+    """What is not ours to run is at least there: targets of make, extras of pip, scripts."""
+    targets = re.findall(r"^(\w+):.*##", (REPOSITORY / "Makefile").read_text(), flags=re.MULTILINE)
+    extras = re.findall(r"^(\w+) = \[", (REPOSITORY / "pyproject.toml").read_text(), flags=re.MULTILINE)
+    for line in filter(None, lines(page)):
+        program, *words = shlex.split(line)
+        if program == "make":
+            assert not words or words[0] in targets, line
+        elif program == "python":
+            assert (REPOSITORY / words[0]).is_file(), line
+        elif program == "pip" and "[" in line:
+            (named,) = re.findall(r"\[(.*?)\]", line)
+            assert set(named.split(",")) <= set(extras), line
+        else:
+            assert program in ("rife", "pip", "python3", ".", "pre-commit", "git"), line
+
+
+@pytest.mark.parametrize("page", [*PAGES, REPOSITORY / "NOTICE"], ids=lambda page: page.stem)
+def test_files_that_a_page_names_exist(page: Path) -> None:
+    text = page.read_text()
+    for name in re.findall(r"\b((?:src|tests|docs|benchmarks|rife)/[\w/]+\.\w+)", text):
+        assert any((root / name).exists() for root in (REPOSITORY, REPOSITORY / "src")), name
+    for link in re.findall(r"\]\(([^)#:]+)(?:#[\w-]*)?\)", text):
+        assert (page.parent / link).exists(), link
+
+
+def test_every_page_is_in_the_table_of_contents() -> None:
+    listed = set()
+    for page in (REPOSITORY / "docs" / "index.md", REPOSITORY / "docs" / "internals" / "index.md"):
+        for tree in re.findall(r"```\{toctree\}\n(.*?)```", page.read_text(), flags=re.DOTALL):
+            entries = [line for line in tree.splitlines() if line and not line.startswith(":")]
+            listed |= {(page.parent / f"{entry}.md").resolve() for entry in entries}
+    pages = {page.resolve() for page in PAGES if page.is_relative_to(REPOSITORY / "docs")}
+    assert listed == pages - {(REPOSITORY / "docs" / "index.md").resolve()}
+
+
+def test_one_version_everywhere() -> None:
+    assert f"\nversion: {rife.__version__}\n" in (REPOSITORY / "CITATION.cff").read_text()
+    assert f"## {rife.__version__}" in (REPOSITORY / "CHANGELOG.md").read_text()
+
+
+@pytest.mark.bench
 def test_figures_in_the_readme_are_those_that_its_command_prints() -> None:
-    run = subprocess.run(
-        [sys.executable, "-m", "rife", "evaluate", "sample:bikes", "--frames", "60"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    printed = [float(x) for x in re.findall(r"([\d.]+) dB", run.stdout)]
+    assert FIGURES in lines(REPOSITORY / "README.md")
+    printed = [float(x) for x in re.findall(r"([\d.]+) dB", run(FIGURES))]
     claimed = [float(x) for x in re.findall(r"([\d.]+) dB", README)]
     assert claimed == pytest.approx(printed, abs=0.01)

@@ -157,7 +157,7 @@ def test_a_range_that_is_stated(value_range: tuple[int, int], dtype: type) -> No
     out = from_network(picture, frame, value_range=limits)
     assert out.dtype == dtype
     np.testing.assert_allclose(out, frame, atol=1e-4)
-    with pytest.raises(ShapeError, match="State the range that it has"):
+    with pytest.raises(ShapeError, match="State its actual range"):
         to_network(np.full((2, 2, 3), 20000, np.float32), value_range=limits)
 
 

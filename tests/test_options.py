@@ -78,15 +78,18 @@ def test_tiles_in_any_form(value: object) -> None:
     [
         ({"factor": 1}, "factor: expected a whole number from 2 to 64, got 1"),
         ({"factor": 2.5}, "factor: expected a whole number"),
-        ({"frame_rate": 0}, "frame rate: expected 1 to 1000"),
-        ({"input_rate": "fast"}, "input rate: expected 1 to 1000"),
-        ({"slow_motion": 1}, "slow motion: expected a number above 1"),
-        ({"frame_rate": 60, "factor": 2}, "got both"),
+        ({"fps": 0}, "fps: expected 1 to 1000"),
+        ({"input_fps": "fast"}, "input_fps: expected 1 to 1000"),
+        ({"slowmo": 1}, "slowmo: expected a number above 1"),
+        ({"fps": 60, "factor": 2}, "got both"),
         ({"at_cut": "morph"}, "at_cut: expected hold or blend, got 'morph'"),
-        ({"sound": None}, "sound: expected drop or stretch, got None"),
+        ({"audio": None}, "audio: expected drop or stretch, got None"),
         ({"image_format": "bmp"}, "image_format: expected one of png"),
         ({"duplicates": ["keep"]}, "duplicates: expected keep or retime"),
         ({"cuts": 7}, "cuts: expected a path"),
+        ({"overwrite": 1}, "overwrite: expected True or False, got 1"),
+        ({"codec": 264}, "codec: expected a name, got 264"),
+        ({"crf": 64}, "crf: expected a whole number from 0 to 63"),
     ],
 )
 def test_settings_are_refused_before_anything_is_read(settings: dict[str, object], says: str) -> None:

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from rife.errors import (
+    CancelledError,
     CheckpointError,
     EngineFaultError,
     FetchError,
@@ -27,15 +28,17 @@ if TYPE_CHECKING:
     from rife.interpolation.interpolator import Interpolator
     from rife.interpolation.load import load
     from rife.interpolation.stream import interpolate
-    from rife.pipeline import Progress, VideoResult, interpolate_video
+    from rife.pipeline import JobSettings, Progress, VideoResult, interpolate_video
 
 __all__ = [
+    "CancelledError",
     "CheckpointError",
     "EngineFaultError",
     "FetchError",
     "FinishedFileError",
     "Interpolator",
     "JobError",
+    "JobSettings",
     "MediaError",
     "MissingExtraError",
     "OptionError",
@@ -54,6 +57,7 @@ _HOMES = {
     "Interpolator": "rife.interpolation.interpolator",
     "interpolate": "rife.interpolation.stream",
     "load": "rife.interpolation.load",
+    "JobSettings": "rife.pipeline",
     "Progress": "rife.pipeline",
     "VideoResult": "rife.pipeline",
     "interpolate_video": "rife.pipeline",

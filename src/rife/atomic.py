@@ -1,7 +1,7 @@
-"""Files and folders that appear under their name only when they are complete, also after a power cut.
+"""Atomic writes: a file or folder appears under its name only when it is complete, also after a power cut.
 
-Every writer of the package goes through this module: the content grows under a temporary name beside the final one,
-is synchronised with the disk, and is renamed; then the folder is synchronised, which makes the new name permanent.
+Every writer of the package uses this module. The content is written under a temporary name in the same folder,
+synchronised with the disk, and renamed; then the folder is synchronised, which makes the new name permanent.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rife.errors import JobError
+from rife.errors import REPLACE, JobError
 
 _MOST_NAME_BYTES = 255
-"""Length of a file name on nearly every file system."""
+"""Longest file name on nearly every file system."""
 
 
 def named_beside(path: Path, before: str, after: str) -> Path:
     """A path in the same folder, named `before` + stem + `after`.
 
-    A name that would be too long for a file system has its end replaced by a hash of the whole name.
+    If the name is too long for a file system, a hash of the whole name replaces its end.
 
     Args:
-        path: whose stem is taken.
-        before: the prefix.
-        after: the suffix, with the ending.
+        path: the path that gives the stem.
+        before: prefix.
+        after: suffix, with the file extension.
     """
     stem, room = path.stem, _MOST_NAME_BYTES - len(f"{before}{after}".encode())
     if len(stem.encode()) > room:
@@ -42,7 +42,7 @@ def is_too_long(path: Path) -> bool:
 
 
 def temporary_beside(path: Path) -> Path:
-    """A hidden, unique path in the same folder with the same ending; nothing is created."""
+    """A hidden, unique path in the same folder with the same extension; nothing is created."""
     return named_beside(path, ".", f".{uuid.uuid4().hex[:12]}{path.suffix}")
 
 
@@ -50,11 +50,11 @@ def temporary_beside(path: Path) -> Path:
 def appearing_whole(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`, and rename it to `path` when the block ends without an error.
 
-    Two processes may do this for one path at the same moment: each writes its own file, and the last rename
-    wins. After an error, nothing is left behind.
+    Two processes may write the same path at the same time: each writes its own temporary file, and the last rename
+    wins. After an error, the temporary file is removed.
 
     Args:
-        path: the file to appear, in a folder that exists.
+        path: the final path, in a folder that exists.
 
     Raises:
         OSError: the folder cannot be written.
@@ -69,11 +69,11 @@ def appearing_whole(path: Path) -> Iterator[Path]:
 
 
 def put_in_place(temporary: Path, path: Path) -> None:
-    """Rename a complete file, so that after a power cut either the old or the new one is there, complete.
+    """Rename a complete file. After a power cut, the path holds either the old or the new file, complete.
 
     Args:
-        temporary: the file, in the same folder or at least on the same disk.
-        path: its final name; replaced if it exists.
+        temporary: the file, on the same disk.
+        path: final path; an existing file is replaced.
 
     Raises:
         OSError: the folder cannot be written, or the disk fails.
@@ -84,14 +84,14 @@ def put_in_place(temporary: Path, path: Path) -> None:
 
 
 def put_folder_in_place(temporary: Path, folder: Path) -> None:
-    """Rename a folder whose files are synchronised already, and make the name permanent.
+    """Rename a folder of synchronised files, and make the name permanent.
 
     Args:
         temporary: the folder.
-        folder: its final path, where nothing exists.
+        folder: final path; nothing may exist there.
 
     Raises:
-        OSError: something exists there, or the disk fails.
+        OSError: the final path exists, or the disk fails.
     """
     sync_folder(temporary)
     temporary.rename(folder)
@@ -99,14 +99,14 @@ def put_folder_in_place(temporary: Path, folder: Path) -> None:
 
 
 def put_all_in_place(temporary: Path, folder: Path) -> set[str]:
-    """Move every file of a folder, synchronised already, into an existing folder; files of the same names are replaced.
+    """Move the synchronised files of a folder into an existing folder; files of the same names are replaced.
 
     Args:
         temporary: the folder with the new files.
-        folder: where they appear.
+        folder: the destination.
 
     Returns:
-        Their names.
+        The names of the new files.
 
     Raises:
         OSError: the folder cannot be written, or the disk fails.
@@ -125,12 +125,12 @@ def sync_file(path: Path) -> None:
     Raises:
         OSError: the disk fails.
     """
-    with path.open("r+b") as file:  # Windows synchronises only what is open for writing
+    with path.open("r+b") as file:  # Windows synchronises only files that are open for writing
         os.fsync(file.fileno())
 
 
 def sync_folder(path: Path) -> None:
-    """Wait until the names in a folder are on the disk, where the system can tell.
+    """Wait until the names in a folder are on the disk, if the system can synchronise folders.
 
     Raises:
         OSError: the disk fails.
@@ -145,7 +145,7 @@ def sync_folder(path: Path) -> None:
 
 
 class AppearingFile:
-    """An output file that grows under a temporary name and appears when it is complete."""
+    """An output file that is written under a temporary name and appears when it is complete."""
 
     def __init__(self, target: Path, *, overwrite: bool) -> None:
         """Choose the temporary name; nothing is created yet.
@@ -154,23 +154,23 @@ class AppearingFile:
             JobError: the target exists, and `overwrite` is false.
         """
         self.target, self._overwrite = target, overwrite
-        self._check(target)
+        self._check()
         self.path = temporary_beside(target)
 
-    def appear(self, target: Path | None = None) -> None:
-        """Rename the file to its own name, or to `target`.
+    def appear(self) -> None:
+        """Rename the file to its own name.
 
         Raises:
-            JobError: another file has appeared there meanwhile, and `overwrite` is false.
-            OSError: it cannot be renamed, or the disk fails.
+            JobError: another file has appeared under that name meanwhile, and `overwrite` is false.
+            OSError: the file cannot be renamed, or the disk fails.
         """
-        self._check(target or self.target)
-        put_in_place(self.path, target or self.target)
+        self._check()
+        put_in_place(self.path, self.target)
 
     def discard(self) -> None:
         """Remove the temporary file, if it still exists."""
         self.path.unlink(missing_ok=True)
 
-    def _check(self, target: Path) -> None:
-        if target.exists() and not self._overwrite:
-            raise JobError(f"{target}: exists already. Name another file with -o, or replace it with --overwrite.")
+    def _check(self) -> None:
+        if self.target.exists() and not self._overwrite:
+            raise JobError(f"{self.target}: exists already.", hint=REPLACE)

@@ -1,9 +1,9 @@
-"""What a frame in memory is, and the one place where float becomes integer.
+"""Frames in memory: their conversion to and from the network's tensors, and the only rounding of float to integer.
 
-A frame is either a NumPy array (H, W, 3), RGB, uint8, uint16 or float in [0, 1], or a torch tensor
-(3, H, W) of the same kinds. A fourth channel is opacity, straight: colours are not multiplied by it. A grey frame is
-(H, W) or (H, W, 1), as a tensor (1, H, W). Black and white may be other values, where that is stated (`value_range`).
-The networks work on (1, 3, H, W) float32 in [0, 1].
+A frame is either a NumPy array (H, W, 3), RGB, uint8, uint16 or float in [0, 1], or a torch tensor (3, H, W) of the
+same dtypes. A fourth channel is straight alpha: colours are not multiplied by it. A grey frame is (H, W) or (H, W, 1),
+as a tensor (1, H, W). `value_range` states other values of black and white. The networks take (1, 3, H, W) float32 in
+[0, 1].
 """
 
 from __future__ import annotations
@@ -25,42 +25,45 @@ Frame: TypeAlias = Array | Tensor
 FrameT = TypeVar("FrameT", Array, Tensor)
 
 Range: TypeAlias = tuple[float, float]
-"""Values of black and white."""
+"""The values of black and white."""
 
 _CHANNELS = (1, 3, 4)
 _INTEGER_MAXIMUM = {torch.uint8: 255, torch.uint16: 65535}
 _OTHER_INTEGERS = (torch.int16, torch.int32, torch.int64)
 
 _FAR = 0.5
-"""Of the range: video has colours beyond black and white, though not as far as this."""
+"""Share of the range. Video has colours beyond black and white, but not this far beyond."""
 
 _NEAR, _NEAR_SHARE = 0.1, 0.01
-"""A picture of which more than this share lies this far below black is centred on zero; video has a few such pixels."""
+"""Distance below black, as a share of the range, and share of the values that lie below it.
+
+A frame that exceeds both is centred on zero; a video frame has only a few such pixels.
+"""
 
 
 def quantise(x: Tensor, maximum: int) -> Tensor:
-    """Round values in [0, maximum] to the nearest integer, and clamp what lies outside.
+    """Round values in [0, maximum] to the nearest integer, and clamp values outside of that range.
 
     Args:
-        x: any shape, floating, already scaled so that `maximum` is the largest code.
+        x: any shape, floating point, scaled so that `maximum` is the largest code.
         maximum: largest code: 255 for 8 bit, 1023 for 10 bit.
 
     Returns:
-        The same shape, uint8 where `maximum` fits, else uint16. Halves round to even; not-a-number gives 0.
+        The same shape, uint8 if `maximum` fits, else uint16. Halves round to even; NaN becomes 0.
     """
     dtype = torch.uint8 if maximum <= 255 else torch.uint16
     return x.nan_to_num(0.0).round_().clamp_(0, maximum).to(torch.int32).to(dtype)
 
 
 def parse_range(value_range: Sequence[Number] | None) -> Range | None:
-    """Read a range of values: black and white, such as (-1, 1) or (0, 255).
+    """Parse a range of values: black and white, such as (-1, 1) or (0, 255).
 
     Raises:
-        OptionError: not two numbers that grow.
+        OptionError: the value is no pair of increasing numbers.
     """
     if value_range is None:
         return None
-    expected = "value_range: expected two numbers that grow, black and white, such as (-1, 1)"
+    expected = "value_range: expected two increasing numbers, black and white, such as (-1, 1)"
     if isinstance(value_range, str) or not hasattr(value_range, "__len__") or len(value_range) != 2:
         raise OptionError(f"{expected}; got {value_range!r}.")
     black, white = (float(parse_number(value, "value_range")) for value in value_range)
@@ -70,23 +73,23 @@ def parse_range(value_range: Sequence[Number] | None) -> Range | None:
 
 
 def to_network(frame: Frame, *, value_range: Range | None = None, name: str = "frame") -> Tensor:
-    """Convert a frame to what `Interpolator.prepare` takes: (1, 3, H, W) float32 in [0, 1], (1, 4, H, W) with opacity.
+    """Convert a frame to the input of `Interpolator.prepare`: (1, 3, H, W) float32 in [0, 1], (1, 4, H, W) with alpha.
 
     Args:
-        frame: see above.
-        value_range: its black and white, where these are not those of its kind.
-        name: what to call it in messages.
+        frame: an array or a tensor, as the module describes.
+        value_range: its values of black and white, if they are not those of its dtype.
+        name: name of the frame in messages.
 
     Raises:
-        ShapeError: not a frame of one, three or four channels, of a kind that is not known, or with values that are
-            no numbers or far outside of its range.
+        ShapeError: the frame has not one, three or four channels, or an unknown dtype, or its values are not finite or
+            far outside of its range.
     """
     tensor = _channels_first(frame, name)
     known = tensor.dtype in _INTEGER_MAXIMUM or tensor.is_floating_point()
     if not known and (value_range is None or tensor.dtype not in _OTHER_INTEGERS):
         raise ShapeError(
             f"{name}: expected uint8, uint16 or float in [0, 1], got {tensor.dtype}. "
-            "Convert it, or state the range of whole numbers of another kind, as in value_range=(0, 1023)."
+            "Convert it, or state the range of another integer type, as in value_range=(0, 1023)."
         )
     black, white = value_range or (0.0, float(_INTEGER_MAXIMUM.get(tensor.dtype, 1)))
     if value_range is not None or tensor.is_floating_point():
@@ -98,9 +101,9 @@ def to_network(frame: Frame, *, value_range: Range | None = None, name: str = "f
 
 
 def from_network(picture: Tensor, like: FrameT, *, value_range: Range | None = None) -> FrameT:
-    """Convert a picture (1, 3, H, W) or (1, 4, H, W) in [0, 1] to the kind of frame that `like` is, in its range.
+    """Convert a tensor (1, 3, H, W) or (1, 4, H, W) in [0, 1] to a frame of the type, dtype and range of `like`.
 
-    A picture with opacity loses it where `like` has none; grey is the mean of the three colours.
+    Alpha is dropped if `like` has none; grey is the mean of the three colours.
     """
     array = isinstance(like, np.ndarray)
     channels = like.shape[2 if array else 0] if like.ndim == 3 else 1
@@ -120,7 +123,7 @@ def from_network(picture: Tensor, like: FrameT, *, value_range: Range | None = N
 
 
 def _channels_first(frame: Frame, name: str) -> Tensor:
-    """The same frame as a tensor (C, H, W)."""
+    """The frame as a tensor (C, H, W)."""
     if isinstance(frame, np.ndarray):
         shape = frame.shape if frame.ndim != 2 else (*frame.shape, 1)
         if len(shape) != 3 or shape[2] not in _CHANNELS or 0 in shape:
@@ -128,7 +131,7 @@ def _channels_first(frame: Frame, name: str) -> Tensor:
                 f"{name}: an array must be (H, W, 3), RGB, or (H, W, 4), RGBA; got {frame.shape}. "
                 "Grey is (H, W) or (H, W, 1)."
             )
-        # PyTorch takes the byte order of the processor only, and warns of memory that cannot be written.
+        # PyTorch takes the native byte order only, and warns about read-only memory.
         frame = frame.astype(_native(frame.dtype), copy=not frame.flags.writeable)
         try:
             return torch.from_numpy(np.ascontiguousarray(frame).reshape(shape)).permute(2, 0, 1)
@@ -142,9 +145,9 @@ def _channels_first(frame: Frame, name: str) -> Tensor:
             )
         return frame
     hint = ""
-    if hasattr(frame, "to_ndarray"):  # of PyAV
+    if hasattr(frame, "to_ndarray"):  # a frame of PyAV
         hint = ' Convert it: frame.to_ndarray(format="rgb24").'
-    elif hasattr(frame, "__array_interface__"):  # of Pillow; one with a palette holds no colours
+    elif hasattr(frame, "__array_interface__"):  # an image of Pillow; one with a palette holds no colours
         hint = ' Convert it: numpy.asarray(image.convert("RGB")).'
     elif hasattr(frame, "__array__") or isinstance(frame, (list, tuple)):
         hint = " Convert it: numpy.asarray(frame)."
@@ -152,14 +155,14 @@ def _channels_first(frame: Frame, name: str) -> Tensor:
 
 
 def _check_values(tensor: Tensor, black: float, white: float, name: str, *, is_stated: bool) -> None:
-    """Refuse what is no number, and what lies so far outside that the range must be another one."""
+    """Check that values are finite, and not so far outside of the range that it must be another range."""
     values = tensor.detach() if tensor.is_floating_point() else tensor.to(torch.float64)
     low, high = (float(x) for x in torch.aminmax(values))
     if not (math.isfinite(low) and math.isfinite(high)):
         channel, row, column = (int(i) for i in (~values.isfinite()).nonzero()[0])
         raise ShapeError(
             f"{name}: expected numbers, got {float(values[channel, row, column])} at row {row}, column {column}, "
-            f"channel {channel}. Mend it, for example with numpy.nan_to_num."
+            f"channel {channel}. Replace it, for example with numpy.nan_to_num."
         )
     span = white - black
     below, above = (black - low) / span, (high - white) / span
@@ -167,7 +170,7 @@ def _check_values(tensor: Tensor, black: float, white: float, name: str, *, is_s
     if not far:
         return
     if is_stated:
-        hint = "State the range that it has."
+        hint = "State its actual range."
     elif low < -_NEAR:
         hint = (
             f"State its range, as in value_range=({-1 if low >= -1 else math.floor(low)}, {max(1, math.ceil(high))})."
@@ -185,7 +188,7 @@ def _share_below(values: Tensor, limit: float) -> float:
 
 
 def _grey(picture: Tensor) -> Tensor:
-    """The mean of the colours; where they are equal, exactly what they are."""
+    """The mean of the colours; exactly their value if they are equal."""
     red, green, blue = picture[:, 0:1], picture[:, 1:2], picture[:, 2:3]
     return green + ((red - green) + (blue - green)) / 3
 

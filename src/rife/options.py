@@ -16,32 +16,32 @@ from typing import Any, Literal, SupportsFloat, SupportsIndex, TypeAlias, cast, 
 from rife.errors import MediaError, OptionError
 
 Number: TypeAlias = SupportsFloat | SupportsIndex | str
-"""Where a number is meant: int, float, Fraction, a number of NumPy or PyTorch, or text."""
+"""An int, float or Fraction, a number of NumPy or PyTorch, or text such as `2.5` or `5/2`."""
 
 Refine = Literal["full", "off"]
-"""Correct warped frames with the refinement networks, or leave them out (faster)."""
+"""`full` corrects warped frames with the refinement networks; `off` leaves them out, and is faster."""
 
 FlowScale = Literal["1", "0.5", "0.25", "2", "auto"]
 """Size of the pictures on which flow is estimated, relative to the frame; auto decides for each pair of frames."""
 
 AtCut = Literal["hold", "blend"]
-"""Between the two sides of a cut: hold the last frame before it, or mix both sides."""
+"""Between the two sides of a cut, `hold` repeats the last frame before it, and `blend` mixes both sides."""
 
 Duplicates = Literal["keep", "retime"]
-"""Leave repeated source frames as they are, or replace them by motion."""
+"""`keep` leaves repeated source frames as they are; `retime` replaces them by motion."""
 
 OnDamage = Literal["stop", "hold"]
-"""Where a source cannot be decoded: make nothing, or hold the frame before it and go on behind it."""
+"""Where a source cannot be decoded, `stop` makes nothing; `hold` repeats the frame before it and continues after it."""
 
 Sound = Literal["drop", "stretch"]
-"""In slow motion, leave sound out or stretch it."""
+"""In slow motion, `drop` leaves sound out; `stretch` makes it longer at the same pitch."""
 
 ImageFormat = Literal["png", "jpg", "webp", "tiff"]
 """Kinds of picture file that a folder is filled with."""
 
 EngineName = Literal["auto", "torch", "openvino", "native"]
-"""What runs the network: PyTorch, the reference; or, faster on a processor, OpenVINO, or convolutions of our own
-(native). There, auto takes OpenVINO where it multiplies bf16, else native."""
+"""The library that runs the network. `torch` is PyTorch, the reference; `openvino` and `native` (our own convolutions)
+are faster on a CPU. There, `auto` takes OpenVINO where the CPU multiplies bf16, else native."""
 
 Precision = Literal["auto", "float32", "bf16"]
 """Arithmetic of the convolutions; auto is bf16 with OpenVINO on a processor that multiplies it, else float32. What bf16
@@ -108,6 +108,28 @@ def parse_choice(value: str, what: str, choices: object) -> Any:  # noqa: ANN401
     if not isinstance(value, str) or value not in words:
         expected = " or ".join(words) if len(words) == 2 else f"one of {', '.join(words)}"
         raise OptionError(f"{what}: expected {expected}, got {value!r}.")
+    return value
+
+
+def parse_name(value: str, what: str) -> str:
+    """Read a name, such as that of an encoder.
+
+    Raises:
+        OptionError: not text, or empty.
+    """
+    if not isinstance(value, str) or not value:
+        raise OptionError(f"{what}: expected a name, got {value!r}.")
+    return value
+
+
+def parse_switch(value: bool, what: str) -> bool:
+    """Read a switch.
+
+    Raises:
+        OptionError: neither True nor False.
+    """
+    if not isinstance(value, bool):
+        raise OptionError(f"{what}: expected True or False, got {value!r}.")
     return value
 
 

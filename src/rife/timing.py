@@ -1,8 +1,8 @@
-"""Which output frame lies where: exact arithmetic on timestamps, without pictures.
+"""Timestamps of output frames, in exact arithmetic.
 
-Times are whole ticks. A `FactorClock` divides the source's tick by the factor, so that every source frame keeps its
-time exactly and the new frames lie evenly between, whatever the frame rate does. A `RateClock` ticks once for each
-output frame, at a constant rate that never drifts, and finds each frame's place between the source frames around it.
+Times are whole ticks. A `FactorClock` divides the source's tick by the factor: source timestamps are preserved exactly,
+and new frames are spaced evenly between them, also at a variable frame rate. A `RateClock` ticks once for each output
+frame, at a constant rate that never drifts, and computes the timestep of each frame between two source frames.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ MAX_FACTOR = 64
 MAX_RATE = 1000
 
 NAMED_RATES = {"film": Fraction(24), "pal": Fraction(25), "ntsc": Fraction(30000, 1001)}
-"""Frame rates that have a name."""
+"""Named frame rates."""
 
 
 @dataclass(frozen=True)
 class OutputTime:
-    """Place of one output frame.
+    """The time of one output frame.
 
     Attributes:
-        timestep: where it lies between its source frame (0) and the next (1).
-        pts: its time in output ticks.
+        timestep: position between the source frame (0) and the next source frame (1).
+        pts: time in output ticks.
     """
 
     timestep: Fraction
@@ -38,23 +38,23 @@ class OutputTime:
 
 
 def check_factor(factor: int) -> None:
-    """Refuse a factor that is not a whole number from 2 to 64.
+    """Check that a factor is a whole number from 2 to 64.
 
     Raises:
-        OptionError: it is not.
+        OptionError: the factor is another value.
     """
     if isinstance(factor, bool) or not isinstance(factor, int) or not MIN_FACTOR <= factor <= MAX_FACTOR:
         raise OptionError(f"factor: expected a whole number from {MIN_FACTOR} to {MAX_FACTOR}, got {factor!r}.")
 
 
 def timesteps(factor: int) -> list[Fraction]:
-    """Times of the new frames between two source frames: k / factor for k = 1 .. factor - 1."""
+    """Timesteps of the new frames between two source frames: k / factor for k = 1 .. factor - 1."""
     return [Fraction(k, factor) for k in range(1, factor)]
 
 
 @dataclass(frozen=True)
 class FactorClock:
-    """`factor` output frames for each source frame.
+    """The clock of a job with `factor` output frames for each source frame.
 
     Attributes:
         factor: 2 to 64.
@@ -67,7 +67,7 @@ class FactorClock:
     slowdown: Fraction = Fraction(1)
 
     def __post_init__(self) -> None:
-        """Refuse a factor that cannot be."""
+        """Check the factor."""
         check_factor(self.factor)
 
     @property
@@ -80,11 +80,11 @@ class FactorClock:
         return source_rate * self.factor / self.slowdown
 
     def frames_in(self, start_pts: int, end_pts: int, *, source_frames: int) -> int:
-        """How many output frames lie from one source time to another that is `source_frames` later."""
+        """Number of output frames between two source times that are `source_frames` source frames apart."""
         return source_frames * self.factor
 
     def interval(self, start_pts: int, end_pts: int) -> list[OutputTime]:
-        """Place the output frames from one source frame (timestep 0) up to the next, or up to its end.
+        """Times of the output frames from one source frame (timestep 0) up to the next, or up to its end.
 
         Args:
             start_pts: time of the source frame, in source ticks.
@@ -96,7 +96,7 @@ class FactorClock:
 
 @dataclass(frozen=True)
 class RateClock:
-    """Output frames at a constant rate, up or down, counted from time zero.
+    """The clock of a job with a constant output rate, above or below the source's; counts from time zero.
 
     Attributes:
         rate: frames per second.
@@ -118,11 +118,11 @@ class RateClock:
         return self.rate
 
     def frames_in(self, start_pts: int, end_pts: int, *, source_frames: int) -> int:
-        """How many output frames lie from one source time to another that is `source_frames` later."""
+        """Number of output frames between two source times that are `source_frames` source frames apart."""
         return math.ceil(end_pts * self._frames_per_tick) - math.ceil(start_pts * self._frames_per_tick)
 
     def interval(self, start_pts: int, end_pts: int) -> list[OutputTime]:
-        """Place the output frames from one source frame up to the next, which may be none.
+        """Times of the output frames from one source frame up to the next; the list may be empty.
 
         Args:
             start_pts: time of the source frame, in source ticks.
@@ -142,12 +142,12 @@ Clock: TypeAlias = FactorClock | RateClock
 
 
 def distinct_ticks(times: Iterable[int], tick: Fraction, coarse: Fraction) -> Iterator[int]:
-    """Round times to coarse ticks, each later than the one before.
+    """Round times to coarse ticks so that they still increase strictly.
 
     Args:
-        times: in ticks, growing.
-        tick: seconds of a tick.
-        coarse: seconds of a coarse tick.
+        times: increasing times in ticks.
+        tick: seconds per tick.
+        coarse: seconds per coarse tick.
     """
     ratio = tick / coarse
     latest: int | None = None
@@ -165,23 +165,23 @@ def clock_for(
     rate: Fraction | None = None,
     slowdown: Fraction | None = None,
 ) -> Clock:
-    """Choose the clock for what was asked: a factor (2 if nothing is), a constant rate, or slow motion.
+    """Choose the clock for the settings: a factor (2 by default), a constant rate, or slow motion.
 
-    Slow motion by a whole number keeps every source frame and follows a variable rate; by any other it has the
-    source's average rate.
+    Slow motion by a whole number preserves every source frame and follows a variable rate. Slow motion by any other
+    number has the source's average rate.
 
     Args:
         source_tick: seconds per tick of the source's times.
         source_rate: average frames per second of the source.
         factor: output frames for each source frame.
         rate: constant frames per second.
-        slowdown: output seconds for each source second; with a rate or alone.
+        slowdown: output seconds for each source second; may be combined with a rate.
 
     Raises:
-        OptionError: a factor together with one of the others, or a slowdown out of range.
+        OptionError: a factor is combined with another setting, or the slowdown is out of range.
     """
     if factor is not None and (rate is not None or slowdown is not None):
-        raise OptionError("expected a factor, or a frame rate and slow motion, got both.")
+        raise OptionError("factor: expected a factor, or fps and slowmo, got both.")
     if slowdown is None:
         return (
             FactorClock(2 if factor is None else factor, source_tick) if rate is None else RateClock(rate, source_tick)
@@ -193,19 +193,19 @@ def clock_for(
 
 
 def parse_factor(factor: Number) -> int:
-    """Read a factor: a whole number from 2 to 64, in any form of number.
+    """Parse a factor: a whole number from 2 to 64, in any form of number.
 
     Raises:
-        OptionError: another number, or none.
+        OptionError: the value is no such number.
     """
     return parse_whole(factor, "factor", least=MIN_FACTOR, most=MAX_FACTOR)
 
 
 def parse_time(time: Number) -> Fraction:
-    """Read the place of a new frame between its source frames.
+    """Parse the timestep of a new frame between two source frames.
 
     Raises:
-        OptionError: not a number between 0 and 1, exclusive.
+        OptionError: the value is no number between 0 and 1, exclusive.
     """
     expected = "a number between 0 and 1, exclusive"
     number = parse_number(time, "time", expected=expected)
@@ -215,27 +215,27 @@ def parse_time(time: Number) -> Fraction:
 
 
 def parse_slowdown(slowdown: Number) -> Fraction:
-    """Read how many times slower: `4`, `2.5`, `5/2`.
+    """Parse a slow-motion factor: `4`, `2.5`, `5/2`.
 
     Raises:
-        OptionError: not a number above 1, up to 64.
+        OptionError: the value is no number above 1, up to 64.
     """
     expected = f"a number above 1, up to {MAX_FACTOR}, such as 4 or 2.5"
-    number = parse_number(slowdown, "slow motion", expected=expected)
+    number = parse_number(slowdown, "slowmo", expected=expected)
     if not 1 < number <= MAX_FACTOR:
-        raise OptionError(f"slow motion: expected {expected}, got {slowdown!r}.")
+        raise OptionError(f"slowmo: expected {expected}, got {slowdown!r}.")
     return number
 
 
-def parse_rate(rate: Number, what: str = "frame rate") -> Fraction:
-    """Read a frame rate: `60`, `60000/1001`, a name, or a rounded NTSC rate such as `59.94`.
+def parse_rate(rate: Number, what: str = "fps") -> Fraction:
+    """Parse a frame rate: `60`, `60000/1001`, a name, or a rounded NTSC rate such as `59.94`.
 
     Args:
         rate: a number in any form, or a key of `NAMED_RATES`.
-        what: the name of the setting, for the message.
+        what: name of the setting, for messages.
 
     Raises:
-        OptionError: not a rate from 1 to 1000.
+        OptionError: the value is no rate from 1 to 1000.
     """
     expected = (
         f"1 to {MAX_RATE} frames per second, as a number, a fraction such as 60000/1001, or one of "
@@ -246,6 +246,6 @@ def parse_rate(rate: Number, what: str = "frame rate") -> Fraction:
     if not 1 <= number <= MAX_RATE:
         raise OptionError(f"{what}: expected {expected}; got {rate!r}.")
     ntsc = Fraction(round(number * 1001 / 1000) * 1000, 1001)
-    # 23.976, 29.97, 59.94: people write the first digits of n * 1000 / 1001.
+    # 23.976, 29.97 and 59.94 are the usual short forms of n * 1000 / 1001.
     written_short = number.denominator not in (1, 1001) and abs(number - ntsc) < Fraction(1, 200)
     return ntsc if written_short else number

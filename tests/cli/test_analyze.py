@@ -12,6 +12,8 @@ import pytest
 from rife.analysis.record import Survey
 from support.clips import Clip
 
+pytestmark = pytest.mark.slow
+
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "rife", "analyze", *map(str, arguments)]
@@ -83,4 +85,4 @@ def test_pictures_of_two_sizes_are_refused_as_interpolate_refuses_them(tmp_path:
     film.write_bytes(b"".join(part.read_bytes() for part in parts))
     refused = run(film)
     assert refused.returncode == 1
-    assert "the picture changes from 96x64 to 64x64 after 3 frames; expected one size" in refused.stderr
+    assert "the frame size changes from 96x64 to 64x64 after 3 frames; expected one size" in refused.stderr

@@ -25,6 +25,8 @@ from rife.network.ifnet import IFNet
 from rife.network.specs import SPECS
 from support.clips import Clip, decoded
 
+pytestmark = pytest.mark.slow
+
 RIFE = [sys.executable, "-m", "rife"]
 
 
@@ -100,15 +102,15 @@ def test_exit_codes(arguments: list[str], code: int, says: str) -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ("--fps abc", "frame rate: expected 1 to 1000"),
-        ("--fps 0", "frame rate: expected 1 to 1000"),
-        ("--slowmo 0", "slow motion: expected a number above 1"),
+        ("--fps abc", "fps: expected 1 to 1000"),
+        ("--fps 0", "fps: expected 1 to 1000"),
+        ("--slowmo 0", "slowmo: expected a number above 1"),
         ("--fps 60 --factor 2", "got both"),
         ("--codec nosuch", "encoder 'nosuch'"),
-        ("--codec libvpx-vp9 -o o.mov", "does not hold what libvpx-vp9 makes. Take .mp4"),
+        ("--codec libvpx-vp9 -o o.mov", "does not hold the stream of libvpx-vp9. Use .mp4"),
         ("--tile 5", "tile: expected auto, off"),
         ("--memory lots", "memory: expected"),
-        ("--input-fps x", "input rate: expected"),
+        ("--input-fps x", "input_fps: expected"),
         ("--audio stretch", "in slow motion only"),
         ("--device abacus", "device 'abacus'"),
         ("--network nosuch", "nosuch: no such network"),
@@ -149,7 +151,7 @@ def test_a_url_is_called_one(arguments: list[str], tmp_path: Path) -> None:
 
 
 def test_names_as_long_as_names_can_be(tmp_path: Path, model: Path) -> None:
-    """The folder for parts once had a longer name than the result."""
+    """The folder for segments once had a longer name than the result."""
     for length in (240, 251):
         source = Clip().make(tmp_path).rename(tmp_path / f"{'x' * length}.mp4")
         done = run("interpolate", source, "--model", model)
@@ -232,7 +234,7 @@ def test_evaluate_and_sheet(tmp_path: Path, model: Path) -> None:
     assert (tmp_path / "sheet.png").read_bytes().startswith(b"\x89PNG")
     late = run("sheet", source, tmp_path / "clip_2x.mp4", "-o", tmp_path / "s.png", "--at", "99")
     assert late.returncode == 1
-    assert "name an earlier time" in late.stderr
+    assert "Name an earlier time" in late.stderr
 
 
 def test_models_lists_what_is_known() -> None:

@@ -16,7 +16,7 @@ from torch import Tensor
 import rife
 from rife.errors import CheckpointError, JobError, OptionError, RifeError, ShapeError
 from rife.interpolation.interpolator import Interpolator
-from rife.interpolation.prepared import divided
+from rife.interpolation.prepared import split_range
 from rife.interpolation.stream import interpolate
 from rife.network.ifnet import IFNet
 from rife.network.specs import SPECS
@@ -178,7 +178,7 @@ def test_what_lies_beyond_is_told_apart(wide: bool, compiled: bool, monkeypatch:
     if wide:
         picture = picture * 1.2 - 0.1
         picture[0, 1, 2, 3] = float("nan")
-    inside, beyond = divided(picture)
+    inside, beyond = split_range(picture)
     assert torch.equal(inside.nan_to_num(9), picture.clamp(0, 1).nan_to_num(9))
     assert (beyond is not None) == wide
     if beyond is not None:
@@ -187,12 +187,12 @@ def test_what_lies_beyond_is_told_apart(wide: bool, compiled: bool, monkeypatch:
 
 @pytest.mark.parametrize("edge", [0.0, 1.0])
 def test_black_and_white_are_not_beyond(edge: float) -> None:
-    assert divided(torch.full((1, 3, 4, 5), edge))[1] is None
+    assert split_range(torch.full((1, 3, 4, 5), edge))[1] is None
 
 
-def test_a_frame_that_is_not_lent_is_not_copied(blender: Interpolator) -> None:
+def test_a_frame_is_not_copied_on_request(blender: Interpolator) -> None:
     picture = torch.rand(1, 3, 32, 48)
-    assert blender.prepare(picture, lent=False).whole.data_ptr() == picture.data_ptr()
+    assert blender.prepare(picture, copy=False).whole.data_ptr() == picture.data_ptr()
     assert blender.prepare(picture).whole.data_ptr() != picture.data_ptr()
 
 
@@ -287,11 +287,11 @@ def test_a_model_by_its_name_or_a_sentence(blender: Interpolator, tmp_path: Path
         interpolate(frames, interpolator="nosuch")
     with pytest.raises(OptionError, match=r"interpolator: expected what rife\.load returns"):
         interpolate(frames, interpolator=blender.network)  # type: ignore[arg-type]
-    with pytest.raises(OptionError, match=r"network: expected a rife\.ifnet\.IFNet .* rife\.load takes the name"):
+    with pytest.raises(OptionError, match=r"network: expected a rife\.network\.ifnet\.IFNet .* rife\.load takes"):
         Interpolator("4.0")  # type: ignore[arg-type]
     with pytest.raises(CheckpointError, match=r'model: expected a name such as "4\.0"'):
         rife.load(4.0)  # type: ignore[arg-type]
-    with pytest.raises(CheckpointError, match="URLs are not read"):
+    with pytest.raises(CheckpointError, match="URLs are not supported"):
         rife.load("https://example.org/flownet.pkl")
 
 

@@ -9,14 +9,14 @@ import pytest
 import torch
 
 from rife.interpolation.interpolator import Interpolator
-from rife.interpolation.static_regions import BLOCK_PX, still_parts
+from rife.interpolation.static_regions import BLOCK_PX, static_regions
 
 
 def test_a_block_is_still_only_with_all_blocks_around_it() -> None:
     a = torch.rand(1, 3, 5 * BLOCK_PX, 6 * BLOCK_PX + 10)
     b = a.clone()
     b[0, 1, 3 * BLOCK_PX + 5, 4 * BLOCK_PX + 3] += 1 / 255  # one value of one pixel, where no coarse look falls
-    still = still_parts(a, b)
+    still = static_regions(a, b)
     assert still is not None
     blocks = still[0, 0, ::BLOCK_PX, ::BLOCK_PX]
     expected = torch.ones(5, 7, dtype=torch.bool)
@@ -26,8 +26,8 @@ def test_a_block_is_still_only_with_all_blocks_around_it() -> None:
 
 
 def test_frames_that_move_everywhere() -> None:
-    assert still_parts(torch.rand(1, 3, 70, 200), torch.rand(1, 3, 70, 200)) is None
-    assert still_parts(torch.zeros(1, 4, 3, 5), torch.ones(1, 4, 3, 5)) is None
+    assert static_regions(torch.rand(1, 3, 70, 200), torch.rand(1, 3, 70, 200)) is None
+    assert static_regions(torch.zeros(1, 4, 3, 5), torch.ones(1, 4, 3, 5)) is None
 
 
 def test_equal_frames_need_no_network(blender: Interpolator, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -277,4 +277,4 @@ def test_amounts_of_memory(blender: Interpolator) -> None:
         with pytest.raises(JobError, match="such as 4G or 512M"):
             parse_memory(text)
     with pytest.raises(JobError, match="above 0"):
-        Interpolator(blender.network, device="cpu", engine="torch", memory_bytes=0)
+        Interpolator(blender.network, device="cpu", engine="torch", memory=0)

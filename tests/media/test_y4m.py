@@ -18,6 +18,7 @@ import pytest
 from rife.errors import JobError, MediaError, TruncatedMediaError
 from rife.media.colour.pixel_formats import LAYOUTS
 from rife.media.open_sink import sink_for
+from rife.media.paths import parse_output
 from rife.media.sink import PictureSpec
 from rife.media.video.spool import Spool
 from rife.media.y4m import _FORMAT_OF_SPACE, STREAM_FORMATS, Y4mStream
@@ -49,7 +50,7 @@ def written(pictures: list[av.VideoFrame], rate: Fraction = Fraction(25), aspect
     first = pictures[0]
     spec = PictureSpec(first.width, first.height, first.format.name, rate, 1 / rate, sample_aspect_ratio=aspect)
     stream = io.BytesIO()
-    with sink_for("-", spec, stream=stream) as sink:
+    with sink_for(parse_output(Path("-")), spec, stream=stream) as sink:
         for index, picture in enumerate(pictures):
             sink.write(picture, pts=index, duration=1)
         sink.finish()
@@ -118,7 +119,7 @@ def test_what_a_header_leaves_out() -> None:
     told = Y4mStream(io.BytesIO(HEADER + b"FRAME Ip XYZ\n" + bytes(12)), frame_rate=Fraction(25))
     assert told.info.frame_rate == 25
     assert len(list(told.frames())) == 1
-    with pytest.raises(JobError, match="tells its own rate, 25"):
+    with pytest.raises(JobError, match="states its own rate, 25"):
         Y4mStream(io.BytesIO(HEADER), frame_rate=Fraction(12))
 
 
@@ -131,7 +132,7 @@ def test_every_cut_is_told_with_the_number_of_the_picture() -> None:
         for _ in range(inside):
             next(frames)
         if offset:
-            with pytest.raises(TruncatedMediaError, match=f"picture {inside + 1} cannot be read"):
+            with pytest.raises(TruncatedMediaError, match=f"frame {inside + 1} cannot be read"):
                 next(frames)
         else:
             assert next(frames, None) is None
@@ -142,8 +143,8 @@ def test_every_cut_is_told_with_the_number_of_the_picture() -> None:
     [
         (b"", "is empty"),
         (b"\x1aE\xdf\xa3matroska", "expected y4m"),
-        (HEADER[:-1], "no end"),
-        (HEADER, "no picture"),
+        (HEADER[:-1], "no line break"),
+        (HEADER, "no frame"),
         (HEADER.replace(b"C420jpeg", b"C444ps"), "C444ps is not known"),
         (HEADER.replace(b"W4", b"W0"), "expected a width"),
         (HEADER.replace(b"W4", b"W-4"), "expected a width"),
@@ -153,7 +154,7 @@ def test_every_cut_is_told_with_the_number_of_the_picture() -> None:
         (HEADER.replace(b"F25:1", b"Fx:y"), "expected a ratio"),
         (HEADER + FRAME + b"\n" + FRAME, "expected FRAME"),
         (HEADER + FRAME + b"JUNK\n", "expected FRAME"),
-        (HEADER + FRAME + b"x" * 9000, "has no end"),
+        (HEADER + FRAME + b"x" * 9000, "has no line break"),
     ],
 )
 def test_other_streams_are_refused(data: bytes, words: str) -> None:
@@ -193,7 +194,7 @@ def test_a_reader_that_goes_away_is_a_broken_pipe() -> None:
     os.close(ends[0])
     with os.fdopen(ends[1], "wb", buffering=0) as pipe:
         spec = PictureSpec(8, 8, "gray", Fraction(25), Fraction(1, 25))
-        with sink_for("-", spec, stream=pipe) as sink, pytest.raises(BrokenPipeError):
+        with sink_for(parse_output(Path("-")), spec, stream=pipe) as sink, pytest.raises(BrokenPipeError):
             sink.write(noise("gray", (8, 8), 0), pts=0, duration=1)
 
 
@@ -207,7 +208,9 @@ class Grudging(io.BytesIO):
 def test_a_pipe_that_takes_a_part_gets_the_rest() -> None:
     picture = noise("gray", (8, 8), 0)
     stream = Grudging()
-    with sink_for("-", PictureSpec(8, 8, "gray", Fraction(25), Fraction(1, 25)), stream=stream) as sink:
+    with sink_for(
+        parse_output(Path("-")), PictureSpec(8, 8, "gray", Fraction(25), Fraction(1, 25)), stream=stream
+    ) as sink:
         sink.write(picture, pts=0, duration=1)
         sink.finish()
     assert stream.getvalue() == written([picture])
@@ -216,12 +219,14 @@ def test_a_pipe_that_takes_a_part_gets_the_rest() -> None:
 WRITER = """
 import sys, av
 from fractions import Fraction
+from pathlib import Path
+from rife.media.paths import parse_output
 from rife.media.colour.pixel_formats import LAYOUTS
 from rife.media.sink import PictureSpec
 from rife.media.open_sink import sink_for
 spec = PictureSpec(64, 48, "yuv420p", Fraction(25), Fraction(1, 25))
 try:
-    with sink_for("-", spec) as sink:
+    with sink_for(parse_output(Path("-")), spec) as sink:
         for index in range(int(sys.argv[1])):
             sink.write(av.VideoFrame(64, 48, "yuv420p"), pts=index, duration=1)
         sink.finish()
@@ -251,23 +256,23 @@ def test_a_reader_of_standard_output_that_goes_away_leaves_no_word() -> None:
 
 def test_times_within_half_a_picture_are_the_rate_and_others_are_refused(tmp_path: Path) -> None:
     spec = PictureSpec(8, 8, "gray", Fraction(30), Fraction(1, 1000))
-    with sink_for(tmp_path / "a.y4m", spec) as sink:
+    with sink_for(parse_output(tmp_path / "a.y4m"), spec) as sink:
         for index, pts in enumerate([1000, 1033, 1067, 1100, 1133]):  # as Matroska rounds 30 a second
             sink.write(noise("gray", (8, 8), index), pts=pts, duration=33)
-        with pytest.raises(JobError, match="picture 6 does not fit"):
+        with pytest.raises(JobError, match="frame 6 does not fit"):
             sink.write(noise("gray", (8, 8), 9), pts=1200, duration=33)
     assert not list(tmp_path.iterdir())
 
 
 def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
     spec = PictureSpec(8, 8, "gray", Fraction(30), Fraction(1, 30))
-    with sink_for(tmp_path / "a.y4m", spec) as sink:
+    with sink_for(parse_output(tmp_path / "a.y4m"), spec) as sink:
         sink.write(noise("gray", (8, 8), 0), pts=0, duration=1)
         assert not (tmp_path / "a.y4m").exists()
         sink.finish()
     assert [path.name for path in tmp_path.iterdir()] == ["a.y4m"]
     with pytest.raises(JobError, match="exists already"):
-        sink_for(tmp_path / "a.y4m", spec)
+        sink_for(parse_output(tmp_path / "a.y4m"), spec)
 
 
 @pytest.mark.parametrize("size", [(46, 32), (47, 33), (3, 3)])
@@ -294,5 +299,5 @@ def test_every_colour_space_comes_through_a_pipe(space: str, size: tuple[int, in
 def test_an_older_name_of_the_colour_space_and_a_size_that_cannot_be() -> None:
     stream = Y4mStream(io.BytesIO(b"YUV4MPEG2 W8 H8 F10:1 XYSCSS=411\n"))
     assert stream.pixel_format == "yuv411p"
-    with pytest.raises(MediaError, match="has pictures of 65536x65536; expected at most"):
+    with pytest.raises(MediaError, match="has frames of 65536x65536; expected at most"):
         Y4mStream(io.BytesIO(b"YUV4MPEG2 W65536 H65536 F10:1 C420\n"))

@@ -1,4 +1,4 @@
-"""Calls that run behind the caller's back."""
+"""Calls that run in a background thread."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import time
 
 import pytest
 
-from rife.pipeline.background import Behind
+from rife.pipeline.background import BackgroundWorker
 
 
 def test_calls_run_in_order_and_all_of_them() -> None:
     done: list[int] = []
-    with Behind() as behind:
+    with BackgroundWorker() as background:
         for number in range(50):
-            behind.do(lambda number=number: done.append(number))  # type: ignore[misc]
+            background.do(lambda number=number: done.append(number))  # type: ignore[misc]
     assert done == list(range(50))
 
 
@@ -26,11 +26,11 @@ def test_an_error_reaches_the_caller_and_nothing_runs_after_it() -> None:
         raise OSError("disk full")
 
     def caller() -> None:
-        with Behind() as behind:
-            behind.do(lambda: done.append("before"))
-            behind.do(fail)
+        with BackgroundWorker() as background:
+            background.do(lambda: done.append("before"))
+            background.do(fail)
             for _ in range(5):
-                behind.do(lambda: done.append("after"))
+                background.do(lambda: done.append("after"))
 
     with pytest.raises(OSError, match="disk full"):
         caller()
@@ -41,8 +41,8 @@ def test_the_last_call_may_fail_too() -> None:
     def fail() -> None:
         raise ValueError("last")
 
-    with pytest.raises(ValueError, match="last"), Behind() as behind:
-        behind.do(fail)
+    with pytest.raises(ValueError, match="last"), BackgroundWorker() as background:
+        background.do(fail)
 
 
 def test_a_caller_that_fails_waits_only_for_what_runs() -> None:
@@ -53,9 +53,9 @@ def test_a_caller_that_fails_waits_only_for_what_runs() -> None:
         done.append("ran")
 
     def caller() -> None:
-        with Behind() as behind:
-            behind.do(slow)
-            behind.do(lambda: done.append("was waiting"))
+        with BackgroundWorker() as background:
+            background.do(slow)
+            background.do(lambda: done.append("was waiting"))
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -72,9 +72,9 @@ def test_an_interrupt_while_waiting_lets_the_running_call_end() -> None:
         done.append(name)
 
     def caller() -> None:
-        with Behind() as behind:
-            behind.do(lambda: slow("first"))
-            behind.do(lambda: slow("second"))
+        with BackgroundWorker() as background:
+            background.do(lambda: slow("first"))
+            background.do(lambda: slow("second"))
             signal.setitimer(signal.ITIMER_REAL, 0.1)
 
     before = signal.signal(signal.SIGALRM, signal.default_int_handler)
@@ -84,12 +84,12 @@ def test_an_interrupt_while_waiting_lets_the_running_call_end() -> None:
     finally:
         signal.signal(signal.SIGALRM, before)
     assert done == ["first"]
-    assert not [thread for thread in threading.enumerate() if thread.name == "rife-behind"]
+    assert not [thread for thread in threading.enumerate() if thread.name == "rife-background"]
 
 
 def test_a_caller_that_is_faster_is_held_back() -> None:
-    with Behind() as behind:
+    with BackgroundWorker() as background:
         started = time.monotonic()
         for _ in range(6):
-            behind.do(lambda: time.sleep(0.05))
+            background.do(lambda: time.sleep(0.05))
         assert time.monotonic() - started > 0.1

@@ -11,13 +11,16 @@ import pytest
 
 from rife.errors import JobError, MediaError, RifeError
 from rife.interpolation.interpolator import Interpolator
+from rife.media.paths import parse_output
 from rife.media.video.reader import VideoReader
 from rife.media.video.tracks import CopiedTracks
 from rife.pipeline import Progress, interpolate_video, work_folder
 from rife.pipeline import plan as plan_module
-from rife.pipeline.render import SegmentMaker
+from rife.pipeline.render import SegmentRenderer
 from support.clips import Clip, decoded
 from support.damage import MADE, Variant, frames_in_file
+
+pytestmark = pytest.mark.slow
 
 VARIANTS = [
     Variant("mp4", "truncated", 0),
@@ -94,7 +97,7 @@ def test_sound_whose_times_fall_back_is_copied_as_far_as_it_goes(tmp_path: Path,
     source = Variant("mkv", "appended to itself", 0).make(clip, tmp_path)
     result = interpolate_video(source, tmp_path / "o.mkv", interpolator=blender)
     assert result.output_frames == 48
-    assert any("is not whole" in note for note in result.notes)
+    assert any("is incomplete" in note for note in result.notes)
 
 
 class Once:
@@ -125,11 +128,11 @@ def test_a_source_that_changes_under_the_job_is_noticed(change: str, tmp_path: P
     with pytest.raises(MediaError, match="changed, moved or removed while the job ran"):
         interpolate_video(source, output, interpolator=blender, on_progress=Once(action))
     assert not output.exists()
-    parts = len(list(work_folder(output).glob("*.mkv")))
-    assert parts >= 1
+    segments = len(list(work_folder(parse_output(output)).glob("*.mkv")))
+    assert segments >= 1
     if change == "removed":
         away.rename(source)
-    assert interpolate_video(source, output, interpolator=blender).frames_resumed >= 6 * parts
+    assert interpolate_video(source, output, interpolator=blender).frames_resumed >= 6 * segments
 
 
 @pytest.mark.usefixtures("short_segments")
@@ -139,7 +142,10 @@ def test_a_work_folder_that_is_removed_under_the_job(tmp_path: Path, blender: In
     source, output = Clip(frames=24).make(tmp_path), tmp_path / "o.mp4"
     with pytest.raises(MediaError):
         interpolate_video(
-            source, output, interpolator=blender, on_progress=Once(lambda: shutil.rmtree(work_folder(output)))
+            source,
+            output,
+            interpolator=blender,
+            on_progress=Once(lambda: shutil.rmtree(work_folder(parse_output(output)))),
         )
     assert [p.name for p in tmp_path.iterdir()] == [source.name]
 
@@ -153,8 +159,8 @@ def test_a_file_that_was_being_joined_is_removed_by_the_next_run(tmp_path: Path,
         if progress.stage == "check":
             seen.append(sorted(p.name for p in tmp_path.iterdir()))
 
-    work_folder(output).mkdir()
-    half = work_folder(output) / ".joined.0123456789ab.mp4"
+    work_folder(parse_output(output)).mkdir()
+    half = work_folder(parse_output(output)) / ".joined.0123456789ab.mp4"
     half.write_bytes(b"half")
     interpolate_video(source, output, interpolator=blender, on_progress=look)
     assert seen[0] == ["clip.mp4", "o.mp4.rife-work"]
@@ -163,8 +169,8 @@ def test_a_file_that_was_being_joined_is_removed_by_the_next_run(tmp_path: Path,
 
 def test_a_gap_of_hours_does_not_fill_the_disk(tmp_path: Path, blender: Interpolator) -> None:
     source = Clip(frames=4, suffix=".mkv", times=(0, 40, 36_000_000, 36_000_040)).make(tmp_path)
-    with pytest.raises(JobError, match=r"frame 1 at 0\.04 s is shown until 36000\.00 s.*2159997 frames.*--factor"):
-        interpolate_video(source, tmp_path / "o.mkv", frame_rate="60", interpolator=blender)
+    with pytest.raises(JobError, match=r"frame 1 at 0\.04 s is shown until 36000\.00 s.*2159997 frames.*Take `factor`"):
+        interpolate_video(source, tmp_path / "o.mkv", fps="60", interpolator=blender)
     result = interpolate_video(source, tmp_path / "o.mkv", factor=2, interpolator=blender)
     assert result.output_frames == 8
     assert result.duration_seconds == Fraction(36_000_080, 1000)
@@ -198,11 +204,11 @@ def test_the_worst_quality_is_not_taken_for_flicker(tmp_path: Path, blender: Int
 def test_what_a_file_cannot_hold_is_refused_before_any_work(tmp_path: Path, blender: Interpolator) -> None:
     source = Clip().make(tmp_path)
     for codec, name in (("libx264", "o.webm"), ("prores_ks", "o.mp4")):
-        with pytest.raises(JobError, match=f"does not hold what {codec} makes"):
+        with pytest.raises(JobError, match=f"does not hold the stream of {codec}"):
             interpolate_video(source, tmp_path / name, codec=codec, interpolator=blender)
     with pytest.raises(JobError, match="in slow motion only"):
-        interpolate_video(source, tmp_path / "o.mp4", sound="stretch", interpolator=blender)
-    with pytest.raises(JobError, match="for folders of pictures"):
+        interpolate_video(source, tmp_path / "o.mp4", audio="stretch", interpolator=blender)
+    with pytest.raises(JobError, match="is a video file, without image files"):
         interpolate_video(source, tmp_path / "o.mp4", image_format="jpg", interpolator=blender)
     assert [p.name for p in tmp_path.iterdir()] == [source.name]
 
@@ -211,7 +217,7 @@ def test_an_announced_rate_that_is_not_so(tmp_path: Path, blender: Interpolator)
     """A browser's recording announces 1000 frames a second: slow motion once aimed at as many."""
     times = tuple(i * 40 for i in range(20))
     source = Clip(frames=20, rate=Fraction(1000), times=times, suffix=".mkv").make(tmp_path)
-    result = interpolate_video(source, tmp_path / "o.mkv", slow_motion="2.5", interpolator=blender)
+    result = interpolate_video(source, tmp_path / "o.mkv", slowmo="2.5", interpolator=blender)
     assert result.frame_rate < 60
 
 
@@ -227,14 +233,14 @@ def test_a_still_in_retimed_video_is_not_kept_in_memory(
             out.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p")))
         out.mux(stream.encode(None))
     held: list[int] = []
-    get = SegmentMaker._get
+    get = SegmentRenderer._get
 
-    def counted(self: SegmentMaker, number: int) -> object:
+    def counted(self: SegmentRenderer, number: int) -> object:
         found = get(self, number)
-        held.append(len(self._held))
+        held.append(len(self._in_use))
         return found
 
-    monkeypatch.setattr(SegmentMaker, "_get", counted)
+    monkeypatch.setattr(SegmentRenderer, "_get", counted)
     result = interpolate_video(source, tmp_path / "o.mkv", duplicates="retime", interpolator=blender)
     assert result.output_frames == 96
     assert 2 <= max(held) <= 3

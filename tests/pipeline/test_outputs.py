@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from rife.errors import OptionError
-from rife.media.video.codecs import CONTAINERS, EncodeSettings
+from rife.media.paths import parse_input, parse_output
+from rife.media.video.containers import CONTAINERS
 from rife.pipeline.outputs import check_job, default_output
 from rife.pipeline.settings import JobSettings
 from support.clips import Clip
@@ -17,7 +18,7 @@ from support.tracks import sound_file, speech_file
 @pytest.mark.parametrize("name", ["x.avi", "x.AVI", "x.mpg", "x.nosuch"])
 def test_an_output_that_is_not_written_is_bad_usage_and_all_that_are_are_listed(name: str, tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=r"cannot write \.\w+; expected one of") as caught:
-        check_job(Clip().make(tmp_path), tmp_path / name, JobSettings())
+        check_job(parse_input(Clip().make(tmp_path)), parse_output(tmp_path / name), JobSettings())
     for output in (*CONTAINERS, ".gif", ".apng", ".webp", ".y4m", "a folder", "a pattern of pictures", "- for y4m"):
         assert output in str(caught.value)
 
@@ -25,24 +26,27 @@ def test_an_output_that_is_not_written_is_bad_usage_and_all_that_are_are_listed(
 @pytest.mark.parametrize(
     ("codec", "suffix", "advice"),
     [
-        ("libx264", ".webm", "Take .mp4 or .m4v or .mov or .mkv or .3gp or .3g2."),
-        ("qtrle", ".mkv", "Take .mov."),
-        ("utvideo", ".mp4", "Take .mkv."),
+        ("libx264", ".webm", "Use .mp4 or .m4v or .mov or .mkv or .3gp or .3g2."),
+        ("qtrle", ".mkv", "Use .mov."),
+        ("utvideo", ".mp4", "Use .mkv."),
     ],
 )
 def test_outputs_that_hold_what_an_encoder_makes_are_named_after_a_trial(
     codec: str, suffix: str, advice: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(OptionError, match=f"a {suffix} file does not hold what {codec} makes") as caught:
-        check_job(Clip().make(tmp_path), tmp_path / f"o{suffix}", JobSettings(encode=EncodeSettings(codec=codec)))
+    with pytest.raises(OptionError, match=f"a {suffix} file does not hold the stream of {codec}") as caught:
+        check_job(parse_input(Clip().make(tmp_path)), parse_output(tmp_path / f"o{suffix}"), JobSettings(codec=codec))
     assert str(caught.value).endswith(advice)
 
 
 @pytest.mark.parametrize("codec", [None, "libx264", "libsvtav1"])
 def test_a_preset_that_does_not_exist_is_refused_with_those_that_do(codec: str | None, tmp_path: Path) -> None:
-    encode = EncodeSettings(codec=codec, preset="nosuch")
     with pytest.raises(OptionError, match=r"^preset: lib\w+ expects (one of ultrafast, .*placebo|a number from)"):
-        check_job(Clip().make(tmp_path), tmp_path / "o.mkv", JobSettings(encode=encode))
+        check_job(
+            parse_input(Clip().make(tmp_path)),
+            parse_output(tmp_path / "o.mkv"),
+            JobSettings(codec=codec, preset="nosuch"),
+        )
 
 
 def test_the_default_output_is_a_container_that_holds_the_sound(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Items that are made ahead of the caller."""
+"""Items that are made before they are asked for."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from collections.abc import Generator
 
 import pytest
 
-from rife.pipeline.prefetch import Ahead
+from rife.pipeline.prefetch import Prefetcher
 
 
 def test_all_items_come_in_order_and_then_no_more() -> None:
-    ahead = Ahead(number for number in range(50))
-    assert list(ahead) == list(range(50))
-    assert next(ahead, None) is None
+    prefetcher = Prefetcher(number for number in range(50))
+    assert list(prefetcher) == list(range(50))
+    assert next(prefetcher, None) is None
 
 
 def test_an_error_comes_after_what_was_made_before_it_and_stays() -> None:
@@ -24,11 +24,11 @@ def test_an_error_comes_after_what_was_made_before_it_and_stays() -> None:
         yield 2
         raise OSError("cable")
 
-    ahead = Ahead(items())
-    assert [next(ahead), next(ahead)] == [1, 2]
+    prefetcher = Prefetcher(items())
+    assert [next(prefetcher), next(prefetcher)] == [1, 2]
     for _ in range(2):
         with pytest.raises(OSError, match="cable"):
-            next(ahead)
+            next(prefetcher)
 
 
 def test_it_runs_ahead_and_not_further() -> None:
@@ -39,13 +39,13 @@ def test_it_runs_ahead_and_not_further() -> None:
             made.append(number)
             yield number
 
-    ahead = Ahead(items())
+    prefetcher = Prefetcher(items())
     deadline = time.monotonic() + 10
     while len(made) < 2 and time.monotonic() < deadline:
         time.sleep(0.001)
     time.sleep(0.05)
     assert made == [0, 1]  # one waits in its place, one for it
-    ahead.close()
+    prefetcher.close()
     assert made == [0, 1]  # and nothing more is made for who has closed it
 
 
@@ -59,22 +59,22 @@ def test_closing_ends_the_generator_and_the_thread(taken: int) -> None:
         finally:
             closed.append(threading.current_thread().name)
 
-    ahead = Ahead(items())
-    assert [next(ahead) for _ in range(taken)] == list(range(taken))
-    ahead.close()
-    assert closed == ["rife-ahead"]
-    assert not any(thread.name == "rife-ahead" for thread in threading.enumerate())
-    assert next(ahead, None) is None
-    ahead.close()
+    prefetcher = Prefetcher(items())
+    assert [next(prefetcher) for _ in range(taken)] == list(range(taken))
+    prefetcher.close()
+    assert closed == ["rife-prefetch"]
+    assert not any(thread.name == "rife-prefetch" for thread in threading.enumerate())
+    assert next(prefetcher, None) is None
+    prefetcher.close()
 
 
 def test_closing_at_any_moment() -> None:
     for pause in range(30):
-        ahead = Ahead(number for number in range(1000))
-        next(ahead)
+        prefetcher = Prefetcher(number for number in range(1000))
+        next(prefetcher)
         time.sleep(pause / 10_000)
-        ahead.close()
-    assert not any(thread.name == "rife-ahead" for thread in threading.enumerate())
+        prefetcher.close()
+    assert not any(thread.name == "rife-prefetch" for thread in threading.enumerate())
 
 
 def test_an_interrupt_while_it_closes_comes_when_it_is_closed() -> None:
@@ -87,10 +87,10 @@ def test_an_interrupt_while_it_closes_comes_when_it_is_closed() -> None:
         ended.set()
         yield 2
 
-    ahead = Ahead(items())
+    prefetcher = Prefetcher(items())
     started.wait(10)
     threading.Timer(0.1, signal.raise_signal, (signal.SIGINT,)).start()
     with pytest.raises(KeyboardInterrupt):
-        ahead.close()
+        prefetcher.close()
     assert ended.is_set()
-    assert not any(thread.name == "rife-ahead" for thread in threading.enumerate())
+    assert not any(thread.name == "rife-prefetch" for thread in threading.enumerate())

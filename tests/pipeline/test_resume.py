@@ -19,12 +19,15 @@ from safetensors.torch import save_file
 from conftest import blending_network
 from rife.errors import JobError, MediaError
 from rife.interpolation.interpolator import Interpolator
+from rife.media.paths import parse_output
 from rife.media.source import SourceFrame
 from rife.media.video.reader import VideoReader
 from rife.network.specs import SPECS
 from rife.pipeline import interpolate_video, work_folder
 from rife.pipeline import plan as plan_module
 from support.clips import Clip, decoded, planes
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
@@ -71,7 +74,7 @@ def test_an_interrupted_job_ends_in_the_same_frames(
     with pytest.raises(KeyboardInterrupt):
         interpolate_video(source, again, interpolator=blender, on_progress=Interrupt(after))
     assert not again.exists()
-    kept = sorted(p.name for p in work_folder(again).glob("*.mkv"))
+    kept = sorted(p.name for p in work_folder(parse_output(again)).glob("*.mkv"))
     assert kept == [f"{n:06d}.mkv" for n in range(after // 7)] or len(kept) >= after // 14
     result = interpolate_video(source, again, interpolator=blender)
     assert (result.frames_resumed > 0) == bool(kept)
@@ -101,7 +104,7 @@ def test_the_way_to_where_a_job_goes_on_can_be_interrupted(
 
 
 @pytest.mark.usefixtures("short_segments")
-def test_finished_parts_are_not_made_again(
+def test_finished_segments_are_not_made_again(
     tmp_path: Path, blender: Interpolator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source, output = Clip(frames=24).make(tmp_path), tmp_path / "o.mp4"
@@ -124,7 +127,7 @@ def interrupted(tmp_path: Path, worker: Interpolator, output: Path, source: Path
     source = source or Clip(frames=24).make(tmp_path)
     with pytest.raises(KeyboardInterrupt):
         interpolate_video(source, output, interpolator=worker, on_progress=Interrupt(40))
-    assert list(work_folder(output).glob("*.mkv"))
+    assert list(work_folder(parse_output(output)).glob("*.mkv"))
     return source
 
 
@@ -132,11 +135,11 @@ def interrupted(tmp_path: Path, worker: Interpolator, output: Path, source: Path
 def test_other_settings_are_refused_and_not_mixed(tmp_path: Path, blender: Interpolator) -> None:
     output = tmp_path / "o.mp4"
     source = interrupted(tmp_path, blender, output)
-    parts = {p: p.read_bytes() for p in work_folder(output).iterdir()}
-    for options in ({"crf": 30}, {"factor": 3}, {"frame_rate": "60"}, {"at_cut": "blend"}):
-        with pytest.raises(JobError, match=r"a job that differs \(.* was .*, is .*--restart"):
+    parts = {p: p.read_bytes() for p in work_folder(parse_output(output)).iterdir()}
+    for options in ({"crf": 30}, {"factor": 3}, {"fps": "60"}, {"at_cut": "blend"}):
+        with pytest.raises(JobError, match=r"a job that differs \(.* was .*, is .*restart=True"):
             interpolate_video(source, output, interpolator=blender, **options)  # type: ignore[arg-type]
-    assert {p: p.read_bytes() for p in work_folder(output).iterdir()} == parts
+    assert {p: p.read_bytes() for p in work_folder(parse_output(output)).iterdir()} == parts
     result = interpolate_video(source, output, interpolator=blender, factor=3, restart=True)
     assert (result.frames_resumed, len(decoded(output))) == (0, 72)
 
@@ -159,15 +162,15 @@ def test_a_changed_source_is_refused(tmp_path: Path, blender: Interpolator) -> N
 
 
 @pytest.mark.usefixtures("short_segments")
-def test_a_damaged_part_is_made_again(tmp_path: Path, blender: Interpolator) -> None:
+def test_a_damaged_segment_is_rendered_again(tmp_path: Path, blender: Interpolator) -> None:
     whole, output = tmp_path / "whole.mp4", tmp_path / "o.mp4"
     source = interrupted(tmp_path, blender, output)
     interpolate_video(source, whole, interpolator=blender)
-    part = work_folder(output) / "000001.mkv"
+    part = work_folder(parse_output(output)) / "000001.mkv"
     data = bytearray(part.read_bytes())
     data[len(data) // 2] ^= 255
     part.write_bytes(data)
-    (work_folder(output) / "000002.json").write_text('{"frames": 1')
+    (work_folder(parse_output(output)) / "000002.json").write_text('{"frames": 1')
     interpolate_video(source, output, interpolator=blender)
     assert frame_hashes(output) == frame_hashes(whole)
 
@@ -176,11 +179,11 @@ def test_a_damaged_part_is_made_again(tmp_path: Path, blender: Interpolator) -> 
 def test_files_that_are_not_the_jobs_are_not_touched(tmp_path: Path, blender: Interpolator) -> None:
     output = tmp_path / "o.mp4"
     source = interrupted(tmp_path, blender, output)
-    notes = work_folder(output) / "notes.txt"
+    notes = work_folder(parse_output(output)) / "notes.txt"
     notes.write_text("mine")
-    (work_folder(output) / "000001.txt").write_text("mine too")
+    (work_folder(parse_output(output)) / "000001.txt").write_text("mine too")
     interpolate_video(source, output, interpolator=blender)
-    assert sorted(p.name for p in work_folder(output).iterdir()) == ["000001.txt", "notes.txt"]
+    assert sorted(p.name for p in work_folder(parse_output(output)).iterdir()) == ["000001.txt", "notes.txt"]
 
 
 def test_two_jobs_on_one_output(tmp_path: Path, blender: Interpolator) -> None:
@@ -188,7 +191,7 @@ def test_two_jobs_on_one_output(tmp_path: Path, blender: Interpolator) -> None:
     errors = []
 
     def meanwhile(_: object) -> None:
-        if work_folder(output).exists() and not errors:
+        if work_folder(parse_output(output)).exists() and not errors:
             with pytest.raises(JobError, match="another process is working on this output") as error:
                 interpolate_video(source, output, interpolator=blender)
             errors.append(error)
@@ -207,7 +210,7 @@ def test_a_full_disk_is_refused_before_and_keeps_what_is_finished(
         JobError, match=r"the disk has \d+ MB left, and the job needs about \d.* a reserve of 50 MB\. Make room"
     ):
         interpolate_video(source, output, interpolator=blender)
-    assert not work_folder(output).exists()
+    assert not work_folder(parse_output(output)).exists()
     monkeypatch.undo()
     monkeypatch.setattr(plan_module, "_MOST_FRAMES", 6)
     monkeypatch.setattr(plan_module, "_FEWEST_FRAMES", 6)
@@ -243,11 +246,11 @@ def command(source: Path, output: Path, model: Path) -> list[str]:
 KILLS_ITSELF = """
 import os, signal, sys
 from rife.cli.app import main
-from rife.pipeline import progress as meter
+from rife.pipeline.progress import JobProgress
 from rife.pipeline import plan
 
 plan._MOST_FRAMES = plan._FEWEST_FRAMES  # short segments
-left, report = int(sys.argv.pop(1)), meter.Meter.frame
+left, report = int(sys.argv.pop(1)), JobProgress.frame_done
 
 def frame(self):
     global left
@@ -256,7 +259,7 @@ def frame(self):
         os.kill(os.getpid(), signal.SIGKILL)
     report(self)
 
-meter.Meter.frame = frame
+JobProgress.frame_done = frame
 main()
 """
 """A job that ends as by `kill -9` when it has made a number of frames: no clock of the test decides where."""
@@ -277,7 +280,7 @@ def test_kill_9_three_times(tmp_path: Path, model: Path) -> None:
         # One more segment of 48 frames is finished, and the next one has begun.
         assert run(output, frames=chance.randrange(50, 90)).returncode == -signal.SIGKILL
         assert not output.exists()
-        assert len(list(work_folder(output).glob("[0-9]*.json"))) == kills
+        assert len(list(work_folder(parse_output(output)).glob("[0-9]*.json"))) == kills
     done = run(output, frames=0)
     assert done.returncode == 0, done.stdout + done.stderr
     assert json.loads(done.stdout.splitlines()[-1])["frames_resumed"] == 3 * 48
@@ -285,7 +288,7 @@ def test_kill_9_three_times(tmp_path: Path, model: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["clip.mp4", "o.mp4", "whole.mp4"]
 
 
-def test_ctrl_c_keeps_finished_parts_and_says_where(tmp_path: Path, model: Path) -> None:
+def test_ctrl_c_keeps_finished_segments_and_says_where(tmp_path: Path, model: Path) -> None:
     source = Clip(frames=450).make(tmp_path)
     output = tmp_path / "o.mp4"
     with subprocess.Popen(command(source, output, model), stdout=subprocess.PIPE, text=True, env=os.environ) as job:
@@ -299,5 +302,5 @@ def test_ctrl_c_keeps_finished_parts_and_says_where(tmp_path: Path, model: Path)
         assert job.wait(timeout=60) == 130
     message = json.loads(rest.splitlines()[-1])
     assert message["event"] == "interrupted"
-    assert f"Finished parts are in {work_folder(output)}" in message["message"]
+    assert f"Finished segments are in {work_folder(parse_output(output))}" in message["message"]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["clip.mp4", "o.mp4.rife-work"]

@@ -17,6 +17,8 @@ from rife.pipeline import interpolate_video
 from support.clips import Clip, decoded
 from support.tracks import bitmap_subtitles, codecs_of, packets_of, said, sound_file, speech_file, subtitle_file
 
+pytestmark = pytest.mark.slow
+
 SUBTITLES = "1\n00:00:00,100 --> 00:00:00,600\nOne\n\n2\n00:00:01,000 --> 00:00:01,500\nTwo\n"
 CHAPTERS = (
     ";FFMETADATA1\ntitle=Film\n"
@@ -66,7 +68,7 @@ def test_a_film_keeps_all_its_tracks(before: str, after: str, tmp_path: Path, bl
     result = interpolate_video(source, output, interpolator=blender)
     form = {".mkv": "subrip", ".mp4": "mov_text", ".mov": "mov_text"}
     text_changes = form[before] != form[after]
-    converted = f"subtitle track 3 ({form[before]}) is converted to {form[after]}: {after} holds text in that form"
+    converted = f"subtitle track 3 ({form[before]}) is converted to {form[after]}: {after} holds text in that codec"
     assert result.notes == ((converted,) if text_changes else ())
     with av.open(str(source)) as a, av.open(str(output)) as b:
         kinds = [s.type for s in a.streams if s.type in ("video", "audio", "subtitle")]
@@ -182,7 +184,7 @@ def test_a_timecode_that_is_kept_is_not_called_lost(
     with av.open(str(result.path)) as file:
         told = {name.lower(): value for name, value in file.streams.video[0].metadata.items()}
     assert told.get("timecode") == ("01:00:00:00" if kept else None)
-    assert result.notes == (() if kept else ("the timecode 01:00:00:00 is not kept: .3gp cannot hold it",))
+    assert result.notes == (() if kept else ("the timecode 01:00:00:00 is not preserved: .3gp cannot hold it",))
 
 
 # --- slow motion -------------------------------------------------------------------------------------------
@@ -191,11 +193,11 @@ def test_a_timecode_that_is_kept_is_not_called_lost(
 @pytest.mark.parametrize("slow", ["2", "2.5", "4"])
 def test_slow_motion_keeps_the_rate_and_is_longer(slow: str, tmp_path: Path, blender: Interpolator) -> None:
     source = film(tmp_path, ".mkv")
-    result = interpolate_video(source, tmp_path / "o.mkv", slow_motion=slow, interpolator=blender)
+    result = interpolate_video(source, tmp_path / "o.mkv", slowmo=slow, interpolator=blender)
     assert result.frame_rate == 25
     assert result.duration_seconds == 2 * Fraction(slow)
     assert result.output_frames == 50 * Fraction(slow)
-    assert sum("the output is slower; --audio stretch keeps sound" in note for note in result.notes) == 2
+    assert sum("the output is slower, and audio is dropped, not stretched" in note for note in result.notes) == 2
     with av.open(str(tmp_path / "o.mkv")) as file:
         starts = [float(p.pts * p.time_base) for p in file.demux(file.streams.subtitles[0]) if p.size]
         assert starts == pytest.approx([0.1 * float(slow), 1.0 * float(slow)], abs=0.002)
@@ -207,13 +209,13 @@ def test_converted_text_is_slower_too(
     before: str, codec: str, after: str, tmp_path: Path, blender: Interpolator
 ) -> None:
     source = subtitle_file(tmp_path / f"in{before}", codec, [(100, 200, "One"), (300, 400, "Two")])
-    result = interpolate_video(source, tmp_path / f"o{after}", slow_motion="2.5", interpolator=blender)
+    result = interpolate_video(source, tmp_path / f"o{after}", slowmo="2.5", interpolator=blender)
     assert said(result.path) == [(0.25, 0.5, "One"), (0.75, 1.0, "Two")]
 
 
 def test_slow_motion_by_a_whole_number_keeps_every_source_frame(tmp_path: Path, blender: Interpolator) -> None:
     source = Clip(frames=8, times=(0, 40, 80, 200, 240, 500, 540, 580)).make(tmp_path)
-    interpolate_video(source, tmp_path / "o.mp4", slow_motion="3", interpolator=blender, crf=0)
+    interpolate_video(source, tmp_path / "o.mp4", slowmo="3", interpolator=blender, crf=0)
     before, after = decoded(source), decoded(tmp_path / "o.mp4")
     for index, frame in enumerate(before):
         same = after[3 * index]
@@ -227,7 +229,7 @@ def test_stretched_sound_lasts_as_long_as_the_picture_at_the_same_pitch(
 ) -> None:
     source = film(tmp_path, ".mp4")
     output = tmp_path / f"o{suffix}"
-    result = interpolate_video(source, output, slow_motion="3", sound="stretch", interpolator=blender)
+    result = interpolate_video(source, output, slowmo="3", audio="stretch", interpolator=blender)
     for got, wanted in result.check.sound:
         assert (got, wanted) == (pytest.approx(6, abs=0.05), pytest.approx(6, abs=0.08))
     with av.open(str(output)) as file:
@@ -239,6 +241,6 @@ def test_stretched_sound_lasts_as_long_as_the_picture_at_the_same_pitch(
 
 def test_stretching_the_sound_of_a_silent_film_is_nothing(tmp_path: Path, blender: Interpolator) -> None:
     result = interpolate_video(
-        Clip().make(tmp_path), tmp_path / "o.mp4", slow_motion="2", sound="stretch", interpolator=blender
+        Clip().make(tmp_path), tmp_path / "o.mp4", slowmo="2", audio="stretch", interpolator=blender
     )
     assert result.notes == ()

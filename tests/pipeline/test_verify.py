@@ -21,7 +21,8 @@ from rife.interpolation.interpolator import Interpolator
 from rife.media.colour.convert import from_rgb
 from rife.media.measure import thumbnail
 from rife.media.video import mux as assembly
-from rife.media.video.codecs import Encoding, container_for
+from rife.media.video.containers import container_for
+from rife.media.video.encoding import Encoding
 from rife.media.video.mux import Part, Picture, assemble
 from rife.media.video.segment import SegmentReader, SegmentWriter
 from rife.media.video.tracks import CopiedTracks
@@ -31,6 +32,8 @@ from rife.pipeline.rounding import largest_move, shown_times
 from rife.pipeline.verify import Expected, FinishedCheck, check_finished, step_tolerance
 from rife.timing import FactorClock, RateClock
 from support.clips import Clip, decoded
+
+pytestmark = pytest.mark.slow
 
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
 MOVES = Interval(cut=False, repeated=False, luma_change=0.1)
@@ -168,7 +171,7 @@ class Written:
         cells = thumbnail(self.picture).cells
         expected = Expected(
             times=(frame.pts for frame in plan.all_frames()),
-            sent=(cells for _ in times[:-1]),
+            encoded=(cells for _ in times[:-1]),
             step_tolerance=step_tolerance(18),
             time_base=plan.clock.tick,
             time_tolerance=largest_move(plan, path, coarse),
@@ -275,9 +278,7 @@ def test_more_frames_than_a_container_tells_apart_are_refused_at_once(
     assert list(tmp_path.iterdir()) == [source]
     result = interpolate_video(source, tmp_path / "out.mp4", interpolator=blender)
     assert result.check.problems == ()
-    assert (
-        interpolate_video(source, tmp_path / f"one{suffix}", frame_rate="1000", interpolator=blender).check.frames == 50
-    )
+    assert interpolate_video(source, tmp_path / f"one{suffix}", fps="1000", interpolator=blender).check.frames == 50
 
 
 def test_two_source_frames_within_a_millisecond_get_times_of_their_own(tmp_path: Path, blender: Interpolator) -> None:

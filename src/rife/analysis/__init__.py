@@ -1,1 +1,1 @@
-"""What a source video is before frames are made: where it cuts, which frames repeat, how much changes."""
+"""Analysis of a source video: cuts, repeated frames, and the amount of change."""

@@ -1,8 +1,8 @@
-"""The decoder's own samples, of any pixel format, and their means over small cells.
+"""Samples of decoded frames in any pixel format, and their means over small cells.
 
-Cells are 8x8 pixels of the picture, whatever the resolution of the plane is; the last row and column of cells take in
-what is left over. Units are always those of 8-bit video in limited range (219 codes from black to white), so that a
-10-bit or full-range copy of a clip gives the same figures.
+A cell is 8x8 pixels of the frame, at any resolution of the plane; the last row and column of cells include the
+remaining pixels. The unit is one code of 8-bit limited-range video (219 codes from black to white), so that a 10-bit or
+full-range copy of a clip gives the same values.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ _FULL_RANGE = 2
 
 @dataclass(frozen=True)
 class Planes:
-    """The samples of one picture.
+    """The samples of one frame.
 
     Attributes:
         planes: Y, U, V; or G, B, R; or Y alone: (rows, columns) of integers, views into the decoder's memory.
-        unit: what one step of a sample is in 8-bit limited-range codes.
-        zero: the code of black.
-        layout: how the format lies in memory.
+        unit: one step of a sample, in 8-bit limited-range codes.
+        zero: code of black.
+        layout: memory layout of the pixel format.
     """
 
     planes: tuple[Samples, ...]
@@ -43,28 +43,27 @@ class Planes:
 
     @property
     def kind(self) -> tuple[object, ...]:
-        """What two pictures must share to be compared sample by sample."""
+        """Key of comparable frames: two frames with the same key can be compared sample by sample."""
         return (self.layout, self.unit, tuple(plane.shape for plane in self.planes))
 
     def cell(self, index: int) -> tuple[int, int]:
-        """Rows and columns of a plane that one cell covers."""
+        """Rows and columns of a plane in one cell."""
         if index == 0:
             return CELL_PX, CELL_PX
         return CELL_PX >> self.layout.half_height, CELL_PX >> self.layout.half_width
 
 
 def planes_of(picture: av.VideoFrame) -> Planes:
-    """View the samples of a decoded picture.
+    """View the samples of a decoded frame.
 
-    A format that is not among `rife.media.colour.convert.LAYOUTS` is converted to the nearest one that is, at full
-    size.
+    A pixel format outside of `rife.media.colour.convert.LAYOUTS` is converted to its nearest format, at full size.
     """
     if picture.format.name not in LAYOUTS:
         near = working_format(picture.format.name, list(LAYOUTS), size=(0, 0))
         picture = picture.reformat(format=near)
     layout = LAYOUTS[picture.format.name]
     channels = dict(zip(layout.channels, samples(picture), strict=True))
-    # Opacity is left out: it may hide what differs, but seldom is what differs.
+    # Alpha is ignored: it may hide a difference, but seldom is the difference.
     planes = [channels[letter] for letter in ("gbr" if layout.rgb else "y" if layout.grey else "yuv")]
     is_full = layout.full_range or layout.rgb or range_tag(picture) == _FULL_RANGE
     codes = 2**layout.bits - 1 if is_full else LIMITED_SPAN * 2 ** (layout.bits - 8)
@@ -77,10 +76,10 @@ def cell_means(plane: Samples, cell: tuple[int, int]) -> Means:
 
     Args:
         plane: (H, W) integers of at most 16 bit.
-        cell: rows and columns of a cell.
+        cell: rows and columns per cell.
 
     Returns:
-        (max(1, H // rows), max(1, W // columns)): means, in the plane's own codes.
+        (max(1, H // rows), max(1, W // columns)): means in the plane's own codes.
     """
     rows = _summed(plane, cell[0], axis=0)
     sums = _summed(rows, cell[1], axis=1)
@@ -91,7 +90,7 @@ def cell_means(plane: Samples, cell: tuple[int, int]) -> Means:
 
 
 def _summed(samples: Samples, step: int, *, axis: int) -> Samples:
-    """Sum groups of `step` along an axis; the last group takes in what is left over."""
+    """Sum groups of `step` along an axis; the last group includes the remainder."""
     length = samples.shape[axis]
     count = max(1, length // step)
     whole = min(length, count * step)
@@ -114,7 +113,7 @@ def _lengths(length: int, step: int) -> npt.NDArray[np.float32]:
 
 
 def difference(a: Samples, b: Samples) -> Samples:
-    """Absolute difference of two planes of the same unsigned type, without a wider copy."""
+    """Absolute difference of two planes of the same unsigned dtype, without a copy in a wider dtype."""
     larger: Samples = np.maximum(a, b)
     larger -= np.minimum(a, b)
     return larger

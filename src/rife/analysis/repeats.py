@@ -1,13 +1,13 @@
-"""Whether two frames show the same picture, decided at full size on small blocks.
+"""Detection of repeated frames, at full size on small blocks.
 
-A video that was encoded with loss never repeats a frame to the bit: at a key frame all blocks change a little, grain
-differs, and a moving object is still being refined in the frame that repeats it. What decides is the block that changes
-most, never an average or a thumbnail, so that a small object on a still background is motion:
+Lossy encoding never repeats a frame exactly: at a key frame all blocks change a little, grain differs, and the encoder
+still refines a moving object in the frame that repeats it. The block that changes most decides, not an average or a
+thumbnail, so that a small moving object on a static background is motion:
 
-1. More than coding and grain can do is motion; next to nothing is a repeat.
-2. In between, the change is a repeat if it is not what moving the picture would do (it does not follow the picture's
-   own gradients, by the equation of optical flow) and not all of it gets lighter or darker.
-3. Even if it is, it is a repeat beside much larger changes: that is how coded animation on twos looks.
+1. A change larger than coding and grain can cause is motion; a change close to zero is a repeat.
+2. Between the two, the change is a repeat unless it resembles motion (it follows the gradients of the frame, by the
+   equation of optical flow) or a change of light (the whole frame gets lighter or darker).
+3. A change that resembles motion is still a repeat beside much larger changes: coded animation on twos looks like that.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from rife.analysis.planes import LIMITED_SPAN, Means, Planes, Samples, cell_mean
 
 BLOCK_PX = 16
 _NOTHING = 1.0
-"""Largest change of a block, in 8-bit codes, that is a repeat whatever is around it."""
+"""Largest change of a block, in 8-bit codes, that is always a repeat."""
 _MUCH = 10.0
-"""Largest change of a block that coding alone makes, at x264's crf 28, with room to spare."""
+"""Largest change of a block by coding alone, at x264's crf 28, with a margin."""
 _GRAIN_BASE, _GRAIN_FACTOR, _GRAIN_MOST = 3.0, 3.0, 6.0
-"""Under grain, the typical block changes too: the largest change is then up to base + factor * typical."""
+"""With grain, the typical block changes too: the largest change is up to base + factor * typical."""
 _CHROMA_WEIGHT = 0.75
 _BESIDE = 3
 _BESIDE_FACTOR, _BESIDE_MEAN_FACTOR = 3.0, 4.0
@@ -40,13 +40,13 @@ _ONE_EXPLAINED, _ONE_MOVED_PX, _ONE_CHANGE = 0.35, 0.25, 1.5
 
 @dataclass(frozen=True)
 class Change:
-    """How two frames in a row differ, in 8-bit codes unless said otherwise.
+    """The difference of two consecutive frames, in 8-bit codes unless stated otherwise.
 
     Attributes:
-        luma_change: mean absolute difference of luma over the picture, as a share of black to white.
-        largest: of the mean absolute differences of blocks.
-        typical: the median of them.
-        coherent: what there is of change looks like motion or a change of light; only looked at where it decides.
+        luma_change: mean absolute difference of luma over the frame, as a share of black to white.
+        largest: maximum of the blocks' mean absolute differences.
+        typical: median of the blocks' mean absolute differences.
+        coherent: the change resembles motion or a change of light; computed only if it decides.
     """
 
     luma_change: float
@@ -61,13 +61,13 @@ class Change:
 
     @property
     def is_motion(self) -> bool:
-        """More than coding and grain can do."""
+        """Whether the change is larger than coding and grain can cause."""
         grain = _GRAIN_BASE + _GRAIN_FACTOR * min(self.typical, _GRAIN_MOST)
         return self.largest > max(_MUCH, grain)
 
 
 def compare(before: Planes, after: Planes) -> Change:
-    """Compare two frames in a row."""
+    """Compare two consecutive frames."""
     if before.kind != after.kind:
         return Change(luma_change=1.0, largest=float("inf"), typical=0.0, coherent=True)
     unit = before.unit
@@ -87,17 +87,17 @@ def compare(before: Planes, after: Planes) -> Change:
 
 
 def repeats(changes: Sequence[Change], cuts: Sequence[bool]) -> list[bool]:
-    """Whether each interval leads to the same picture again.
+    """Whether the second frame of each interval repeats the first.
 
     Args:
-        changes: of all intervals.
-        cuts: whether each interval is a cut; what lies beyond one is not compared with.
+        changes: one for each interval.
+        cuts: whether each interval is a cut; the comparison with neighbours stops at a cut.
     """
-    return [not cut and _is_repeat(changes, cuts, place) for place, cut in enumerate(cuts)]
+    return [not cut and _is_repeat(changes, cuts, index) for index, cut in enumerate(cuts)]
 
 
-def _is_repeat(changes: Sequence[Change], cuts: Sequence[bool], place: int) -> bool:
-    change = changes[place]
+def _is_repeat(changes: Sequence[Change], cuts: Sequence[bool], index: int) -> bool:
+    change = changes[index]
     if change.largest < _NOTHING:
         return True
     if change.is_motion:
@@ -105,35 +105,35 @@ def _is_repeat(changes: Sequence[Change], cuts: Sequence[bool], place: int) -> b
     beside = beside_mean = 0.0
     for direction in (-1, 1):
         for distance in range(1, _BESIDE + 1):
-            at = place + direction * distance
+            at = index + direction * distance
             if not 0 <= at < len(changes) or cuts[at]:
                 break
             beside = max(beside, changes[at].largest)
             beside_mean = max(beside_mean, changes[at].mean)
     if not change.coherent:
-        return not _between_slow_motion(changes, cuts, place)
-    # It moves a little: a repeat that is still being refined, or something that turns round between two fast moves.
-    # Refinement is little also over the whole picture.
+        return not _between_slow_motion(changes, cuts, index)
+    # Little motion: either the encoder still refines a repeat, or an object reverses between two fast moves.
+    # Refinement is small also over the whole frame.
     mean = max(0.0, change.mean - change.typical)
     return beside > _BESIDE_FACTOR * change.largest and beside_mean > _BESIDE_MEAN_FACTOR * mean
 
 
-def _between_slow_motion(changes: Sequence[Change], cuts: Sequence[bool], place: int) -> bool:
-    """Whether an interval changes about as much as the slow motion on both sides of it."""
-    beside = [at for at in (place - 1, place + 1) if 0 <= at < len(changes) and not cuts[at]]
+def _between_slow_motion(changes: Sequence[Change], cuts: Sequence[bool], index: int) -> bool:
+    """Whether an interval changes about as much as slow motion on both sides of it."""
+    beside = [at for at in (index - 1, index + 1) if 0 <= at < len(changes) and not cuts[at]]
     slow = [changes[at] for at in beside if changes[at].coherent and not changes[at].is_motion]
-    return len(slow) == 2 and changes[place].mean > _SLOW_SHARE * min(change.mean for change in slow)
+    return len(slow) == 2 and changes[index].mean > _SLOW_SHARE * min(change.mean for change in slow)
 
 
 def _is_coherent(a: Samples, b: Samples, blocks: Means, unit: float) -> bool:
-    """Whether a small change is what motion or light does, seen in the windows that change most."""
+    """Whether a small change resembles motion or a change of light, in the windows that change most."""
     light = (cell_means(b, (BLOCK_PX, BLOCK_PX)) - cell_means(a, (BLOCK_PX, BLOCK_PX))) * unit
     if abs(float(light.mean())) > _LIGHT:
         return True
     height, width = a.shape
     found = []
-    for place in np.argsort(blocks, axis=None)[::-1][:_WINDOWS]:
-        row, column = np.unravel_index(place, blocks.shape)
+    for index in np.argsort(blocks, axis=None)[::-1][:_WINDOWS]:
+        row, column = np.unravel_index(index, blocks.shape)
         top = max(0, min(int(row) * BLOCK_PX - BLOCK_PX // 2, height - _WINDOW_PX))
         left = max(0, min(int(column) * BLOCK_PX - BLOCK_PX // 2, width - _WINDOW_PX))
         window = (slice(top, top + _WINDOW_PX), slice(left, left + _WINDOW_PX))
@@ -148,7 +148,8 @@ def _moved(a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]) -> tuple[floa
     """Fit one motion to a window (Lucas and Kanade, 1981).
 
     Returns:
-        The share of the change that the motion explains, its length in pixels, and the change in codes (rms).
+        The share of the change that the motion explains, the length of the motion in pixels, and the RMS change in
+        codes.
     """
     if min(a.shape) < 3:
         return 0.0, 0.0, 0.0
@@ -160,7 +161,7 @@ def _moved(a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]) -> tuple[floa
     energy = float((change * change).sum())
     if energy == 0:
         return 0.0, 0.0, 0.0
-    # A weak pull towards no motion, where there is nothing to see it by.
+    # Regularisation towards zero motion, for windows without texture.
     pull = 1e-3 * float((right * right + down * down).sum()) + 0.5 * change.size
     xx, yy, xy = float((right * right).sum()) + pull, float((down * down).sum()) + pull, float((right * down).sum())
     x, y = float((right * change).sum()), float((down * change).sum())

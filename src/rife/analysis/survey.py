@@ -1,4 +1,4 @@
-"""One streaming pass over a source: where it cuts, which frames repeat the one before, how much changes."""
+"""The survey: one streaming pass over a source that finds cuts, repeated frames and the amount of change."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ __all__ = ["Interval", "Survey", "read_cuts", "survey"]
 
 
 def survey(source: Source, *, on_progress: Callable[[int], None] | None = None) -> Survey:
-    """Look at every frame of a source once. Memory does not grow with its length, but for a few numbers a frame.
+    """Read every frame of a source once. Memory holds a few numbers per frame, and a fixed number of frames.
 
     Args:
         source: an open input.
-        on_progress: called with the number of frames that have been read.
+        on_progress: callback with the number of frames read so far.
 
     Raises:
-        TruncatedMediaError: the input ends before the end that it announces.
+        TruncatedMediaError: the input ends before its stated end.
         MediaError: the input has no frames.
     """
     pts: list[int] = []

@@ -1,1 +1,1 @@
-"""What is fetched, and the folder where it is kept."""
+"""Downloads, and the cache folder."""

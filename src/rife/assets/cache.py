@@ -1,4 +1,4 @@
-"""The folder in which fetched weights and clips, compiled graphs and kernels are kept."""
+"""The cache folder: fetched weights and clips, compiled graphs and kernels."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ CACHE_VARIABLE = "RIFE_CACHE"
 
 
 def cache_folder() -> Path:
-    """Folder of fetched weights and clips: `RIFE_CACHE`, or the user's cache folder."""
+    """The cache folder: `RIFE_CACHE`, or the user's cache folder for rife."""
     override = os.environ.get(CACHE_VARIABLE)
     return Path(override).expanduser() if override else platformdirs.user_cache_path("rife")

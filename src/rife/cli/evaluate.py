@@ -49,9 +49,9 @@ def evaluate(
             engine=engine,
             precision=precision,
         )
-        workers = {f"{model}, refine off": plain} if full.refine else {}
-        workers[f"{model}, refine full" if full.refine else model] = full
-        for score in score_held_out(path, workers, frames=frames):
+        interpolators = {f"{model}, refine off": plain} if full.refine else {}
+        interpolators[f"{model}, refine full" if full.refine else model] = full
+        for score in score_held_out(path, interpolators, frames=frames):
             # JSON has no infinity: equal frames score null.
             finite = round(score.psnr_db, 4) if math.isfinite(score.psnr_db) else None
             reporter.event("score", method=score.method, psnr_db=finite, frames=score.frames)

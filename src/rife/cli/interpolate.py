@@ -4,32 +4,21 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rife.cli.arguments import Arithmetic, Device, Engine, Ensemble, Input, Json, Model, Network, Scale
+from rife.cli.job_options import with_job_options
 from rife.cli.report import Reporter
-from rife.options import (
-    DEFAULT_CRF,
-    MAX_CRF,
-    AtCut,
-    Duplicates,
-    ImageFormat,
-    OnDamage,
-    Refine,
-    Sound,
-    parse_memory,
-    parse_path,
-    parse_tile,
-)
-from rife.timing import MAX_FACTOR, MIN_FACTOR
+from rife.options import Refine, parse_memory, parse_path, parse_tile
 from rife.weights.catalogue import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from rife.pipeline import JobSettings, VideoResult
 
 
+@with_job_options
 def interpolate(
     source: Input,
     output: Annotated[
@@ -41,29 +30,6 @@ def interpolate(
             "for y4m on standard output; by default beside INPUT, with the factor in its name.",
         ),
     ] = None,
-    factor: Annotated[
-        int | None,
-        typer.Option(min=MIN_FACTOR, max=MAX_FACTOR, help="Output frames for each source frame; 2 by default."),
-    ] = None,
-    fps: Annotated[
-        str | None,
-        typer.Option(help="Constant frame rate instead of a factor: 60, 60000/1001, ntsc, ...", metavar="RATE"),
-    ] = None,
-    slowmo: Annotated[
-        str | None, typer.Option(help="Slow motion: how many times slower, at the source's rate or --fps.", metavar="X")
-    ] = None,
-    sound: Annotated[
-        Sound, typer.Option("--audio", help="In slow motion, leave sound out or stretch it at the same pitch.")
-    ] = "drop",
-    at_cut: Annotated[
-        AtCut, typer.Option(help="Between both sides of a cut: hold the last frame before it, or mix both.")
-    ] = "hold",
-    cuts: Annotated[
-        Path | None, typer.Option(help="Edited list of cuts, as `rife analyze` writes it.", metavar="FILE")
-    ] = None,
-    duplicates: Annotated[
-        Duplicates, typer.Option(help="Repeated frames (drawings on twos, 24 in 30): keep, or retime into motion.")
-    ] = "keep",
     model: Model = DEFAULT_MODEL,
     refine: Annotated[
         Refine, typer.Option(help="full corrects warped frames with the refinement networks; off is faster.")
@@ -71,30 +37,6 @@ def interpolate(
     scale: Scale = "1",
     ensemble: Ensemble = False,
     network: Network = None,
-    crf: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            max=MAX_CRF,
-            help=f"Encoder quality; lower is better and larger, 0 is lossless; {DEFAULT_CRF} by default.",
-        ),
-    ] = None,
-    codec: Annotated[
-        str | None,
-        typer.Option(help="Encoder by FFmpeg's name: libx265, libsvtav1, prores_ks, h264_nvenc, ...", metavar="NAME"),
-    ] = None,
-    preset: Annotated[
-        str | None, typer.Option(help="Speed of the encoder, in its own words: fast, slow, 8, ...", metavar="NAME")
-    ] = None,
-    pix_fmt: Annotated[
-        str | None, typer.Option(help="Pixel format of the output; that of the source by default.", metavar="NAME")
-    ] = None,
-    image_format: Annotated[
-        ImageFormat, typer.Option(help="Kind of picture files, where the output is a folder.")
-    ] = "png",
-    input_fps: Annotated[
-        str | None, typer.Option(help="Frame rate of picture files, which tell none; 25 by default.", metavar="RATE")
-    ] = None,
     device: Device = "auto",
     tile: Annotated[
         str, typer.Option(help="Make frames in tiles: auto (what is too large), off, or their side in pixels.")
@@ -104,19 +46,8 @@ def interpolate(
     ] = None,
     engine: Engine = "auto",
     precision: Arithmetic = "auto",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")] = False,
-    restart: Annotated[
-        bool, typer.Option("--restart", help="Throw away finished parts that belong to other settings.")
-    ] = False,
-    keep_partial: Annotated[
-        bool,
-        typer.Option("--keep-partial", help="Of a truncated input, keep what can be made as NAME.partial.EXT."),
-    ] = False,
-    on_damage: Annotated[
-        OnDamage,
-        typer.Option(help="Where INPUT cannot be decoded: stop, or hold the frame before that and go on behind it."),
-    ] = "stop",
     json_lines: Json = False,
+    **options: Any,  # noqa: ANN401 (the options of a job, which JobSettings declares and checks)
 ) -> None:
     """Write INPUT with more frames: FACTOR for each of its own, a constant rate, or slow motion.
 
@@ -128,33 +59,27 @@ def interpolate(
         from rife.assets.samples import resolve_input
         from rife.cli.malloc import keep_freed_memory
         from rife.interpolation.load import load
-        from rife.media.video.codecs import EncodeSettings
+        from rife.media.paths import parse_input, parse_output
         from rife.pipeline import JobSettings, check_job, run_job, work_folder
 
         keep_freed_memory()
-        settings = JobSettings(
-            factor=factor,
-            frame_rate=fps,
-            slow_motion=slowmo,
-            sound=sound,
-            at_cut=at_cut,
-            cuts=cuts,
-            duplicates=duplicates,
-            encode=EncodeSettings(codec, crf, preset, pix_fmt),
-            overwrite=overwrite,
-            restart=restart,
-            keep_partial=keep_partial,
-            on_damage=on_damage,
-            image_format=image_format,
-            input_rate=input_fps,
-        )
+        settings = JobSettings(**options)
         settings.check()
         tile_px, memory_bytes = parse_tile(tile), None if memory is None else parse_memory(memory)
         path = resolve_input(source)
         target = _default_target(source, path, settings) if output is None else parse_path(output, "output")
-        check_job(path, target, settings)
-        reporter.event("start", input=str(path), output=str(target), factor=factor, fps=fps, model=model, refine=refine)
-        worker = load(
+        named = parse_output(target)
+        check_job(parse_input(path), named, settings)
+        reporter.event(
+            "start",
+            input=str(path),
+            output=str(target),
+            factor=settings.whole_factor,
+            fps=settings.fps,
+            model=model,
+            refine=refine,
+        )
+        interpolator = load(
             model,
             refine=refine,
             scale=scale,
@@ -164,16 +89,16 @@ def interpolate(
             engine=engine,
             precision=precision,
             tile=tile_px,
-            memory_bytes=memory_bytes,
+            memory=memory_bytes,
         )
-        if worker.engine.preparation is not None:
-            reporter.say(f"engine {worker.engine.label}: {worker.engine.preparation}")
-        with reporter.unfinished(work_folder(target)), reporter.progress():
+        if interpolator.engine.preparation is not None:
+            reporter.say(f"engine {interpolator.engine.label}: {interpolator.engine.preparation}")
+        with reporter.unfinished(work_folder(named)), reporter.progress():
             result = run_job(
                 path,
                 target,
                 settings=settings,
-                interpolator=worker,
+                interpolator=interpolator,
                 on_progress=reporter.step,
                 on_forecast=reporter.forecast,
             )

@@ -30,16 +30,25 @@ def models(context: typer.Context, json_lines: Json = False) -> None:
         named, networks = known_models(), known_networks()
         for row in named:
             cached = str(row.cached) if row.cached else None
-            reporter.event("model", name=row.name, cached=cached, **_fields(row.network))
+            told = {field: getattr(row, field) for field in ("source", "sha256", "corroborated", "compared", "licence")}
+            reporter.event("model", name=row.name, cached=cached, **told, **_fields(row.network))
         for facts in networks:
             reporter.event("network", name=facts.spec.name, **_fields(facts))
         if json_lines:
             return
-        table = _table("Models (rife interpolate --model NAME)", "model", "cached", "licence", "good at")
+        table = _table(
+            "Models (rife interpolate --model NAME; work: billion multiply-adds for a new frame of 720x480)",
+            *("model", "work", "cached", "compared", "licence", "good at"),
+        )
         for row in named:
             size = f"{row.cached.stat().st_size / 1e6:.0f} MB" if row.cached else "no"
-            table.add_row(row.name, size, row.licence, row.good_at)
+            work, compared = f"{row.network.giga_multiply_adds:.0f}", "yes" if row.compared else "no"
+            table.add_row(row.name, work, size, compared, row.licence, row.good_at)
         _print(table)
+        typer.echo(
+            "compared: frames of this package and of the published code were compared. The other models stand at\n"
+            "public addresses and were never compared. On a clip of your own: rife evaluate VIDEO --model NAME\n"
+        )
         _print(_network_table(networks))
 
 

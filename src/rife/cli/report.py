@@ -9,7 +9,7 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from rife.cli.words import on_the_command_line
 from rife.errors import OptionError, RifeError
 from rife.options import readable_bytes
 
@@ -77,7 +78,7 @@ class Reporter:
             check = getattr(err, "check", None)
             if check is not None:
                 self.event("check", **asdict(check))
-            self._fail("error", str(err))
+            self._fail("error", err.worded(on_the_command_line))
             raise typer.Exit(EXIT_BAD_USAGE if isinstance(err, OptionError) else EXIT_FAILED) from err
         except BrokenPipeError as err:  # nobody reads what is printed
             raise typer.Exit(EXIT_FAILED) from err
@@ -87,15 +88,19 @@ class Reporter:
             raise typer.Exit(EXIT_FAILED) from err
         except KeyboardInterrupt as err:
             kept = self._work is not None and self._work.is_dir()
-            told = f"Finished parts are in {self._work}; the same command goes on." if kept else "Nothing was kept."
-            self._fail("interrupted", f"Interrupted. {told}")
+            kept_where = (
+                f"Finished segments are in {self._work}; the same command continues after them."
+                if kept
+                else "Nothing was kept."
+            )
+            self._fail("interrupted", f"Interrupted. {kept_where}")
             raise typer.Exit(EXIT_INTERRUPTED) from err
         finally:
             log.removeHandler(handler)
 
     @contextmanager
     def unfinished(self, work: Path) -> Iterator[None]:
-        """Say where finished parts are, if the block is interrupted."""
+        """Name the folder of the finished segments, if the block is interrupted."""
         self._work = work
         yield
         self._work = None
@@ -121,6 +126,20 @@ class Reporter:
             self._task = self._bar.add_task("", total=None, rate=0.0)
             yield
         self._bar = None
+
+    @contextmanager
+    def download(self, name: str) -> Iterator[Callable[[int, int | None], None] | None]:
+        """Show a progress bar of bytes while the block runs, on a terminal; yields what follows the progress."""
+        if not self._interactive:
+            yield None
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task(name, total=None)
+            yield lambda done, total: bar.update(task, completed=done, total=total)
 
     def step(self, progress: Progress) -> None:
         """Report how far a job is."""
@@ -185,7 +204,8 @@ class _WarningHandler(logging.Handler):
         self._reporter = reporter
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._reporter.warn(record.getMessage())
+        advice = ' Add what "rife doctor" prints.' if getattr(record, "is_fault", False) else ""
+        self._reporter.warn(record.getMessage() + advice)
 
 
 def _duration(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""How good a model is on a clip: hide every second frame, make it, and compare with the hidden one."""
+"""Quality of a model on a clip: every second frame is held out, interpolated, and compared with the original."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from rife.options import Number, parse_path, parse_whole
 
 @dataclass(frozen=True)
 class HeldOutScore:
-    """Mean quality of one way to make the hidden frames.
+    """Mean quality of one method on the held-out frames.
 
     Attributes:
-        method: what made them.
+        method: name of the method.
         psnr_db: mean over frames of the PSNR on 8-bit RGB.
-        frames: how many were hidden.
+        frames: number of held-out frames.
     """
 
     method: str
@@ -37,7 +37,7 @@ class HeldOutScore:
 
 
 def psnr_db(a: Tensor, b: Tensor) -> float:
-    """Peak signal-to-noise ratio of two pictures in [0, 1], both rounded to 8 bit; infinite if equal."""
+    """Peak signal-to-noise ratio of two frames in [0, 1], both rounded to 8 bits; infinite if they are equal."""
     difference = quantise(a * 255, 255).double() - quantise(b * 255, 255).double()
     error = float(difference.square().mean())
     return math.inf if error == 0 else 10 * math.log10(255**2 / error)
@@ -46,16 +46,16 @@ def psnr_db(a: Tensor, b: Tensor) -> float:
 def score_held_out(
     source: str | Path, interpolators: Mapping[str, Interpolator], *, frames: Number = 60
 ) -> list[HeldOutScore]:
-    """Score linear blending and each interpolator on the hidden frames of a clip.
+    """Score linear blending and each interpolator on the held-out frames of a clip.
 
     Args:
-        source: whatever frames can be made for: a video file, an animation, a folder or pattern of pictures.
-        interpolators: by the name that the score shall have.
-        frames: how many frames of the clip to use; every second one is hidden.
+        source: a video file, an animation, or a folder or pattern of image files.
+        interpolators: interpolators by the name of their score.
+        frames: number of frames of the clip to use; every second one is held out.
 
     Raises:
-        JobError: fewer than three frames.
-        OptionError: a number of frames that cannot be.
+        JobError: the clip has fewer than three frames.
+        OptionError: the number of frames is no whole number from 3 on.
         MediaError: the clip cannot be read.
     """
     scores: dict[str, list[float]] = {"linear blend": [], **{name: [] for name in interpolators}}
@@ -66,7 +66,7 @@ def score_held_out(
             (made,) = worker.between(worker.prepare(before), worker.prepare(after), [Fraction(1, 2)])
             scores[name].append(psnr_db(made.cpu(), hidden))
     if not scores["linear blend"]:
-        raise JobError(f"{source}: holding frames out needs at least 3 frames.")
+        raise JobError(f"{source}: expected at least 3 frames to hold one out, got fewer.")
     return [HeldOutScore(name, sum(values) / len(values), len(values)) for name, values in scores.items()]
 
 

@@ -1,9 +1,9 @@
-"""Frames with opacity: what networks see of them, and how made frames get theirs back.
+"""Frames with alpha: what networks take of them, and how new frames get an alpha channel.
 
-Colours are straight, that is not multiplied by opacity, in files, in frames in memory and in what comes out. A
-network is shown them multiplied: otherwise the colours that hide under transparent pixels would bleed into what is
-seen. Beside the network goes a layer: (1, 4, H, W), the straight colours and transparency, which is 1 - opacity. It
-is warped as the picture is; transparency, not opacity, because 0 stays 0 to the bit in any weighted sum.
+Colours are straight (not multiplied by alpha) in files, in frames in memory and in the output. A network takes them
+premultiplied: otherwise the colours of transparent pixels would bleed into visible ones. The alpha layer goes beside
+the network: (1, 4, H, W), the straight colours and the transparency, which is 1 - alpha. It is warped with the flow of
+the picture. It holds transparency and not alpha because 0 stays 0 to the bit in any weighted sum.
 """
 
 from __future__ import annotations
@@ -12,40 +12,40 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-_FAINT = 1 / 64
-"""Opacity at which a made pixel takes about half of its colour from the network, and half from its layer."""
+_FAINT_ALPHA = 1 / 64
+"""Alpha at which a new pixel takes about half of its colour from the network, and half from the alpha layer."""
 
 
-def hidden_apart(picture: Tensor) -> tuple[Tensor, Tensor]:
-    """Split a frame with opacity into what is seen of it and its layer.
+def premultiply(picture: Tensor) -> tuple[Tensor, Tensor]:
+    """Split a frame with alpha into premultiplied colours and its alpha layer.
 
     Args:
-        picture: (1, 4, H, W), straight colours and opacity.
+        picture: (1, 4, H, W), straight colours and alpha.
 
     Returns:
-        Colours multiplied by opacity, (1, 3, H, W), and the layer, (1, 4, H, W).
+        Colours multiplied by alpha, (1, 3, H, W), and the alpha layer, (1, 4, H, W).
     """
-    colours, opacity = picture[:, :3], picture[:, 3:].clamp(0, 1)
-    return colours * opacity, torch.cat((colours, 1 - opacity), 1)
+    colours, alpha = picture[:, :3], picture[:, 3:].clamp(0, 1)
+    return colours * alpha, torch.cat((colours, 1 - alpha), 1)
 
 
 def opaque_layer(picture: Tensor) -> Tensor:
-    """The layer of a frame without opacity, (1, 3, H, W)."""
+    """The alpha layer of a frame without alpha, (1, 3, H, W)."""
     return F.pad(picture, (0, 0, 0, 0, 0, 1))
 
 
-def straight(seen: Tensor, layer: Tensor) -> Tensor:
-    """Divide colours by their opacity, safely, and put it behind them.
+def unpremultiply(premultiplied: Tensor, alpha_layer: Tensor) -> Tensor:
+    """Divide colours by alpha, safely, and append the alpha channel.
 
     Args:
-        seen: (1, 3, H, W), multiplied by opacity.
-        layer: (1, 4, H, W): its colours are taken where nothing is seen.
+        premultiplied: (1, 3, H, W), colours multiplied by alpha.
+        alpha_layer: (1, 4, H, W); its colours replace those of transparent pixels.
 
     Returns:
-        (1, 4, H, W), straight colours and opacity.
+        (1, 4, H, W), straight colours and alpha.
     """
-    transparency = layer[:, 3:].clamp(0, 1)
-    opacity = 1 - transparency
-    # The fainter a pixel, the less there is to divide, so the more it takes of the layer; nothing where it is opaque.
-    share = transparency * _FAINT
-    return torch.cat(((seen + layer[:, :3] * share) / (opacity + share), opacity), 1)
+    transparency = alpha_layer[:, 3:].clamp(0, 1)
+    alpha = 1 - transparency
+    # The fainter a pixel, the larger the share of the alpha layer; an opaque pixel takes nothing from it.
+    share = transparency * _FAINT_ALPHA
+    return torch.cat(((premultiplied + alpha_layer[:, :3] * share) / (alpha + share), alpha), 1)

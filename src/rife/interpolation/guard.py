@@ -128,9 +128,7 @@ class GuardedEngines:
                 "The weights or the source frames are damaged. Take other weights, or check the source."
             )
         self.whole = self._tiled = TorchEngine(self._network)
-        _log.warning(
-            "%s PyTorch makes the frames from here on. Please report this, with what `rife doctor` prints.", fault
-        )
+        _log.warning("%s PyTorch makes the frames from here on. Please report this.", fault, extra={"is_fault": True})
 
 
 def _is_reference(engine: Engine) -> bool:

@@ -18,10 +18,11 @@ from rife.engines.protocol import Engine
 from rife.engines.select import create_engine, create_tile_engine
 from rife.errors import JobError, OptionError, ShapeError
 from rife.frames import FrameT, from_network, parse_range, to_network
-from rife.interpolation.alpha import hidden_apart, opaque_layer, straight
+from rife.interpolation.alpha import opaque_layer, premultiply, unpremultiply
+from rife.interpolation.flow_scale import MEASURED_SIZE, MIN_SIDE_PX, auto_scales, scale_for_motion
 from rife.interpolation.guard import GuardedEngines
-from rife.interpolation.prepared import PreparedFrame, divided
-from rife.interpolation.static_regions import still_parts
+from rife.interpolation.prepared import PreparedFrame, split_range
+from rife.interpolation.static_regions import static_regions
 from rife.interpolation.tile_progress import FrameSteps
 from rife.interpolation.tiling import TILE_STEP_PX, Tiling
 from rife.network.encoder import FrameFeatures
@@ -34,12 +35,6 @@ from rife.options import EngineName, Number, Precision, Refine, Tile, parse_choi
 from rife.timing import MAX_FACTOR, Clock, FactorClock, parse_factor, parse_time
 from rife.weights.catalogue import DEFAULT_MODEL
 from rife.weights.digest import weights_digest
-
-_REACH_PER_SCALE_PX = 12.0
-"""Motion that a network follows for each unit of its coarsest scale, before a smaller flow scale does better."""
-
-_AUTO_MIN_SIDE_PX = 400
-"""On smaller frames `auto` keeps the full size: too little is left of the picture at half of it."""
 
 
 class Interpolator:
@@ -56,7 +51,7 @@ class Interpolator:
         engine: EngineName = "auto",
         precision: Precision = "auto",
         tile: Tile | Number = "auto",
-        memory_bytes: Number | None = None,
+        memory: Number | None = None,
     ) -> None:
         """Put a network to work.
 
@@ -74,7 +69,7 @@ class Interpolator:
             precision: of the engine: `auto`, `float32`, `bf16`.
             tile: side in pixels of the tiles in which a frame is made: the same picture in less memory. `auto` takes
                 tiles where a frame is too large for the memory, `off` never.
-            memory_bytes: what the network may take, as a number or text such as `4G`; 1.6 GB unless given, and no more
+            memory: what the network may take, as a number or text such as `4G`; 1.6 GB unless given, and no more
                 than is free.
 
         Raises:
@@ -92,12 +87,12 @@ class Interpolator:
             able = ", ".join(row.name for row in SPECS.values() if row.ensemble == "optional")
             raise JobError(f"ensemble: network {network.spec.name} does not have it. These do: {able}.")
         self.ensemble = ensemble
-        self._scales = _auto_scales(network) if scale == "auto" else (float(scale),)
+        self._scales = auto_scales(network.spec) if scale == "auto" else (float(scale),)
         self.refine = parse_choice(refine, "refine", Refine) == "full" and network.refines
         self.device = device_named(device)
         encoder = network.spec.encoder
         features = encoder.out if encoder else 0
-        self.tiling = Tiling(tile, memory_bytes, device=self.device, refine=self.refine, features=features)
+        self.tiling = Tiling(tile, memory, device=self.device, refine=self.refine, features=features)
         self.network = for_inference(network, self.device)
         forks.watch()
         whole = create_engine(self.network, engine=engine, precision=precision)
@@ -190,20 +185,20 @@ class Interpolator:
 
     @forks.guarded
     @torch.no_grad()
-    def prepare(self, picture: Tensor, *, lent: bool = True) -> PreparedFrame:
+    def prepare(self, picture: Tensor, *, copy: bool = True) -> PreparedFrame:
         """Take a frame in; what is computed from it alone is computed once, however many frames it helps to make.
 
         Args:
             picture: (1, 3, H, W) float32 of any size, in [0, 1] or a little beyond; (1, 4, H, W) with opacity,
                 colours not multiplied by it.
-            lent: the caller may fill the same memory with the next frame: the picture is copied.
+            copy: copy the picture, whose memory the caller may fill with the next frame.
         """
         form = torch.contiguous_format
-        whole, layer = picture.to(self.device, torch.float32, copy=lent, memory_format=form), None
+        whole, alpha_layer = picture.to(self.device, torch.float32, copy=copy, memory_format=form), None
         picture = whole
         if whole.shape[1] == 4:
-            picture, layer = hidden_apart(whole)
-        return PreparedFrame(whole, *divided(picture), layer)
+            picture, alpha_layer = premultiply(whole)
+        return PreparedFrame(whole, *split_range(picture), alpha_layer)
 
     @torch.no_grad()
     def between(self, frame0: PreparedFrame, frame1: PreparedFrame, times: Sequence[Fraction]) -> Iterator[Tensor]:
@@ -232,8 +227,8 @@ class Interpolator:
         for time in times:
             self._check_time(time)
         whole0, whole1 = frame0.whole, frame1.whole
-        still = still_parts(whole0, whole1) if times and whole0.shape == whole1.shape else None
-        if still is not None and bool(still.all()):
+        static = static_regions(whole0, whole1) if times and whole0.shape == whole1.shape else None
+        if static is not None and bool(static.all()):
             yield from (whole0.clone() for _ in times)
             return
         scale = self.flow_scale(frame0, frame1) if times else 1.0
@@ -241,32 +236,26 @@ class Interpolator:
             made: Iterator[Tensor] = (self._make(frame0, frame1, float(time), scale) for time in times)
         else:
             made = self._by_halving(frame0, frame1, times, scale)
-        yield from (picture if still is None else torch.where(still, whole0, picture) for picture in made)
+        yield from (picture if static is None else torch.where(static, whole0, picture) for picture in made)
 
     @forks.guarded
     @torch.no_grad()
     def flow_scale(self, frame0: PreparedFrame, frame1: PreparedFrame) -> float:
         """Choose the flow scale for a pair of frames, from its size and its measured motion."""
         spec = self.network.spec
-        if len(self._scales) == 1 or min(frame0.size) < _AUTO_MIN_SIDE_PX:
+        if len(self._scales) == 1 or min(frame0.size) < MIN_SIDE_PX:
             return self._scales[0]
-        inside = Window(0, 0, *(side // 2 for side in frame0.size))
+        inside = Window(0, 0, *(int(side * MEASURED_SIZE) for side in frame0.size))
 
         def estimated(engine: Engine) -> FlowEstimate:
-            # Half the size is enough to measure, and reaches twice as far.
             (half0, features0), (half1, features1) = (
-                self._computed(frame, 1.0, engine, size=0.5) for frame in (frame0, frame1)
+                self._computed(frame, 1.0, engine, size=MEASURED_SIZE) for frame in (frame0, frame1)
             )
             return engine.estimate(self.network.pair(half0, half1, 0.5, features0=features0, features1=features1))
 
         motion = self._engines.run(frame0.size, estimated)
-        flow = motion.at(inside)[0][..., ::4, ::4]
-        # Flow leads from the middle to one frame: twice that, and twice again for the halved size. The median is
-        # the camera's motion; one fast object on a slow background would lose more there than it gains.
-        motion_px = 4 * float(flow[:, :2].norm(dim=1).median())
-        reach_px = _REACH_PER_SCALE_PX * max(spec.scales) * (2 if spec.restart_flow_px else 1)
-        steps = (motion_px > reach_px) + (motion_px > 2 * reach_px)
-        return self._scales[min(steps, len(self._scales) - 1)]
+        flow = motion.at(inside)[0]
+        return scale_for_motion(flow, spec, self._scales)
 
     @forks.guarded
     def _make(self, frame0: PreparedFrame, frame1: PreparedFrame, time: float, scale: float) -> Tensor:
@@ -288,9 +277,11 @@ class Interpolator:
             motion = engine.estimate(pair, flow_scale=scale, ensemble=self.ensemble, tile=tile)
         for window in windows:
             merged = engine.synthesize(pair, motion, window, refine=self.refine, ensemble=self.ensemble)
-            if frame0.layer is not None or frame1.layer is not None:
-                layer0, layer1 = (opaque_layer(f.whole) if f.layer is None else f.layer for f in (frame0, frame1))
-                merged = straight(merged, engine.blend((layer0, layer1), motion, window))
+            if frame0.alpha_layer is not None or frame1.alpha_layer is not None:
+                layer0, layer1 = (
+                    opaque_layer(f.whole) if f.alpha_layer is None else f.alpha_layer for f in (frame0, frame1)
+                )
+                merged = unpremultiply(merged, engine.blend((layer0, layer1), motion, window))
             parts.append((window, merged))
             steps.tile()
         return frame.assembled(parts)
@@ -302,7 +293,7 @@ class Interpolator:
         key = size, self.network.spec.pad_multiple_at(scale), engine.label
         if key not in frame.computed:
             picture, whole = padded(resize(frame.picture, size), key[1]), size == 1
-            out_of_range = padded(frame.excess, key[1]) if whole and frame.excess is not None else None
+            out_of_range = padded(frame.out_of_range, key[1]) if whole and frame.out_of_range is not None else None
             features = engine.features(picture, refine=self.refine and whole, out_of_range=out_of_range)
             frame.computed[key] = picture, features
         return frame.computed[key]
@@ -312,12 +303,13 @@ class Interpolator:
     ) -> Iterator[Tensor]:
         known = {Fraction(0): frame0, Fraction(1): frame1}
         for time in times:
-            low, high = Fraction(0), Fraction(1)
+            before, after = Fraction(0), Fraction(1)
             while time not in known:
-                middle = (low + high) / 2
+                middle = (before + after) / 2
                 if middle not in known:
-                    known[middle] = self.prepare(self._make(known[low], known[high], 0.5, scale), lent=False)
-                low, high = (low, middle) if time < middle else (middle, high)
+                    made = self._make(known[before], known[after], 0.5, scale)
+                    known[middle] = self.prepare(made, copy=False)
+                before, after = (before, middle) if time < middle else (middle, after)
             yield known[time].whole
 
     def _check_time(self, time: Fraction) -> None:
@@ -330,6 +322,5 @@ class Interpolator:
             )
 
 
-def _auto_scales(network: IFNet) -> tuple[float, ...]:
-    """Scales that `auto` chooses from, by growing motion; a network that restarts halves its scale by itself."""
-    return (1.0, 0.5) if network.spec.restart_flow_px else (1.0, 0.5, 0.25)
+def _alpha_layer(frame: PreparedFrame) -> Tensor:
+    return opaque_layer(frame.whole) if frame.alpha_layer is None else frame.alpha_layer

@@ -1,4 +1,4 @@
-"""A model's name or path in, an interpolator out."""
+"""Loads a model by name or path, and returns an interpolator."""
 
 from __future__ import annotations
 
@@ -26,27 +26,32 @@ def load(
     engine: EngineName = "auto",
     precision: Precision = "auto",
     tile: Tile | Number = "auto",
-    memory_bytes: Number | None = None,
+    memory: Number | None = None,
 ) -> Interpolator:
     """Load a model, fetching published weights the first time.
 
     Args:
         model: a name of the catalogue, a path to weights, or `hf:owner/repo/file`.
-        network: the network that the weights are for, where their tensors do not tell (IFNet_2R).
-        refine: this and all that follows: as for `Interpolator`.
-        scale: likewise.
-        ensemble: likewise.
-        device: likewise.
-        engine: likewise.
-        precision: likewise.
-        tile: likewise.
-        memory_bytes: likewise.
+        refine: `full` corrects the merged frames where the network can; `off` does not, and is faster.
+        scale: size of the pictures on which flow is estimated, relative to the frame: `1`, `0.5`, `0.25`, `2`, or
+            `auto`, which decides for each pair.
+        ensemble: average both frame orders: twice the work.
+        network: the network that the weights are for, if their tensors do not determine it (IFNet_2R).
+        device: `auto`, `cpu`, `cuda`, ...; `auto` takes an NVIDIA GPU if PyTorch sees one.
+        engine: what runs the network; `auto` takes the fastest one for this processor.
+        precision: `auto`, `float32` or `bf16`.
+        tile: side in pixels of the tiles in which a frame is made; `auto` uses tiles for frames that do not fit into
+            memory, `off` never does.
+        memory: what the network may use, as a number or text such as `4G`; 1.6 GB by default.
+
+    Returns:
+        An interpolator; call it with two frames, or hand it to `interpolate` or `interpolate_video`.
 
     Raises:
-        CheckpointError: the weights cannot be had, read, recognised or trusted.
-        OptionError: a choice or a device that is not known.
-        JobError: one that is impossible here, or an ensemble that the network does not have.
-        MissingExtraError: what the engine needs is not installed.
+        CheckpointError: the weights cannot be fetched, read, recognised or trusted.
+        OptionError: an unknown choice or device.
+        JobError: a choice that is impossible here, or an ensemble that the network does not have.
+        MissingExtraError: a library that the engine needs is not installed.
     """
     built = load_network(model, refine=refine != "off", network=network)
     return Interpolator(
@@ -58,7 +63,7 @@ def load(
         engine=engine,
         precision=precision,
         tile=tile,
-        memory_bytes=memory_bytes,
+        memory=memory,
     )
 
 

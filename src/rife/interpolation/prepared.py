@@ -1,4 +1,4 @@
-"""A source frame that is ready for a network, with what is computed from it once."""
+"""Source frames prepared for a network, with everything that is computed once for each frame."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from rife.network.encoder import FrameFeatures
 
 @dataclass(frozen=True)
 class PreparedFrame:
-    """A source frame on the network's device, with what was computed from it alone.
+    """A source frame on the network's device.
 
     Attributes:
-        whole: the frame as it was given, (1, 3, H, W), or (1, 4, H, W) with opacity.
+        whole: the frame as it was given, (1, 3, H, W), or (1, 4, H, W) with alpha.
         picture: (1, 3, H, W) in [0, 1].
-        excess: what of the picture lay outside of [0, 1], or None: video has colours beyond black, white and
-            pure red, and networks were not trained on them.
-        layer: straight colours and transparency (`rife.interpolation.alpha`); None for frames without opacity.
-            `picture` and `excess` are multiplied by opacity then.
+        out_of_range: the remainder of values outside [0, 1], (1, 3, H, W), or None: video has colours beyond black,
+            white and pure red, and networks were not trained on them.
+        alpha_layer: straight colours and transparency (`rife.interpolation.alpha`); None for frames without alpha.
+            `picture` and `out_of_range` are premultiplied then.
         computed: the padded picture and its features, by relative size, pad multiple and engine; filled when first
             needed.
     """
 
     whole: Tensor
     picture: Tensor
-    excess: Tensor | None
-    layer: Tensor | None = None
+    out_of_range: Tensor | None
+    alpha_layer: Tensor | None = None
     computed: dict[tuple[float, int, str], tuple[Tensor, FrameFeatures]] = field(default_factory=dict)
 
     @property
@@ -39,8 +39,8 @@ class PreparedFrame:
         return self.picture.shape[-2], self.picture.shape[-1]
 
 
-def divided(picture: Tensor) -> tuple[Tensor, Tensor | None]:
-    """Tell what of a picture lies in [0, 1], and what is left, None if nothing is.
+def split_range(picture: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Split a picture into its values in [0, 1] and the remainder (None if there is none).
 
     Args:
         picture: (1, 3, H, W) float32; returned as it is if nothing lies outside.
@@ -49,18 +49,18 @@ def divided(picture: Tensor) -> tuple[Tensor, Tensor | None]:
         inside = picture.clamp(0, 1)
         return (picture, None) if torch.equal(inside, picture) else (inside, picture - inside)
     # One pass on one thread: PyTorch's would wait for threads that the encoder of a job holds up.
-    return _divided_by_kernels(picture)
+    return _split_by_kernels(picture)
 
 
 @cache
 def _kernels_are_right() -> bool:
-    """Whether the kernels are there, and divide a few numbers as PyTorch does."""
+    """Whether the kernels are installed, and split a few numbers as PyTorch does."""
 
     def self_test() -> bool:
         numbers = torch.linspace(-1, 2, 67)
-        inside, beyond = _divided_by_kernels(numbers)
+        inside, beyond = _split_by_kernels(numbers)
         expected = numbers.clamp(0, 1)
-        whole = _divided_by_kernels(expected)
+        whole = _split_by_kernels(expected)
         return (
             whole[0] is expected
             and whole[1] is None
@@ -72,7 +72,7 @@ def _kernels_are_right() -> bool:
     return kernels("pixels") is not None and passes("colours beyond black and white", self_test)
 
 
-def _divided_by_kernels(picture: Tensor) -> tuple[Tensor, Tensor | None]:
+def _split_by_kernels(picture: Tensor) -> tuple[Tensor, Tensor | None]:
     from rife.kernels import jit
 
     packing = kernels("pixels")

@@ -1,4 +1,4 @@
-"""Parts of a picture that do not move at all."""
+"""Finds the regions of two frames that are equal to the bit."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ BLOCK_PX = 64
 _LOOK_EVERY_PX = 8
 
 
-def still_parts(a: Tensor, b: Tensor) -> Tensor | None:
-    """Mark where two frames are the same, to the bit, in a block and all blocks around it.
+def static_regions(a: Tensor, b: Tensor) -> Tensor | None:
+    """Mark where two frames are equal to the bit, in a block of pixels and all blocks around it.
 
-    What lies there is in the frame between them too: taken from them it keeps its grain and does not shimmer between
-    source frames and made ones.
+    The new frame takes these pixels from the source: grain is preserved, and does not shimmer between source frames
+    and new ones.
 
     Args:
         a: (1, C, H, W).
         b: of the same size.
 
     Returns:
-        (1, 1, H, W) true where nothing moves; None if there is no such place.
+        (1, 1, H, W), true where nothing moves; None if there is no such block.
     """
     # A few pixels tell most frames that move everywhere from the others, at a hundredth of the cost.
     for step in (_LOOK_EVERY_PX, 1):

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from rife.errors import JobError
+from rife.errors import Hint, JobError
 from rife.options import MIN_TILE_PX, Number, Tile, parse_memory, parse_tile
 
 TILE_STEP_PX = 16
@@ -35,6 +35,8 @@ _WHOLE_BYTES_PER_PX = {True: 150, False: 95}
 
 _TILE_BYTES_PER_PX = {True: 420, False: 140}
 """Measured at 4K: what a tile takes while it is made, overlap included."""
+
+_LESS_MEMORY = Hint("Free some memory, or take {tile}, {refine} or a smaller model.", {"tile": "auto", "refine": "off"})
 
 _OVERLAP_PX = 128
 """A tile is larger by this than what it makes, at most."""
@@ -102,7 +104,8 @@ class Tiling:
         if free is not None and needed > free:
             raise JobError(
                 f"frames of {size[1]}x{size[0]}: need about {needed / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB "
-                "are free. Free some memory, or take --tile auto, --refine off or a smaller model."
+                "are free.",
+                hint=_LESS_MEMORY,
             )
 
     def lower(self, size: tuple[int, int], *, reason: str) -> None:
@@ -116,8 +119,8 @@ class Tiling:
         if self.tile == "off" or current <= MIN_TILE_PX:
             state = "and tiles are off" if self.tile == "off" else f"even in tiles of {MIN_TILE_PX} pixels"
             raise JobError(
-                f"frames of {size[1]}x{size[0]}: memory ran out {state} ({reason}). Free some memory, "
-                "or take --tile auto, --refine off or a smaller model."
+                f"frames of {size[1]}x{size[0]}: memory ran out {state} ({reason}).",
+                hint=_LESS_MEMORY,
             )
         self._sides[size] = lower = max(current // 2 // TILE_STEP_PX * TILE_STEP_PX, MIN_TILE_PX)
         _log.warning("Memory ran out (%s): frames are now made in tiles of %s pixels.", reason, lower)

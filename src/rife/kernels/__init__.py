@@ -46,9 +46,9 @@ def passes(what: str, self_test: Callable[[], bool]) -> bool:
         right, reason = False, f"{type(err).__name__}: {err}"
     if not right:
         _log.warning(
-            "Kernels for %s failed their self-test (%s). PyTorch does their work. "
-            "Please report this, with what `rife doctor` prints.",
+            "Kernels for %s failed their self-test (%s). PyTorch does their work. Please report this.",
             what,
             reason,
+            extra={"is_fault": True},
         )
     return right

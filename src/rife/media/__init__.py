@@ -1,1 +1,1 @@
-"""Video files: reading, writing, and the colours in between."""
+"""Input and output of videos and images, and colour conversion."""

@@ -1,4 +1,4 @@
-"""Numbers that tell one picture from another: a thumbnail, mean luma, a checksum of samples; when a track is heard."""
+"""Measures for the check of a finished file: thumbnails, mean luma, checksums of samples, and time spans of tracks."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from av.packet import Packet
 from av.stream import Stream
 
 _RGB_WEIGHTS = (0.7152, 0.0722, 0.2126)
-"""Of the planes of planar RGB, which lie in the order G, B, R."""
+"""Luma weights of the planes of planar RGB, in the order G, B, R."""
 
 _MOST_CELLS, _CELL_PX = 8, 16
-"""A thumbnail has at most 8x8 cells, and none is smaller than 16x16 pixels: lossy encoders keep the mean of those."""
+"""A thumbnail has at most 8x8 cells of at least 16x16 pixels: lossy encoders preserve the mean of such cells."""
 
 _LEAST_GAP_SECONDS = Fraction(3, 20)
 _LEAST_GAP_STEPS = 3
-"""A track has a hole where the time from one packet to the next is longer than both: packets of PCM last a second."""
+"""A track has a gap where the time from one packet to the next exceeds both: packets of PCM last a second."""
 
 Cells: TypeAlias = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """What is kept of a picture to recognise it after lossy encoding.
+    """Thumbnail of a frame, to recognise the frame after lossy encoding.
 
     Attributes:
-        cells: (N,) mean code of each cell in codes of 8 bit: cells of the first plane line by line, then half as many
-            each way for both other planes. Opacity is left out.
-        luma: mean luma in codes of 8 bit.
+        cells: (N,) mean of each cell in 8-bit codes: cells of the first plane in row order, then half as many in each
+            direction for the other two planes. Alpha is ignored.
+        luma: mean luma in 8-bit codes.
     """
 
     cells: Cells
@@ -42,10 +42,10 @@ class Thumbnail:
 
 
 def thumbnail(picture: av.VideoFrame) -> Thumbnail:
-    """The mean codes of a picture in a few cells, whatever the picture's depth and format."""
+    """Compute the thumbnail of a frame of any bit depth and pixel format."""
     picture = _planar(picture)
     unit = float(2 ** (picture.format.components[0].bits - 8))
-    # A plane with two components interleaved is not taken apart: a file shows one format throughout.
+    # A plane with two interleaved components is not separated: a file has one pixel format throughout.
     count = min(3, len(picture.planes))
     rows, columns = (min(_MOST_CELLS, max(1, side // _CELL_PX)) for side in (picture.height, picture.width))
     cells, means = list[npt.NDArray[np.float64]](), list[float]()
@@ -63,7 +63,7 @@ def thumbnail(picture: av.VideoFrame) -> Thumbnail:
 
 
 def samples_crc32(picture: av.VideoFrame) -> int:
-    """Checksum of the samples of all planes, without the padding of their lines."""
+    """Checksum of the samples of all planes, without line padding."""
     crc = 0
     for index in range(len(picture.planes)):
         crc = zlib.crc32(np.ascontiguousarray(_samples(picture, index)).data, crc)
@@ -72,15 +72,15 @@ def samples_crc32(picture: av.VideoFrame) -> int:
 
 @dataclass(frozen=True)
 class TrackSpan:
-    """When a track is heard or seen.
+    """Time span of a track.
 
     Attributes:
-        start: seconds of its first packet.
-        seconds: from there to the end of its last packet.
-        tolerance: seconds by which a copy may differ, in both.
-        last_seconds: how long the last packet lasts, 0 where the file does not tell.
-        resumes: seconds at which packets go on after each hole.
-        onsets: seconds at which sound is heard again where silence stands for a hole.
+        start: time of its first packet, in seconds.
+        seconds: duration from the start to the end of its last packet.
+        tolerance: largest difference of a copy in start and duration, in seconds.
+        last_seconds: duration of the last packet; 0 if the file does not state it.
+        resumes: time of the first packet after each gap, in seconds.
+        onsets: times, in seconds, at which audio becomes audible again after silence that replaces a gap.
     """
 
     start: Fraction
@@ -92,8 +92,8 @@ class TrackSpan:
 
 
 @dataclass
-class _Course:
-    """What is known of a track while its packets are read."""
+class _SpanBuilder:
+    """State of a track while its packets are read."""
 
     first: Fraction
     latest: Fraction
@@ -103,7 +103,7 @@ class _Course:
     gaps: list[tuple[Fraction, Fraction]] = field(default_factory=list)
 
     def add(self, when: Fraction, seconds: Fraction) -> None:
-        """Take the next packet."""
+        """Add the next packet."""
         if when - self.latest > _LEAST_GAP_SECONDS:
             self.gaps.append((when, when - self.latest))
         if when >= self.latest:
@@ -112,28 +112,28 @@ class _Course:
         self.packets += 1
 
     def span(self) -> TrackSpan:
-        """Sum up."""
+        """The time span of the packets so far."""
         usual = self.packets - 1 - len(self.gaps)
         long = sum((gap for _, gap in self.gaps), Fraction(0))
-        # Where all packets are as far apart, none of them comes after a hole.
+        # If all packets are equally far apart, there is no gap.
         step = (self.latest - self.first - long) / usual if usual else min((gap for _, gap in self.gaps), default=long)
         resumes = tuple(when for when, gap in self.gaps if gap > _LEAST_GAP_STEPS * step)
         return TrackSpan(self.first, self.end - self.first, last_seconds=self.last_seconds, resumes=resumes)
 
 
 def track_spans(packets: Iterable[Packet[Stream]]) -> dict[int, TrackSpan]:
-    """Where each track lies in time, by stream index."""
-    courses: dict[int, _Course] = {}
+    """The time span of each track, by stream index."""
+    builders: dict[int, _SpanBuilder] = {}
     for packet in packets:
         if packet.pts is None:
             continue
         when, seconds = packet.pts * packet.time_base, (packet.duration or 0) * packet.time_base
-        course = courses.get(packet.stream.index)
-        if course is None:
-            courses[packet.stream.index] = _Course(when, when, when + seconds, seconds)
+        builder = builders.get(packet.stream.index)
+        if builder is None:
+            builders[packet.stream.index] = _SpanBuilder(when, when, when + seconds, seconds)
         else:
-            course.add(when, seconds)
-    return {index: course.span() for index, course in courses.items()}
+            builder.add(when, seconds)
+    return {index: builder.span() for index, builder in builders.items()}
 
 
 def _planar(picture: av.VideoFrame) -> av.VideoFrame:
@@ -144,7 +144,7 @@ def _planar(picture: av.VideoFrame) -> av.VideoFrame:
 def _cell_sums(
     samples: npt.NDArray[Any], rows: int, columns: int
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Sum of the samples in each cell, and how many there are."""
+    """Sum and number of the samples in each cell."""
     height, width = samples.shape
     tops, lefts = np.arange(rows) * height // rows, np.arange(columns) * width // columns
     lines = np.stack([samples[top:bottom].sum(0, dtype=np.uint32) for top, bottom in _spans(tops, height)])

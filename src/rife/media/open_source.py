@@ -1,48 +1,50 @@
-"""One door for every kind of input."""
+"""Opening of inputs of every kind."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-from rife.errors import JobError, MediaError
+from rife.errors import Hint, JobError, MediaError
 from rife.media.images.animation_source import AnimatedImage, is_animation
-from rife.media.images.sequence import ImageSequence, is_sequence
+from rife.media.images.sequence import ImageSequence
+from rife.media.paths import Input, parse_input
 from rife.media.source import Source
 from rife.media.video.picture_track import PictureTrack, is_picture_track
 from rife.media.video.reader import VideoReader
-from rife.media.y4m import STANDARD_INPUT, Y4mStream
+from rife.media.y4m import Y4mStream
 from rife.options import Number, OnDamage, parse_path
 from rife.timing import parse_rate
 
 
 def open_source(
-    path: str | Path, *, frame_rate: Number | None = None, on_damage: OnDamage = "stop"
+    source: str | Path | Input, *, frame_rate: Number | None = None, on_damage: OnDamage = "stop"
 ) -> Source | VideoReader:
-    """Open whatever a path names: y4m on standard input (`-`), a folder or pattern of pictures, or a video file.
+    """Open an input: y4m on standard input (`-`), a folder or pattern of image files, an animation, or a video file.
 
     Args:
-        path: what to open.
-        frame_rate: pictures per second of what tells no times itself: picture files, and y4m without a rate.
-        on_damage: `stop` where it cannot be decoded, or `hold` the picture before that, and go on behind it where
-            that can be.
+        source: the path of the input.
+        frame_rate: frame rate of inputs without times: image files, and y4m without a rate.
+        on_damage: at frames that cannot be decoded, `stop`, or `hold` the previous frame and continue after them if
+            possible.
 
     Raises:
-        JobError: a frame rate for an input that has its own times.
-        MediaError: it cannot be read.
-        MissingExtraError: it needs a library that is not installed.
+        JobError: a frame rate is given for an input that has times.
+        MediaError: the input cannot be read.
+        MissingExtraError: a necessary library is not installed.
     """
-    path, rate = parse_path(path, "source"), None if frame_rate is None else parse_rate(frame_rate, "input rate")
-    if path == STANDARD_INPUT:
+    named = source if isinstance(source, Input) else parse_input(parse_path(source, "source"))
+    path, rate = named.path, None if frame_rate is None else parse_rate(frame_rate, "input rate")
+    if named.is_stream:
         if sys.stdin is None or sys.stdin.isatty():
             raise MediaError("standard input: expected y4m through a pipe, but it is a terminal. Name a file instead.")
         return Y4mStream(sys.stdin.buffer, frame_rate=rate)
-    if is_sequence(path):
+    if named.is_sequence:
         return ImageSequence(path, frame_rate=rate, on_damage=on_damage)
     if rate is not None:
         raise JobError(
-            f"{path}: has its own times; an input rate is for picture files and for y4m that tells none. "
-            "Leave it out, or choose the rate of the output with --fps."
+            f"{path}: has its own times; an input rate is for image files, and for y4m without a rate.",
+            hint=Hint("Leave {input_fps} out, or choose the rate of the output with {fps}."),
         )
     if is_animation(path):
         return AnimatedImage(path)

@@ -1,7 +1,7 @@
-"""How often an animation is played: read from GIF, animated PNG and animated WebP.
+"""Play counts of GIF, animated PNG and animated WebP.
 
-A GIF tells how often it is repeated, the others how often it is played; 0 is for ever in all three. A GIF that tells
-nothing is played once (Netscape's application extension; PNG 3rd edition, section 11.3.6.1; WebP container, ANIM).
+A GIF stores the number of repetitions, the others the number of plays; 0 is infinite in all three. A GIF without a
+number plays once (Netscape's application extension; PNG 3rd edition, section 11.3.6.1; WebP container, ANIM).
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ _LOOP_EXTENSIONS = (b"NETSCAPE2.0", b"ANIMEXTS1.0")
 
 
 def plays_of(path: Path) -> int | None:
-    """How often an animation is played.
+    """Read the play count of an animation.
 
     Args:
         path: any file.
 
     Returns:
-        0 for ever; None where the file is no GIF, animated PNG or animated WebP, or cannot be read.
+        The number of plays, 0 for infinite; None if the file is no GIF, animated PNG or animated WebP, or cannot be
+        read.
     """
     try:
         with path.open("rb") as file:
@@ -34,12 +35,12 @@ def plays_of(path: Path) -> int | None:
             if magic[:4] == b"RIFF" and magic[8:] == b"WEBP":
                 return _webp_plays(file)
     except OSError:
-        pass  # opening it to read its pictures says why
+        pass  # opening the source reports the error
     return None
 
 
 def _gif_plays(file: BinaryIO) -> int:
-    """Walk the blocks up to the first picture, before which browsers look for the extension."""
+    """Read the blocks before the first picture, where browsers look for the extension."""
     file.seek(10)
     flags = file.read(1)
     file.seek(13 + _table_bytes(flags))
@@ -55,7 +56,7 @@ def _gif_plays(file: BinaryIO) -> int:
 
 
 def _table_bytes(flags: bytes) -> int:
-    """Length of a colour table, by the flags before it (GIF89a, section 18)."""
+    """Length of a colour table, from the flags before it (GIF89a, section 18)."""
     return 3 << (flags[0] & 7) + 1 if flags and flags[0] & 0x80 else 0
 
 

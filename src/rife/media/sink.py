@@ -1,4 +1,4 @@
-"""What every output that is written picture by picture is to the rest of the house."""
+"""The interface of every output that is written frame by frame."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from rife.media.play_count import FOREVER
 from rife.options import DEFAULT_CRF
 
 _SLIGHT_ASPECT = Fraction(1, 100)
-"""How far from square pixels may be before it shows: scalers leave aspect ratios such as 485:483."""
+"""Largest invisible deviation of the sample aspect ratio from 1: scalers leave ratios such as 485:483."""
 
 
 @dataclass(frozen=True)
 class PictureSpec:
-    """What an output is to hold.
+    """Properties of an output's frames.
 
     Attributes:
-        pixel_format: of every picture written; one of the `pixel_formats` of the output.
-        frame_rate: average pictures per second; exact where the output has no times (y4m).
+        pixel_format: pixel format of every frame; one of `target_formats` of the output.
+        frame_rate: average frames per second; exact if the format has no times (y4m).
         time_base: seconds per tick of the times given to `write`.
-        sample_aspect_ratio: width over height of a pixel, or None where it is not known.
-        crf: quality, 0 (lossless where the kind of file can be) to 51; ignored by kinds that have none.
-        plays: how often an animation is played; 0 for ever.
+        sample_aspect_ratio: width over height of a pixel; None if unknown.
+        crf: quality, 0 (lossless if the format supports it) to 51; ignored by formats without quality.
+        plays: number of plays of an animation; 0 for infinite.
     """
 
     width: int
@@ -42,11 +42,11 @@ class PictureSpec:
 
 
 class PictureSink(Protocol):
-    """An open output: a context manager that leaves nothing behind unless `finish` was called.
+    """An open output: a context manager that removes the output on exit, unless `finish` was called.
 
     Attributes:
-        notes: what the output cannot hold, for the user.
-        frames_written: pictures so far.
+        notes: messages for the user about losses in this output.
+        frames_written: number of frames written so far.
     """
 
     notes: list[str]
@@ -59,68 +59,65 @@ class PictureSink(Protocol):
     ) -> None: ...
 
     def write(self, picture: av.VideoFrame, *, pts: int, duration: int, name: str | None = None) -> None:
-        """Write the next picture.
+        """Write the next frame.
 
         Args:
-            picture: in the pixel format of the spec.
-            pts: its time in ticks, greater than the one before.
-            duration: how long it is shown, in ticks; the next one comes at `pts + duration`.
-            name: of the source picture that it is, or None for a new one.
+            picture: a frame in the pixel format of the spec.
+            pts: presentation time in ticks, greater than that of the previous frame.
+            duration: duration in ticks; the next frame follows at `pts + duration`.
+            name: file name stem of a source frame; None for a new frame.
 
         Raises:
-            MediaError: it cannot be written.
-            BrokenPipeError: nobody reads the pipe any more.
+            MediaError: the frame cannot be written.
+            BrokenPipeError: the reader of the pipe has closed it.
         """
 
-    def finish(self, *, target: Path | None = None) -> None:
+    def finish(self) -> None:
         """Complete the output; it appears under its name.
 
-        Args:
-            target: appear under this name instead, as what could be saved of an incomplete source.
-
         Raises:
-            JobError: something else has appeared there meanwhile.
-            MediaError: it cannot be written.
+            JobError: another file has appeared under that name meanwhile.
+            MediaError: the output cannot be written.
         """
 
 
 def refuse_other_format(spec: PictureSpec, takes: tuple[str, ...], target: Path | str) -> None:
-    """Refuse a pixel format that an output does not take, before anything is created.
+    """Check that an output supports the pixel format of a spec, before anything is created.
 
     Raises:
-        JobError: it is none of them.
+        JobError: the output does not support the pixel format.
     """
     if spec.pixel_format not in takes:
-        raise JobError(f"{target}: expected pixels in one of {', '.join(takes)}, got {spec.pixel_format}.")
+        raise JobError(f"{target}: expected one of the pixel formats {', '.join(takes)}, got {spec.pixel_format}.")
 
 
 def refuse_other_picture(spec: PictureSpec, picture: av.VideoFrame, target: Path | str) -> None:
-    """Refuse a picture that is not what the output was opened for.
+    """Check that a frame matches the spec of its output.
 
     Raises:
-        MediaError: its size or pixel format is another one.
+        MediaError: the size or the pixel format differs.
     """
     expected = (spec.width, spec.height, spec.pixel_format)
     found = (picture.width, picture.height, picture.format.name)
     if found != expected:
         raise MediaError(
-            f"{target}: expected pictures of {expected[0]}x{expected[1]} in {expected[2]}, "
+            f"{target}: expected frames of {expected[0]}x{expected[1]} in {expected[2]}, "
             f"got {found[0]}x{found[1]} in {found[2]}."
         )
 
 
 def aspect_notes(spec: PictureSpec, target: Path) -> list[str]:
-    """What is lost of pixels that are not square, in a kind of file whose viewers take them as square."""
+    """Note on a sample aspect ratio other than 1, for formats whose viewers assume square pixels."""
     aspect = spec.sample_aspect_ratio
     if not aspect or abs(aspect - 1) < _SLIGHT_ASPECT:
         return []
     shown = round(spec.width * aspect), spec.height
     return [
-        f"pixels are {aspect.numerator}:{aspect.denominator} (width to height), and most programs show those of "
+        f"the sample aspect ratio is {aspect.numerator}:{aspect.denominator}, but most programs show the pixels of "
         f"{target.name} as squares: {spec.width}x{spec.height} instead of {shown[0]}x{shown[1]}"
     ]
 
 
 def lossy_quality(crf: int) -> int:
-    """The quality from 1 to 100, as JPEG and WebP count it, that stands for a crf: 16 is 90, 28 is 70."""
+    """JPEG's and WebP's quality, 1 to 100, for a crf: 16 becomes 90, 28 becomes 70."""
     return max(1, round(100 * (1 - (crf / 51) ** 2)))

@@ -1,4 +1,4 @@
-"""What every kind of input is to the rest of the house: pictures with their times, from any of them on."""
+"""The interface of every input: frames with their times, from any frame on."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ import av
 from rife.errors import MediaError
 
 _MOST_PIXELS = 16384 * 8192
-"""Four times an 8K picture; a damaged header must not fill the memory."""
+"""Four times an 8K frame; a damaged header must not fill the memory."""
 
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What an input says of its pictures before they are decoded.
+    """Properties of an input's frames, known before decoding.
 
     Attributes:
-        path: the file, folder or pattern.
+        path: path of the file, folder or pattern.
         frame_rate: average frames per second.
         time_base: seconds per tick of every `pts`.
-        frames: how many frames it announces, or None.
-        duration_seconds: how long it says it is, or None.
-        sample_aspect_ratio: width over height of a pixel, or None where it is not told.
-        can_rewind: whether it can be read more than once, and from the middle; a pipe cannot.
-        lossless: the file is of a kind that can lose something (WebP), and this one has lost nothing.
+        frames: stated number of frames, or None.
+        duration_seconds: stated duration, or None.
+        sample_aspect_ratio: width over height of a pixel; None if not stated.
+        can_rewind: whether the input can be read more than once, and from the middle; false for a pipe.
+        lossless: the format has lossy and lossless compression (WebP), and this file is lossless.
     """
 
     path: Path
@@ -46,14 +46,14 @@ class VideoInfo:
 
 @dataclass(frozen=True)
 class SourceFrame:
-    """A decoded picture.
+    """A decoded frame with its time.
 
     Attributes:
-        picture: as the decoder gave it.
-        pts: its time in ticks.
-        duration: its length in ticks, at least 1.
-        name: of the file that it comes from, without the ending, in a sequence of images.
-        after_damage: what comes before it is lost, and the frame before it is held instead.
+        picture: the frame as decoded.
+        pts: presentation time in ticks.
+        duration: duration in ticks, at least 1.
+        name: stem of its file name, in an image sequence.
+        after_damage: frames before this one are lost, and the previous frame is held instead.
     """
 
     picture: av.VideoFrame
@@ -64,7 +64,7 @@ class SourceFrame:
 
 
 class Source(Protocol):
-    """An open input: a context manager that gives its pictures in order."""
+    """An open input: a context manager that yields frames in presentation order."""
 
     info: VideoInfo
 
@@ -75,41 +75,41 @@ class Source(Protocol):
     ) -> None: ...
 
     def frames(self, *, from_pts: int | None = None) -> Iterator[SourceFrame]:
-        """Yield pictures with growing times.
+        """Yield frames with increasing times.
 
         Args:
-            from_pts: the pts of a frame of an earlier pass to begin with; the first frame if not given.
+            from_pts: pts of the first frame, known from an earlier pass; the beginning if not given.
 
         Raises:
-            TruncatedMediaError: the input ends, or cannot be decoded any further, before the end that it announces;
-                what was yielded before is good.
-            MediaError: no frame can be had, or there is none at `from_pts` any more.
+            TruncatedMediaError: the input ends, or decoding fails, before its stated end; all frames yielded before
+                are valid.
+            MediaError: no frame can be decoded, or there is none at `from_pts`.
         """
 
 
 def check_size(name: Path | str, width: int, height: int) -> None:
-    """Refuse a picture that is too large to be one.
+    """Check that the stated size of a frame is plausible.
 
     Args:
-        name: of the input, for the message.
-        width: as its header says.
-        height: as its header says.
+        name: name of the input, for messages.
+        width: width in its header.
+        height: height in its header.
 
     Raises:
-        MediaError: it has more pixels than any picture that can be read.
+        MediaError: the size exceeds the largest supported one.
     """
     if width * height > _MOST_PIXELS:
         raise MediaError(
-            f"{name}: has pictures of {width}x{height}; expected at most {_MOST_PIXELS // 1_000_000} "
-            "million pixels. If they are not that large, the file is damaged."
+            f"{name}: has frames of {width}x{height}; expected at most {_MOST_PIXELS // 1_000_000} "
+            "million pixels. If the actual frames are smaller, the file is damaged."
         )
 
 
 class OneSize:
-    """A source whose pictures are all as large as its first one, or are refused."""
+    """A source with a check that all frames have the size of the first one."""
 
     def __init__(self, source: Source) -> None:
-        """Watch an open source, which is closed by its owner."""
+        """Wrap an open source; its owner closes it."""
         self.info = source.info
         self._source = source
 
@@ -119,13 +119,13 @@ class OneSize:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Leave the source open: it is not this one's to close."""
+        """Leave the source open: its owner closes it."""
 
     def frames(self, *, from_pts: int | None = None) -> Iterator[SourceFrame]:
-        """Yield the pictures of the source.
+        """Yield the frames of the source.
 
         Raises:
-            MediaError: a picture has another size than the first; and as `Source.frames`.
+            MediaError: a frame has another size than the first one, or as `Source.frames`.
         """
         first: av.VideoFrame | None = None
         for count, frame in enumerate(self._source.frames(from_pts=from_pts)):
@@ -133,7 +133,7 @@ class OneSize:
             first = first or picture
             if (picture.width, picture.height) != (first.width, first.height):
                 raise MediaError(
-                    f"{self.info.path}: the picture changes from {first.width}x{first.height} to "
+                    f"{self.info.path}: the frame size changes from {first.width}x{first.height} to "
                     f"{picture.width}x{picture.height} after {count} frames; expected one size."
                 )
             yield frame

@@ -1,9 +1,9 @@
-"""YUV4MPEG2 ("y4m"), the form in which programs hand uncompressed video to each other through a pipe.
+"""YUV4MPEG2 ("y4m"), the format of uncompressed video in pipes between programs.
 
-A line of text says size, rate, shape of pixels and how chroma lies; then, for every picture, a line FRAME and
-the bare planes. There are no times: every picture lasts as long as the next. More than 8 bits are stored in two
-bytes, the low one first. The parameters are those of mjpegtools' yuv4mpeg(5) with FFmpeg's additions: C420p10
-and the like for depth, XCOLORRANGE for range.
+A header line states size, frame rate, sample aspect ratio, chroma subsampling and chroma location; then follow, for
+every frame, a line FRAME and the raw planes. There are no timestamps: the frame rate is constant. Samples of more than
+8 bits take two bytes, little-endian. The parameters are those of mjpegtools' yuv4mpeg(5) with FFmpeg's extensions:
+C420p10 and similar for bit depth, XCOLORRANGE for colour range.
 """
 
 from __future__ import annotations
@@ -19,22 +19,21 @@ import av
 import numpy as np
 
 from rife.atomic import AppearingFile
-from rife.errors import JobError, MediaError, TruncatedMediaError
+from rife.errors import Hint, JobError, MediaError, TruncatedMediaError
 from rife.media.colour.convert import range_tag
 from rife.media.colour.interleave import plane_samples
 from rife.media.colour.pixel_formats import LAYOUTS, has_alpha
 from rife.media.images.sequence import DEFAULT_SEQUENCE_RATE
+from rife.media.paths import STANDARD_STREAM
 from rife.media.sink import PictureSpec, refuse_other_format, refuse_other_picture
 from rife.media.source import SourceFrame, VideoInfo, check_size
 
-STANDARD_INPUT = Path("-")
-"""What the command line calls standard input and output."""
-
+_STANDARD_INPUT = Path(STANDARD_STREAM)
 _MAGIC = b"YUV4MPEG2"
 _LONGEST_LINE = 4096
 _LARGEST_SIDE = 65536
 _LIMITED_RANGE, _FULL_RANGE = 1, 2
-_EXAMPLE = "ffmpeg -i film.mp4 -f yuv4mpegpipe - | rife interpolate - -o smooth.mp4"
+_EXAMPLE = "ffmpeg -i film.mp4 -f yuv4mpegpipe -"
 
 
 def _colour_spaces() -> dict[str, str]:
@@ -53,30 +52,30 @@ def _colour_spaces() -> dict[str, str]:
 _FORMAT_OF_SPACE = _colour_spaces()
 _SPACE_OF_FORMAT = {
     **{name: space for space, name in _FORMAT_OF_SPACE.items() if name in LAYOUTS and not has_alpha(name)},
-    # Chroma on the even columns is how this package, MPEG-2 and H.264 place it; JPEG centres it.
+    # Left chroma location is the default of this package, MPEG-2 and H.264; that of JPEG is the centre.
     "yuv420p": "420mpeg2",
     "yuvj420p": "420jpeg",
     "yuvj422p": "422",
     "yuvj444p": "444",
 }
 STREAM_FORMATS = tuple(_SPACE_OF_FORMAT)
-"""Pixel formats that `Y4mWriter` takes."""
+"""Pixel formats of `Y4mWriter`."""
 
 
 class Y4mStream:
-    """Pictures out of a pipe, as a `Source` that can be read once."""
+    """A y4m stream as a `Source` that can be read once."""
 
-    def __init__(self, file: BinaryIO, *, path: Path = STANDARD_INPUT, frame_rate: Fraction | None = None) -> None:
+    def __init__(self, file: BinaryIO, *, path: Path = _STANDARD_INPUT, frame_rate: Fraction | None = None) -> None:
         """Read the header.
 
         Args:
-            file: blocking, binary; it is not closed here.
-            path: what to call it in messages.
-            frame_rate: pictures per second where the stream does not say (F0:0); 25 if not given.
+            file: blocking, binary; the caller closes it.
+            path: name of the stream in messages.
+            frame_rate: frame rate of a stream that states none (F0:0); 25 if not given.
 
         Raises:
-            MediaError: not y4m, or of a kind that is not known.
-            JobError: a rate is given, and the stream tells another one.
+            MediaError: the stream is no y4m, or of an unknown kind.
+            JobError: a rate is given, and the stream states another one.
         """
         self.path = path
         self._file = file
@@ -85,7 +84,7 @@ class Y4mStream:
         self.pixel_format, self._range = self._colours(tags)
         own_rate = self._ratio(tags, "F")
         if frame_rate is not None and own_rate not in (None, frame_rate):
-            raise JobError(f"{self._name}: tells its own rate, {own_rate}; leave out the input rate of {frame_rate}.")
+            raise JobError(f"{self._name}: states its own rate, {own_rate}; leave out the input rate of {frame_rate}.")
         rate = own_rate or frame_rate or DEFAULT_SEQUENCE_RATE
         self.info = VideoInfo(
             path=path,
@@ -109,14 +108,14 @@ class Y4mStream:
         pass  # the file is the caller's
 
     def frames(self, *, from_pts: int | None = None) -> Iterator[SourceFrame]:
-        """Yield the pictures, one tick each, as they come.
+        """Yield the frames in order, one tick each.
 
         Args:
-            from_pts: 0 or None; there is no going back in a pipe, nor forward.
+            from_pts: 0 or None; a pipe cannot seek.
 
         Raises:
-            TruncatedMediaError: the stream ends within a picture.
-            MediaError: asked for a second time or from the middle, or no picture comes.
+            TruncatedMediaError: the stream ends within a frame.
+            MediaError: the stream was read before, `from_pts` is not 0, or there is no frame.
         """
         if self._started or from_pts:
             raise MediaError(f"{self._name}: a pipe can be read once and from its start only.")
@@ -125,7 +124,7 @@ class Y4mStream:
 
     @property
     def _name(self) -> str:
-        return "standard input" if self.path == STANDARD_INPUT else str(self.path)
+        return "standard input" if str(self.path) == STANDARD_STREAM else str(self.path)
 
     def _pictures(self) -> Iterator[SourceFrame]:
         index = 0
@@ -139,37 +138,37 @@ class Y4mStream:
                 size = samples.size * samples.dtype.itemsize
                 data = self._file.read(size)
                 if len(data) < size:
-                    raise self._cut_off(index, "the stream ends within it")
+                    raise self._cut_off(index, "the stream ends within the frame")
                 samples[:] = np.frombuffer(data, samples.dtype).reshape(samples.shape)
             yield SourceFrame(picture, pts=index, duration=1)
             index += 1
         if index == 0:
-            raise MediaError(f"{self._name}: the stream has a header but no picture.")
+            raise MediaError(f"{self._name}: the stream has a header but no frame.")
 
     def _line(self, index: int) -> bytes:
-        """The next line without its end; empty at the end of the stream."""
+        """The next line without its line break; empty at the end of the stream."""
         line = self._file.readline(_LONGEST_LINE)
         if line and not line.endswith(b"\n"):
-            raise self._cut_off(index, "the line before it has no end")
+            raise self._cut_off(index, "the line before it has no line break")
         return line.rstrip(b"\n") or (b"?" if line else b"")
 
     def _cut_off(self, index: int, reason: str) -> MediaError:
-        return TruncatedMediaError(f"{self._name}: picture {index + 1} cannot be read ({reason}).")
+        return TruncatedMediaError(f"{self._name}: frame {index + 1} cannot be read ({reason}).")
 
     def _header(self) -> dict[str, str]:
         line = self._file.readline(_LONGEST_LINE)
         if not line.startswith(_MAGIC):
             found = f"begins with {line[:12]!r}" if line else "is empty"
-            raise MediaError(f"{self._name}: expected y4m, but it {found}. For example: {_EXAMPLE}")
+            raise MediaError(f"{self._name}: expected y4m, but it {found}. FFmpeg writes it: {_EXAMPLE}")
         if not line.endswith(b"\n"):
-            raise MediaError(f"{self._name}: the y4m header has no end.")
+            raise MediaError(f"{self._name}: the y4m header has no line break.")
         words = line.decode("ascii", "replace").split()[1:]
         tags = {word[0]: word[1:] for word in words if word[0] != "X"}
         extensions = dict(word[1:].partition("=")[::2] for word in words if word[0] == "X")
         return tags | extensions
 
     def _colours(self, tags: dict[str, str]) -> tuple[str, int]:
-        space = tags.get("C") or tags.get("YSCSS", "420jpeg").lower()  # an older name of the same tag
+        space = tags.get("C") or tags.get("YSCSS", "420jpeg").lower()  # the tag's older name
         name = _FORMAT_OF_SPACE.get(space)
         if name is None:
             known = ", ".join(_FORMAT_OF_SPACE)
@@ -183,7 +182,7 @@ class Y4mStream:
         return int(text)
 
     def _ratio(self, tags: dict[str, str], tag: str) -> Fraction | None:
-        """A ratio such as 30000:1001, or None where it is 0:0 or left out."""
+        """A ratio such as 30000:1001; None if it is 0:0 or missing."""
         text = tags.get(tag, "0:0")
         above, _, below = text.partition(":")
         if not (above.isascii() and above.isdigit() and below.isascii() and below.isdigit()):
@@ -192,7 +191,7 @@ class Y4mStream:
 
 
 class Y4mWriter:
-    """Writes pictures as y4m to a binary file or pipe."""
+    """Writer of y4m frames to a binary file or pipe."""
 
     def __init__(
         self,
@@ -203,14 +202,14 @@ class Y4mWriter:
         frame_rate: Fraction,
         sample_aspect_ratio: Fraction | None = None,
     ) -> None:
-        """Prepare a stream; the header goes out with the first picture, which tells the colours.
+        """Prepare a stream; the header is written with the first frame, which determines the colour range.
 
         Args:
-            file: blocking, binary; it is not closed here.
-            width: of every picture.
-            height: of every picture.
-            frame_rate: pictures per second, exactly.
-            sample_aspect_ratio: width over height of a pixel, or None where it is not known.
+            file: blocking, binary; the caller closes it.
+            width: width of every frame.
+            height: height of every frame.
+            frame_rate: exact frames per second.
+            sample_aspect_ratio: width over height of a pixel; None if unknown.
         """
         self._file = file
         self._size = (width, height)
@@ -218,11 +217,11 @@ class Y4mWriter:
         self._started = False
 
     def write(self, picture: av.VideoFrame) -> None:
-        """Write a picture in one of `STREAM_FORMATS`, always the same one.
+        """Write a frame in one of `STREAM_FORMATS`, always the same one.
 
         Raises:
-            BrokenPipeError: nobody reads any more.
-            OSError: it cannot be written.
+            BrokenPipeError: the reader of the pipe has closed it.
+            OSError: the frame cannot be written.
         """
         if not self._started:
             self._put(self._header(picture))
@@ -243,32 +242,32 @@ class Y4mWriter:
             f"A{aspect.numerator}:{aspect.denominator if aspect else 0}",
             f"C{_SPACE_OF_FORMAT[name]}",
         ]
-        said = _FULL_RANGE if name.startswith("yuvj") else range_tag(picture)
-        if said in (_LIMITED_RANGE, _FULL_RANGE):
-            words.append(f"XCOLORRANGE={'FULL' if said == _FULL_RANGE else 'LIMITED'}")
+        colour_range = _FULL_RANGE if name.startswith("yuvj") else range_tag(picture)
+        if colour_range in (_LIMITED_RANGE, _FULL_RANGE):
+            words.append(f"XCOLORRANGE={'FULL' if colour_range == _FULL_RANGE else 'LIMITED'}")
         return " ".join(words).encode("ascii") + b"\n"
 
     def _put(self, data: bytes) -> None:
         left = memoryview(data)
-        while left:  # an unbuffered pipe may take a part only
+        while left:  # an unbuffered pipe may accept only part of the data
             left = left[self._file.write(left) :]
 
 
 class Y4mSink:
-    """Writes y4m to a pipe, or to a file that appears when it is whole: a `PictureSink` of one constant rate."""
+    """A `PictureSink` of y4m with a constant frame rate, to a pipe or to a file that appears when it is complete."""
 
     def __init__(self, target: Path | None, spec: PictureSpec, *, stream: BinaryIO | None, overwrite: bool) -> None:
         """Open the file; a pipe is open already.
 
         Args:
             target: the file, or None to write to `stream`.
-            spec: what the pictures are.
-            stream: blocking, binary, and the caller's.
+            spec: properties of the frames.
+            stream: blocking, binary; the caller closes it.
             overwrite: replace the file.
 
         Raises:
-            JobError: a file is in the way.
-            MediaError: it cannot be written.
+            JobError: the file exists.
+            MediaError: the file cannot be written.
         """
         refuse_other_format(spec, STREAM_FORMATS, target or "-")
         self.notes: list[str] = []
@@ -298,24 +297,25 @@ class Y4mSink:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._file is not None and self._stream is not None:
-            with suppress(OSError):  # what cannot be written any more is thrown away
+            with suppress(OSError):  # the file is discarded anyway
                 self._stream.close()
             self._file.discard()
 
     def write(self, picture: av.VideoFrame, *, pts: int, duration: int, name: str | None = None) -> None:
-        """Write the next picture; see `PictureSink.write`.
+        """Write the next frame; see `PictureSink.write`.
 
         Raises:
-            JobError: its time is further than half a picture from where the constant rate puts it.
+            JobError: its time differs from the constant rate by more than half a frame.
         """
         refuse_other_picture(self._spec, picture, self._label)
         if self._first_pts is None:
             self._first_pts = pts
-        place = (pts - self._first_pts) * self._spec.time_base * self._spec.frame_rate
-        if abs(place - self.frames_written) > Fraction(1, 2):
+        position = (pts - self._first_pts) * self._spec.time_base * self._spec.frame_rate
+        if abs(position - self.frames_written) > Fraction(1, 2):
             raise JobError(
-                f"{self._label}: y4m has one constant rate, here {float(self._spec.frame_rate):g} a second, and the "
-                f"time of picture {self.frames_written + 1} does not fit it. Make the rate constant with --fps."
+                f"{self._label}: y4m has a constant frame rate, here {float(self._spec.frame_rate):g} a second, and "
+                f"the time of frame {self.frames_written + 1} does not fit it.",
+                hint=Hint("Make the rate constant with {fps}."),
             )
         try:
             self._writer.write(picture)
@@ -325,14 +325,14 @@ class Y4mSink:
             raise MediaError(f"{self._label}: cannot be written ({err.strerror or err}).") from err
         self.frames_written += 1
 
-    def finish(self, *, target: Path | None = None) -> None:
+    def finish(self) -> None:
         """Complete the stream; see `PictureSink.finish`."""
         try:
             if self._stream is not None:
                 self._stream.flush()
             if self._file is not None and self._stream is not None:
                 self._stream.close()
-                self._file.appear(target)
+                self._file.appear()
         except BrokenPipeError:
             raise
         except OSError as err:

@@ -102,7 +102,7 @@ class NetworkSpec:
 
     @property
     def pad_multiple(self) -> int:
-        """Height and width must be multiples of this: the largest scale must divide them, and the refinement's."""
+        """Height and width must be multiples of this, which the largest scale and the refinement decide."""
         return self.pad_multiple_at(1.0)
 
     def pad_multiple_at(self, flow_scale: float) -> int:

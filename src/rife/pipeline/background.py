@@ -1,4 +1,4 @@
-"""Work that goes on behind the caller's back, in order: encoding one frame while the next is made."""
+"""A background thread that runs calls in order: one frame is encoded while the next one is rendered."""
 
 from __future__ import annotations
 
@@ -8,45 +8,45 @@ from threading import Thread
 from types import TracebackType
 
 _WAITING = 1
-"""Calls that wait while one runs. Each holds a frame in float32, which is 100 MB at 3840x2160."""
+"""Length of the queue, beside the call that runs. Each call holds a frame in float32: 100 MB at 3840x2160."""
 
 
-class Behind:
-    """Runs calls one after another in a thread of its own. What one of them raises, the caller gets at its next."""
+class BackgroundWorker:
+    """Runs calls one after another in its own thread. The next `do` raises the exception of a call."""
 
     def __init__(self) -> None:
         """Start the thread."""
         self._calls: Queue[Callable[[], object] | None] = Queue(_WAITING)
         self._error: BaseException | None = None
         self._stopped = False
-        self._thread = Thread(target=self._run, name="rife-behind", daemon=True)
+        self._thread = Thread(target=self._run, name="rife-background", daemon=True)
         self._thread.start()
 
     def do(self, call: Callable[[], object]) -> None:
-        """Run a call after all that were given before; waits while too many are waiting.
+        """Queue a call; waits while the queue is full.
 
         Raises:
-            BaseException: what an earlier call raised; nothing was run after it.
+            BaseException: the exception of an earlier call; no call ran after it.
         """
         self._raise()
         self._calls.put(call)
 
-    def __enter__(self) -> Behind:
+    def __enter__(self) -> BackgroundWorker:
         """Return itself."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Wait for all calls; if the caller failed or is interrupted meanwhile, only for the one that runs."""
+        """Wait for all calls; after an exception or an interruption, only for the call that runs."""
         self._stopped = error is not None
-        told, interrupt = False, None
-        # Whoever comes after this closes what the thread writes to: it has to have ended, whatever happens here.
+        end_queued, interrupt = False, None
+        # The caller closes the file that the thread writes: the thread has to end first, in every case.
         while self._thread.is_alive():
             try:
-                if not told:
+                if not end_queued:
                     self._calls.put(None)
-                    told = True
+                    end_queued = True
                 self._thread.join()
             except KeyboardInterrupt as err:
                 self._stopped, interrupt = True, err
@@ -62,7 +62,7 @@ class Behind:
                     call()
                 except BaseException as err:
                     self._error = err
-            del call  # a frame is not held while waiting for the next
+            del call  # release the frame while waiting for the next one
 
     def _raise(self) -> None:
         if self._error is not None:

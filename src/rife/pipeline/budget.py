@@ -1,4 +1,4 @@
-"""What a job needs against what is there, before it begins and while it learns better."""
+"""Disk space and memory that a job needs, beside what is available."""
 
 from __future__ import annotations
 
@@ -6,32 +6,32 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from rife.errors import JobError
+from rife.errors import Hint, JobError
 from rife.options import readable_bytes
 
 _LEAST_BITS_PER_PIXEL = 0.004
-"""No encoder makes less of a moving picture; a job that lacks room even for this cannot end well."""
+"""A lower bound for every encoder: a job without room for this much cannot finish."""
 
 _RESERVE_BYTES = 50_000_000
 
 _FIXED_BYTES = 600_000_000
 _BESIDE_NETWORK_BYTES_PER_PX = 180
-"""What a job takes beside the network: libraries, and frames of the decoder, the encoder and between them. Measured for
-x264: 3.5 to 4.4 GB in all at 3840x2160, 8.5 GB at 7680x4320."""
+"""Memory of a job beside its network: libraries, and frames in the decoder, the encoder and between them. Measured with
+x264: 3.5 to 4.4 GB in total at 3840x2160, 8.5 GB at 7680x4320."""
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a job will take.
+    """An estimate of the resources of a job.
 
     Attributes:
-        frames: output frames in all.
+        frames: number of output frames.
         frames_made_before: of these, how many an earlier run has finished.
-        frames_to_make: new frames that the network still has to make.
-        seconds: how long that takes, or None before any frame is made.
-        memory_bytes: what the whole job takes, about.
-        disk_bytes: room for parts and result; the least that is possible before anything is encoded.
-        disk_free_bytes: room that there is.
+        frames_to_make: output frames that are not finished yet.
+        seconds: estimated time for them; None until a few frames are made.
+        memory_bytes: approximate memory of the whole job.
+        disk_bytes: space for segments and result; a lower bound until something is encoded.
+        disk_free_bytes: free space.
     """
 
     frames: int
@@ -44,37 +44,37 @@ class Forecast:
 
 
 def least_bytes(frames: int, size: tuple[int, int]) -> int:
-    """Least room for the parts of a job and the file that they are joined to."""
+    """A lower bound for the disk space of the segments of a job and of the file joined from them."""
     width, height = size
     return 2 * int(frames * width * height * _LEAST_BITS_PER_PIXEL / 8)
 
 
 def beside_network_bytes(size: tuple[int, int]) -> int:
-    """Memory that a job takes beside its network, for frames of a size."""
+    """Memory of a job beside its network, for frames of a given size."""
     return _FIXED_BYTES + size[0] * size[1] * _BESIDE_NETWORK_BYTES_PER_PX
 
 
 def projected_bytes(made_bytes: int, made_frames: int, frames: int) -> int:
-    """Room that is still needed, from what the finished parts take: the rest of them, and the file joined of all."""
+    """Disk space still needed, from the size of the finished segments: the other segments, and the joined file."""
     per_frame = made_bytes / made_frames
     return int(per_frame * (2 * frames - made_frames))
 
 
 def free_bytes(folder: Path) -> int:
-    """Room on the disk of a folder."""
+    """Free space on the disk of a folder."""
     return shutil.disk_usage(folder).free
 
 
 def check_disk(needed_bytes: int, folder: Path) -> None:
-    """Refuse what cannot fit.
+    """Check that the disk has enough space.
 
     Raises:
-        JobError: it does not.
+        JobError: it has not.
     """
     free = free_bytes(folder)
     if needed_bytes + _RESERVE_BYTES > free:
         raise JobError(
             f"{folder}: the disk has {readable_bytes(free)} left, and the job needs about "
-            f"{readable_bytes(needed_bytes)} and a reserve of {readable_bytes(_RESERVE_BYTES)}. "
-            "Make room and repeat the command, which goes on after the last finished part, or take a higher --crf."
+            f"{readable_bytes(needed_bytes)} and a reserve of {readable_bytes(_RESERVE_BYTES)}.",
+            hint=Hint("Make room and repeat the job, which continues after the last finished segment, or raise {crf}."),
         )

@@ -1,4 +1,4 @@
-"""What a finished part depends on, as plain values: parts of different jobs are never mixed."""
+"""The identity of a job: everything that its segments depend on. Segments of different jobs are never mixed."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 
 import torch
 
-from rife.errors import MediaError
+from rife.errors import Hint, MediaError
 from rife.interpolation.interpolator import Interpolator
 from rife.kernels import kernels
 from rife.media.images.sequence import ImageSequence
 from rife.media.source import Source
-from rife.media.video.codecs import Encoding
+from rife.media.video.encoding import Encoding
 from rife.media.video.spool import Spool
 from rife.options import OnDamage
 from rife.pipeline.plan import Plan
@@ -23,16 +23,16 @@ _SAMPLE_BYTES = 1 << 20
 
 
 def job_identity(
-    source: Source, plan: Plan, encoding: Encoding, worker: Interpolator, *, on_damage: OnDamage
+    source: Source, plan: Plan, encoding: Encoding, interpolator: Interpolator, *, on_damage: OnDamage
 ) -> dict[str, object]:
-    """Describe a job under names that a user knows.
+    """Describe a job by named plain values, for the manifest and for messages.
 
     Args:
         source: the open input.
         plan: its frames.
         encoding: of the output.
-        worker: makes the frames.
-        on_damage: what is done where the input cannot be decoded.
+        interpolator: renders the frames.
+        on_damage: the choice for input that cannot be decoded.
     """
     survey = hashlib.sha256(plan.survey.to_json().encode()).hexdigest()
     clock = {name: str(value) for name, value in asdict(plan.clock).items()}
@@ -43,33 +43,37 @@ def job_identity(
         "at cuts": plan.at_cut,
         "duplicates": plan.duplicates,
         "on damage": on_damage,
-        "network": worker.identity((plan.size[1], plan.size[0])),
+        "network": interpolator.identity((plan.size[1], plan.size[0])),
         "encoder": f"{encoding.codec} {encoding.pixel_format} {sorted(encoding.options.items())}",
         "version": f"rife {__version__}, torch {torch.__version__}",
-        # Both ways round differently, which a code here and there shows.
+        # The two implementations round differently, by one code in some pixels.
         "colours": "PyTorch" if kernels("yuv") is None else "kernels",
     }
 
 
 def check_unchanged(source: Path, before: object) -> None:
-    """Refuse to go on with a source that is not the one that was planned for.
+    """Check that the source is still the one that was planned for.
 
     Args:
         source: the input.
         before: its `state_of` when the job began.
 
     Raises:
-        MediaError: it is gone, or has been written since.
+        MediaError: it is missing, or has been modified.
     """
     if state_of(source) != before:
         raise MediaError(
-            f"{source}: has been changed, moved or removed while the job ran. Put it back as it was and repeat the "
-            "command, which goes on after the last finished part; or begin anew with --restart."
+            f"{source}: has been changed, moved or removed while the job ran.",
+            hint=Hint(
+                "Put it back as it was and repeat the job, which continues after the last finished segment; or begin "
+                "anew with {restart}.",
+                {"restart": True},
+            ),
         )
 
 
 def state_of(source: Path) -> object:
-    """What of a source changes when it is written: sizes and times; None where there is nothing."""
+    """Sizes and modification times of a source; None if it is missing."""
     try:
         if source.is_dir():
             entries = [(entry.name, entry.stat()) for entry in source.iterdir()]
@@ -81,7 +85,7 @@ def state_of(source: Path) -> object:
 
 
 def fingerprint(source: Source) -> str:
-    """What came through a pipe; names, sizes and times of picture files; size and a hash of both ends of a file."""
+    """A hash of the source: of both ends of a file; of names, sizes and times of image files; of all data of a pipe."""
     if isinstance(source, Spool):
         return source.fingerprint
     path = source.info.path

@@ -1,8 +1,8 @@
-"""Brightness of new frames beside their source frames: what a viewer may see as flicker.
+"""Brightness of new frames compared with their source frames: differences that are visible as flicker.
 
-A light that blinks, lightning and a fade change brightness from one source frame to the next, and a new frame may lie
-anywhere between both. Outside of that range, brightness comes from the network. That is told, and no error: the frames
-are in the file as they were made.
+A blinking light, lightning and a fade change the brightness from one source frame to the next, and a new frame may lie
+anywhere between both. Brightness outside of that range comes from the network. It is a warning, not an error: the file
+holds the frames as they were rendered.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from rife.pipeline.plan import Plan
 from rife.pipeline.workspace import SegmentRecord
 
 _SEEN_CODES = 1.0
-"""Codes of 8 bit that can be seen where frames in a row differ by them."""
+"""Difference in 8-bit codes that is visible over several frames in a row."""
 
 _FLASH_CODES = 10.0
-"""Codes of 8 bit that can be seen in one frame: things that come and go with motion change less of a picture."""
+"""Difference in 8-bit codes that is visible in one frame; objects that appear with motion change the mean by less."""
 
 _FRAMES_IN_A_ROW = 12
-"""New frames whose steps are averaged: one frame may differ for good reasons."""
+"""Number of new frames that are averaged: a single frame may differ for good reasons."""
 
 _MOST_TIMES = 5
-"""Ranges of time that are listed."""
+"""Most time ranges that a warning lists."""
 
 
 @dataclass
 class _Range:
-    """New frames in a row that are too bright or too dark."""
+    """A time range of new frames that are too bright or too dark."""
 
     start: Fraction
     end: Fraction
@@ -46,7 +46,7 @@ def luma_step(plan: Plan, records: Sequence[SegmentRecord]) -> float:
 
 
 def flicker_warnings(plan: Plan, records: Sequence[SegmentRecord]) -> tuple[str, ...]:
-    """Say when new frames are brighter or darker than both of their source frames, if that can be seen."""
+    """Warn of times at which new frames are visibly brighter or darker than both of their source frames."""
     outside = chain.from_iterable(record.luma_outside for record in records)
     made = [
         (frame.pts * plan.clock.tick, step)
@@ -56,15 +56,15 @@ def flicker_warnings(plan: Plan, records: Sequence[SegmentRecord]) -> tuple[str,
     found = list(_ranges(made))
     if not found:
         return ()
-    mean = sum(part.total for part in found) / sum(part.frames for part in found)
+    mean = sum(item.total for item in found) / sum(item.frames for item in found)
     more = f" and {len(found) - _MOST_TIMES} more times" if len(found) > _MOST_TIMES else ""
-    told = ", ".join(_told(part) for part in found[:_MOST_TIMES])
+    times = ", ".join(_times(item) for item in found[:_MOST_TIMES])
     how = f"{abs(mean):.1f} codes of 255 {'brighter' if mean > 0 else 'darker'}"
-    return (f"new frames are {how} than the frames around them at {told}{more}; look there for flicker",)
+    return (f"new frames are {how} than the frames around them at {times}{more}; look there for flicker",)
 
 
 def _ranges(made: Sequence[tuple[Fraction, float]]) -> Iterator[_Range]:
-    """Yield the stretches of time that can be seen to flicker."""
+    """Yield the time ranges with visible flicker."""
     current: _Range | None = None
     for first in range(0, len(made), _FRAMES_IN_A_ROW):
         row = made[first : first + _FRAMES_IN_A_ROW]
@@ -83,6 +83,6 @@ def _ranges(made: Sequence[tuple[Fraction, float]]) -> Iterator[_Range]:
         yield current
 
 
-def _told(part: _Range) -> str:
-    start, end = f"{float(part.start):.2f}", f"{float(part.end):.2f}"
+def _times(item: _Range) -> str:
+    start, end = f"{float(item.start):.2f}", f"{float(item.end):.2f}"
     return f"{start} s" if start == end else f"{start} to {end} s"

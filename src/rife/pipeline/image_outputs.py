@@ -1,50 +1,49 @@
-"""From finished segments to pictures one by one: folders, animations, y4m."""
+"""Outputs that are written picture by picture, from finished segments: folders, animations, y4m."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from pathlib import Path
 
 from rife.errors import FinishedFileError
 from rife.media.images.upright import degrees_of, orientation_of, swaps_sides, upright
 from rife.media.open_source import open_source
+from rife.media.paths import Output
 from rife.media.sink import PictureSink, PictureSpec
 from rife.media.video.mux import Picture
 from rife.media.video.segment import SegmentReader
 from rife.pipeline.flicker import flicker_warnings, luma_step
-from rife.pipeline.outputs import STANDARD_STREAM
 from rife.pipeline.plan import Plan, PlannedFrame, Segment
-from rife.pipeline.segments import Parts
+from rife.pipeline.segments import Segments
 from rife.pipeline.verify import FinishedCheck
 from rife.pipeline.workspace import SegmentRecord
 
 
 def turn_of(picture: Picture) -> int:
-    """EXIF's number of the turn that pictures need, 1 to 8: an output of pictures has no display matrix."""
+    """EXIF orientation, 1 to 8, by which pictures are turned: an output of pictures has no display matrix."""
     return orientation_of(picture.display_matrix) or 1
 
 
 def turn_notes(picture: Picture) -> list[str]:
-    """What is lost of a rotation that is no quarter turn."""
+    """A note of a rotation that is no quarter turn, which is lost."""
     matrix = picture.display_matrix
     if matrix is None or orientation_of(matrix) is not None:
         return []
     return [f"the source is shown turned clockwise by {degrees_of(matrix):.0f} degrees, and the pictures are not"]
 
 
-def picture_spec(parts: Parts, *, crf: int, plays: int) -> PictureSpec:
-    """What an output that is written picture by picture holds."""
-    width, height = parts.plan.size
-    aspect = parts.picture.sample_aspect_ratio
-    if swaps_sides(turn_of(parts.picture)):
+def picture_spec(segments: Segments, *, crf: int, plays: int) -> PictureSpec:
+    """The properties of an output that is written picture by picture."""
+    width, height = segments.plan.size
+    aspect = segments.picture.sample_aspect_ratio
+    if swaps_sides(turn_of(segments.picture)):
         width, height, aspect = height, width, 1 / aspect if aspect else None
     return PictureSpec(
         width=width,
         height=height,
-        pixel_format=parts.picture.encoding.pixel_format,
-        frame_rate=parts.picture.frame_rate,
-        time_base=parts.picture.time_base,
+        pixel_format=segments.picture.encoding.pixel_format,
+        frame_rate=segments.picture.frame_rate,
+        time_base=segments.picture.time_base,
         sample_aspect_ratio=aspect,
         crf=crf,
         plays=plays,
@@ -53,48 +52,50 @@ def picture_spec(parts: Parts, *, crf: int, plays: int) -> PictureSpec:
 
 def write_pictures(
     sink: PictureSink,
-    parts: Parts,
+    segments: Segments,
     finished: Iterator[tuple[Segment, SegmentRecord]],
     *,
     names: Sequence[str | None],
 ) -> list[SegmentRecord]:
-    """Write the pictures of segments as these are finished.
+    """Write the pictures of segments in order, as the segments are finished.
 
     Args:
         sink: an open output.
-        parts: the job's.
+        segments: of the job.
         finished: its segments in order.
-        names: of the source frames, where they have any.
+        names: of the source frames, where they have names.
     """
-    plan, records = parts.plan, list[SegmentRecord]()
+    plan, records = segments.plan, list[SegmentRecord]()
     times = pairwise(_pts_and_end(plan))
     shown: set[int] = set()
-    turn, siting = turn_of(parts.picture), parts.picture.siting
+    turn, siting = turn_of(segments.picture), segments.picture.siting
     for segment, record in finished:
         records.append(record)
-        with SegmentReader(parts.path(segment)) as reader:
-            made = reader.pictures(parts.picture.encoding)
+        with SegmentReader(segments.path(segment)) as reader:
+            made = reader.pictures(segments.picture.encoding)
             for frame, picture in zip(plan.frames(segment), made, strict=True):
+                segments.check_cancel()
                 pts, end = next(times)
                 name = _source_name(frame, names, shown)
                 sink.write(upright(picture, turn, siting=siting), pts=pts, duration=max(1, end - pts), name=name)
     return records
 
 
-def check_pictures(target: Path, plan: Plan, records: Sequence[SegmentRecord], *, written: int) -> FinishedCheck:
-    """Count the pictures of an output, and measure how long an animation lasts, where it can be read back.
+def check_pictures(target: Output, plan: Plan, records: Sequence[SegmentRecord], *, written: int) -> FinishedCheck:
+    """Count the pictures of an output, and measure the length of an animation, where it can be read back.
 
     Raises:
-        FinishedFileError: there are not as many as planned, or it is shorter or longer.
+        FinishedFileError: the number of pictures or the length differs from the plan.
     """
     planned, wanted = plan.output_frames, float(plan.duration_seconds)
     found, seconds = written, wanted
-    if target != STANDARD_STREAM and target.is_file():
-        with open_source(target) as source:
+    is_file = target.kind in ("animation", "y4m")
+    if is_file:
+        with open_source(target.path) as source:
             lengths = [frame.duration * source.info.time_base for frame in source.frames()]
         found, seconds = len(lengths), float(sum(lengths))
-    # An animation shows pictures that are equal as one, for as long.
-    if found > planned or (found < planned and not target.is_file()):
+    # An animation stores equal pictures in a row as one, which is shown as long.
+    if found > planned or (found < planned and not is_file):
         raise FinishedFileError(f"{target}: holds {found} pictures, expected {planned}.")
     if abs(seconds - wanted) > 0.02:
         raise FinishedFileError(f"{target}: lasts {seconds:.3f} s, expected {wanted:.3f} s.")
@@ -108,7 +109,7 @@ def _pts_and_end(plan: Plan) -> Iterator[int]:
 
 
 def _source_name(frame: PlannedFrame, names: Sequence[str | None], shown: set[int]) -> str | None:
-    """Name of the source picture that a frame is; one that is held again is a new picture."""
+    """Name of the source picture that a frame is; None for new frames, and where the picture is shown again."""
     if frame.second is not None or not names or frame.first in shown:
         return None
     shown.add(frame.first)

@@ -1,7 +1,7 @@
-"""The main job: a video in, a smoother one out, in segments that survive whatever happens to the process.
+"""The main job: a video in, the same video with more frames out, in segments that survive an interruption.
 
-Survey the source, plan every output frame, make the segments that are not made yet, join them, and check the
-finished file against the plan. Only a file that passes gets the final name.
+A job surveys the source, plans every output frame, renders the segments that are not finished, joins them, and checks
+the joined file against the plan. Only a file that passes the check gets the name of the output.
 """
 
 from __future__ import annotations
@@ -18,16 +18,18 @@ from tempfile import TemporaryDirectory
 
 from rife.analysis.survey import read_cuts, survey
 from rife.atomic import put_in_place
-from rife.errors import FinishedFileError, JobError, MediaError, TruncatedMediaError
+from rife.errors import CancelledError, FinishedFileError, Hint, JobError, MediaError, TruncatedMediaError
 from rife.interpolation.interpolator import Interpolator
 from rife.interpolation.load import as_interpolator
 from rife.media.colour.convert import is_interlaced
 from rife.media.colour.pixel_formats import losses
-from rife.media.open_sink import check_rate, is_picture_target, sink_for, target_formats
+from rife.media.open_sink import check_rate, sink_for, target_formats
 from rife.media.open_source import open_source
+from rife.media.paths import Output, parse_input, parse_output
 from rife.media.play_count import FOREVER, plays_of
 from rife.media.source import Source
-from rife.media.video.codecs import container_for, encoding_for, intermediate_for
+from rife.media.video.containers import container_for
+from rife.media.video.encoding import encoding_for, intermediate_for
 from rife.media.video.hdr import read_static_hdr
 from rife.media.video.mux import Picture, assemble
 from rife.media.video.picture_records import lost_records
@@ -37,32 +39,32 @@ from rife.media.video.spool import Spool
 from rife.media.video.tracks import CopiedTracks
 from rife.options import DEFAULT_CRF
 from rife.pipeline.budget import Forecast, beside_network_bytes, check_disk, least_bytes
+from rife.pipeline.cancellation import Cancellable, cancelled_error
 from rife.pipeline.fingerprint import check_unchanged, job_identity, state_of
 from rife.pipeline.flicker import flicker_warnings, luma_step
 from rife.pipeline.image_outputs import check_pictures, picture_spec, turn_notes, write_pictures
 from rife.pipeline.outputs import (
-    STANDARD_STREAM,
     check_job,
     check_not_in_the_way,
     default_output,
     failed_name,
-    partial_name,
 )
 from rife.pipeline.plan import Plan
-from rife.pipeline.progress import Meter
+from rife.pipeline.progress import JobProgress
+from rife.pipeline.result import CancelSignal, Progress, VideoResult
 from rife.pipeline.rounding import largest_move
-from rife.pipeline.segments import Parts
-from rife.pipeline.settings import JobSettings, Progress, VideoResult
-from rife.pipeline.surveyed_source import ObservedSource
+from rife.pipeline.segments import Segments
+from rife.pipeline.settings import JobSettings
+from rife.pipeline.surveyed_source import SurveyedSource
 from rife.pipeline.verify import Expected, FinishedCheck, check_finished, step_tolerance
 from rife.pipeline.workspace import SegmentRecord, Workspace, work_folder
 from rife.timing import Clock, FactorClock, clock_for
 
 _RATE_ERROR = Fraction(1, 10)
-"""An announced frame rate that is further from the measured one is not believed."""
+"""Largest relative difference of the announced frame rate from the measured one; the measured one is used beyond it."""
 
 _MAX_TICKS = 2**31 - 1
-"""Most ticks a second that containers can count."""
+"""Most ticks a second in a container."""
 
 
 def run_job(
@@ -71,25 +73,29 @@ def run_job(
     *,
     settings: JobSettings,
     interpolator: Interpolator | str | Path | None = None,
+    cancel: CancelSignal | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     on_forecast: Callable[[Forecast], None] | None = None,
 ) -> VideoResult:
-    """Do what `interpolate_video` does, with the settings as one record; for arguments and errors see there."""
+    """Run a job; arguments and errors as for `interpolate_video`."""
     settings.check()
-    output = output or default_output(source, settings)
-    check_job(source, output, settings)
+    named, target = parse_input(source), parse_output(output or default_output(source, settings))
+    check_job(named, target, settings)
     try:
         with ExitStack() as stack:
             reader: Source = stack.enter_context(
-                open_source(source, frame_rate=settings.source_rate, on_damage=settings.on_damage)
+                open_source(named, frame_rate=settings.source_rate, on_damage=settings.on_damage)
             )
             if not reader.info.can_rewind:
                 reader = Spool(reader, Path(stack.enter_context(TemporaryDirectory(prefix="rife-"))))
-            return _Job(reader, output, settings, as_interpolator(interpolator), on_progress, on_forecast).run()
-    except BrokenPipeError:  # the caller's own, from its on_progress, or of who reads standard output
+            cancellable = Cancellable(cancel, on_progress)
+            return _Job(reader, target, settings, as_interpolator(interpolator), cancellable, on_forecast).run()
+    except CancelledError as err:
+        raise cancelled_error(target, settings) from err
+    except BrokenPipeError:  # from the caller's on_progress, or from the reader of standard output
         raise
     except OSError as err:
-        raise MediaError(f"{output}: cannot be written ({err.strerror or err}).") from err
+        raise MediaError(f"{target}: cannot be written ({err.strerror or err}).") from err
 
 
 class _Job:
@@ -98,76 +104,92 @@ class _Job:
     def __init__(
         self,
         reader: Source,
-        output: Path,
+        output: Output,
         settings: JobSettings,
-        worker: Interpolator,
-        on_progress: Callable[[Progress], None] | None,
+        interpolator: Interpolator,
+        cancellable: Cancellable,
         on_forecast: Callable[[Forecast], None] | None,
     ) -> None:
-        self._reader, self._output, self._settings, self._worker = reader, output, settings, worker
-        self._on_progress, self._on_forecast = on_progress, on_forecast
+        self._reader, self._output, self._settings, self._interpolator = reader, output, settings, interpolator
+        self._cancellable, self._on_forecast = cancellable, on_forecast
         self._started = time.perf_counter()
         info = reader.info
         self._source_state = state_of(info.path)
         self._source_rate = info.frame_rate
         self._clock = self._clock_at(info.frame_rate)
-        worker.check_clock(self._clock)
+        interpolator.check_clock(self._clock)
         self._file = reader if isinstance(reader, VideoReader) else None
         self._tracks: CopiedTracks | None = None
         if self._file is not None:
-            self._tracks = CopiedTracks(self._file, slowdown=self._clock.slowdown, sound=settings.sound)
+            self._tracks = CopiedTracks(self._file, slowdown=self._clock.slowdown, sound=settings.audio)
 
     def run(self) -> VideoResult:
-        """Do the whole job."""
-        plan, observed = self._plan()
-        damage = None if self._settings.on_damage == "hold" else observed.damage
+        """Run the job."""
+        self._cancellable.check()
+        plan, surveyed = self._plan()
+        damage = None if self._settings.on_damage == "hold" else surveyed.damage
         if damage is not None and not self._settings.keep_partial:
             raise TruncatedMediaError(
-                f"{damage} Nothing was made; --keep-partial makes what comes before, --on-damage hold what can be read."
+                f"{damage} Nothing was made.",
+                hint=Hint(
+                    "{keep_partial} makes what comes before the damage, {on_damage} everything that can be read.",
+                    {"keep_partial": True, "on_damage": "hold"},
+                ),
             )
-        target = self._output if damage is None else partial_name(self._output)
-        picture, notes = self._picture(observed)
+        target = self._output if damage is None else self._output.partial
+        picture, notes = self._picture(surveyed)
         on_damage = self._settings.on_damage
-        identity = job_identity(self._reader, plan, picture.encoding, self._worker, on_damage=on_damage)
+        identity = job_identity(self._reader, plan, picture.encoding, self._interpolator, on_damage=on_damage)
         with ExitStack() as stack:
             folder = work_folder(target)
-            if target == STANDARD_STREAM:
+            if target.is_stream:
                 folder = Path(stack.enter_context(TemporaryDirectory(prefix="rife-"))) / "work"
             check_disk(least_bytes(plan.output_frames, plan.size), folder.parent)
             work = stack.enter_context(Workspace(folder, identity, restart=self._settings.restart))
-            unchanged = partial(check_unchanged, self._reader.info.path, self._source_state)
-            parts = Parts(self._reader, plan, picture, self._worker, work, check_source=unchanged)
-            stack.callback(parts.close)
-            before = parts.frames_before
-            memory_bytes = self._worker.tiling.needed_bytes((plan.size[1], plan.size[0]))
+            segments = self._segments(plan, picture, work)
+            stack.callback(segments.close)
+            before = segments.frames_before
+            memory_bytes = self._interpolator.tiling.needed_bytes((plan.size[1], plan.size[0]))
             memory_bytes += beside_network_bytes(plan.size)
-            meter = Meter(
+            progress = JobProgress(
                 plan,
                 work,
                 before=before,
                 memory_bytes=memory_bytes,
-                on_progress=self._on_progress,
+                on_progress=self._cancellable.report,
                 on_forecast=self._on_forecast,
             )
-            if is_picture_target(target):
-                check, more = self._write_pictures(parts, meter, target, observed)
+            if target.is_video:
+                check, more = self._join(segments, progress, target)
             else:
-                check, more = self._join(parts, meter, target)
+                check, more = self._write_pictures(segments, progress, target, surveyed)
             work.finish()
         if damage is not None:
             raise TruncatedMediaError(f"{damage} What could be made of it is kept as {target}.") from damage
         return VideoResult(
-            path=target,
+            path=target.path,
             source_frames=len(plan.survey.pts),
             output_frames=plan.output_frames,
             frame_rate=picture.frame_rate,
             duration_seconds=plan.duration_seconds,
             seconds=time.perf_counter() - self._started,
-            notes=(*observed.notes, *notes, *more, *check.warnings),
+            notes=(*surveyed.notes, *notes, *more, *check.warnings),
             cuts=sum(interval.cut for interval in plan.survey.intervals),
             frames_resumed=before,
             check=check,
-            damage=observed.lost,
+            damage=surveyed.lost,
+        )
+
+    def _segments(self, plan: Plan, picture: Picture, work: Workspace) -> Segments:
+        unchanged = partial(check_unchanged, self._reader.info.path, self._source_state)
+        return Segments(
+            self._reader,
+            plan,
+            picture,
+            self._interpolator,
+            work,
+            check_source=unchanged,
+            check_cancel=self._cancellable.check,
         )
 
     @property
@@ -185,57 +207,58 @@ class _Job:
             slowdown=settings.slowdown,
         )
 
-    def _plan(self) -> tuple[Plan, ObservedSource]:
-        """Read the source once, and place every output frame."""
-        observed, info = ObservedSource(self._reader), self._reader.info
+    def _plan(self) -> tuple[Plan, SurveyedSource]:
+        """Survey the source, and plan every output frame."""
+        surveyed, info = SurveyedSource(self._reader), self._reader.info
         started = time.perf_counter()
 
-        def looked_at(frames: int) -> None:
-            if self._on_progress is not None:
-                self._on_progress(Progress("survey", frames, info.frames, time.perf_counter() - started))
+        def report_frame(frames: int) -> None:
+            self._cancellable.report(Progress("survey", frames, info.frames, time.perf_counter() - started))
 
-        found = survey(observed, on_progress=looked_at)
+        found = survey(surveyed, on_progress=report_frame)
         cuts = self._settings.cuts_path
         if cuts is not None:
             found = found.with_cuts(read_cuts(cuts, found))
         if len(found.pts) < 2:
-            raise observed.damage or JobError(
+            raise surveyed.damage or JobError(
                 f"{info.path}: has one frame; making frames in between needs at least two."
             )
         measured = (len(found.pts) - 1) / ((found.pts[-1] - found.pts[0]) * info.time_base)
         if abs(measured / info.frame_rate - 1) > _RATE_ERROR:
-            # A recording of a browser or a phone announces a rate that it never has.
+            # Recordings of browsers and phones announce rates that they do not have.
             self._source_rate = measured.limit_denominator(1000)
             self._clock = self._clock_at(self._source_rate)
-        first = observed.first_picture
+        first = surveyed.first_picture
         size = first.width, first.height
-        self._worker.tiling.check((first.height, first.width), beside_bytes=beside_network_bytes(size))
-        plan = Plan(found, self._clock, self._settings.at_cut, self._settings.duplicates, size)
-        if not is_picture_target(self._output):
-            largest_move(plan, self._output, container_for(self._output).tick)
-        if not self._worker.any_time:
-            self._worker.check_times({frame.timestep for frame in plan.all_frames() if frame.timestep > 0})
-        return plan, observed
+        self._interpolator.tiling.check((first.height, first.width), beside_bytes=beside_network_bytes(size))
+        plan = Plan(
+            found, self._clock, self._settings.at_cut, self._settings.duplicates, size, checksums=surveyed.checksums
+        )
+        if self._output.is_video:
+            largest_move(plan, self._output.path, container_for(self._output.path).tick)
+        if not self._interpolator.any_time:
+            self._interpolator.check_times({frame.timestep for frame in plan.all_frames() if frame.timestep > 0})
+        return plan, surveyed
 
-    def _picture(self, observed: ObservedSource) -> tuple[Picture, list[str]]:
-        """Choose how pictures are encoded, and say what cannot be carried over."""
-        info, tick, first = self._reader.info, self._clock.tick, observed.first_picture
+    def _picture(self, surveyed: SurveyedSource) -> tuple[Picture, list[str]]:
+        """Choose the encoding, and note what cannot be preserved."""
+        info, tick, first = self._reader.info, self._clock.tick, surveyed.first_picture
         if tick.denominator > _MAX_TICKS:
             raise JobError(
                 f"{info.path}: the output would need a clock of {1 / tick} ticks a second, and can have "
                 f"{_MAX_TICKS}. Take a smaller factor, or a constant rate."
             )
         siting = None if self._file is None else self._file.siting
-        if is_picture_target(self._output):
+        if not self._output.is_video:
             check_rate(self._output, self._clock.frame_rate(self._source_rate))
             formats = target_formats(self._output, image_format=self._settings.image_format)
             encoding = intermediate_for(formats, first)
         else:
             hdr = None if self._file is None else read_static_hdr(first)
-            encoding = encoding_for(self._output, self._settings.encode, first=first, siting=siting, hdr=hdr)
+            encoding = encoding_for(self._output.path, self._settings.encode, first=first, siting=siting, hdr=hdr)
         notes = [*losses(first.format.name, encoding.pixel_format), *encoding.notes]
-        if self._file is not None and not is_picture_target(self._output):
-            notes += lost_records(self._file.stream, first, muxer=container_for(self._output).muxer)
+        if self._file is not None and self._output.is_video:
+            notes += lost_records(self._file.stream, first, muxer=container_for(self._output.path).muxer)
         if is_interlaced(first):
             notes.append(
                 "the source is interlaced, and each frame is taken as one picture: the output is marked progressive. "
@@ -255,35 +278,36 @@ class _Job:
         )
         return picture, notes
 
-    def _join(self, parts: Parts, meter: Meter, target: Path) -> tuple[FinishedCheck, list[str]]:
-        """Make and assemble the parts, check the file, and give it the name that it has earned."""
-        records = [record for _, record in parts.finished(meter)]
-        with parts.work.joining(target) as temporary:
+    def _join(self, segments: Segments, progress: JobProgress, target: Output) -> tuple[FinishedCheck, list[str]]:
+        """Render and join the segments, check the file, and give it its name."""
+        records = [record for _, record in segments.finished(progress)]
+        with segments.work.joining(target.path) as temporary:
             deepest = max(record.reordering for record in records)
-            coarse = container_for(target).tick
-            picture = replace(parts.picture, time_base=coarse or parts.picture.time_base)
-            timed = partial(parts.timed, records, coarse)
+            coarse = container_for(target.path).tick
+            picture = replace(segments.picture, time_base=coarse or segments.picture.time_base)
+            timed = partial(segments.timed, records, coarse)
             lost = assemble(temporary, timed, reordering=deepest, picture=picture, tracks=self._tracks)
-            check = self._checked(temporary, parts, records)
+            check = self._checked(temporary, segments, records)
             if check.problems:
-                failed = failed_name(target)
+                failed = failed_name(target.path)
                 put_in_place(temporary, failed)
-                parts.work.finish()
-                told = "; ".join(check.problems)
-                raise FinishedFileError(f"{target}: not as planned: {told}. The file is kept as {failed}.", check=check)
+                segments.work.finish()
+                problems = "; ".join(check.problems)
+                raise FinishedFileError(
+                    f"{target}: not as planned: {problems}. The file is kept as {failed}.", check=check
+                )
             check_not_in_the_way(target, self._settings)
         return check, [*lost, *([] if self._tracks is None else self._tracks.notes)]
 
-    def _checked(self, path: Path, parts: Parts, records: list[SegmentRecord]) -> FinishedCheck:
-        plan, started = parts.plan, time.perf_counter()
+    def _checked(self, path: Path, segments: Segments, records: list[SegmentRecord]) -> FinishedCheck:
+        plan, started = segments.plan, time.perf_counter()
 
         def read_back(frames: int) -> None:
-            if self._on_progress is not None:
-                self._on_progress(Progress("check", frames, plan.output_frames, time.perf_counter() - started))
+            self._cancellable.report(Progress("check", frames, plan.output_frames, time.perf_counter() - started))
 
         expected = Expected(
             times=(frame.pts for frame in plan.all_frames()),
-            sent=chain.from_iterable(record.sent_cells() for record in records),
+            encoded=chain.from_iterable(record.encoded_cells() for record in records),
             step_tolerance=step_tolerance(self._crf),
             time_base=plan.clock.tick,
             time_tolerance=largest_move(plan, path, container_for(path).tick),
@@ -299,25 +323,25 @@ class _Job:
         )
 
     def _write_pictures(
-        self, parts: Parts, meter: Meter, target: Path, observed: ObservedSource
+        self, segments: Segments, progress: JobProgress, target: Output, surveyed: SurveyedSource
     ) -> tuple[FinishedCheck, list[str]]:
-        """Make the parts and write their pictures; into a pipe as soon as each part is finished."""
+        """Render the segments and write their pictures; into a pipe as soon as each segment is finished."""
         settings = self._settings
-        finished = parts.finished(meter)
-        if target != STANDARD_STREAM:
+        finished = segments.finished(progress)
+        if not target.is_stream:
             finished = iter(list(finished))
         info = self._reader.info
         crf = 0 if info.lossless and settings.encode.crf is None else self._crf
-        spec = picture_spec(parts, crf=crf, plays=plays_of(info.path) or FOREVER)
+        spec = picture_spec(segments, crf=crf, plays=plays_of(info.path) or FOREVER)
         with sink_for(target, spec, overwrite=settings.overwrite, image_format=settings.image_format) as sink:
-            names = observed.names if isinstance(self._clock, FactorClock) else []
-            records = write_pictures(sink, parts, finished, names=names)
-            if sink.frames_written != parts.plan.output_frames:
+            names = surveyed.names if isinstance(self._clock, FactorClock) else []
+            records = write_pictures(sink, segments, finished, names=names)
+            if sink.frames_written != segments.plan.output_frames:
                 raise FinishedFileError(
-                    f"{target}: {sink.frames_written} pictures were made, expected {parts.plan.output_frames}."
+                    f"{target}: {sink.frames_written} pictures were made, expected {segments.plan.output_frames}."
                 )
             sink.finish()
-        notes = [*turn_notes(parts.picture), *sink.notes]
+        notes = [*turn_notes(segments.picture), *sink.notes]
         if self._tracks is not None:
             notes += [f"{label} is not copied: {target} holds pictures only" for label in self._tracks.labels()]
-        return check_pictures(target, parts.plan, records, written=sink.frames_written), notes
+        return check_pictures(target, segments.plan, records, written=sink.frames_written), notes

@@ -1,13 +1,13 @@
-"""What a job will do, frame by frame, before any frame is made.
+"""The plan of a job: every output frame, before any is rendered.
 
-A plan is computed from the survey of the source and the clock of the output alone, so that it is the same for a job
-that runs through and for one that is taken up again. It cuts the work into segments, which are made one by one.
+A plan is computed from the survey of the source and the clock of the output alone: it is the same for a job that runs
+without interruption and for one that is continued. It divides the job into segments, to be rendered in any order.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -15,20 +15,20 @@ from itertools import chain, islice
 
 from rife.analysis.retime import content_times
 from rife.analysis.survey import Survey
-from rife.errors import JobError
+from rife.errors import Hint, JobError
 from rife.options import AtCut, Duplicates
 from rife.timing import Clock
 
 _PIXELS_OF_A_SEGMENT = 120_000_000
 _FEWEST_FRAMES, _MOST_FRAMES = 24, 240
-"""A segment is lost when a job is killed, and begins with a key frame: neither too long nor too short."""
+"""An interruption loses the segment that is being rendered, and every segment costs a key frame: a compromise."""
 
 _LARGE_PIXELS = 10_000_000
 _PIXELS_MADE_OF_A_SEGMENT = 40_000_000
-"""Of frames larger than 4K, each of which takes half a minute, a segment has a new frame or two: 1 at 7680x4320."""
+"""A segment of frames larger than 4K, each of which takes half a minute, has a new frame or two: 1 at 7680x4320."""
 
 _MOST_FRAMES_OF_AN_INTERVAL = 100_000
-"""Half an hour at 60 frames a second: a damaged time must not fill the disk with one picture."""
+"""Half an hour at 60 frames a second: a damaged timestamp must not fill the disk with one picture."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,10 @@ class PlannedFrame:
 
     Attributes:
         first: number of the source frame before it, or at its time.
-        second: number of the source frame after it; None where `first` is shown as it is.
-        timestep: where it lies between the two, 0 <= timestep < 1.
+        second: number of the source frame after it; None where `first` is shown unchanged.
+        timestep: its position between the two, 0 <= timestep < 1.
         pts: its time in output ticks.
-        blend: mix the two frames without looking for motion: they stand on both sides of a cut.
+        blend: mix the two frames without motion: they lie on both sides of a cut.
     """
 
     first: int
@@ -52,14 +52,14 @@ class PlannedFrame:
 
 @dataclass(frozen=True)
 class Segment:
-    """A stretch of the job, by source intervals.
+    """A part of the job that is rendered and kept as one file, by source intervals.
 
     Attributes:
         number: from 0.
         start: number of the source frame that its first interval begins with.
         end: number of the source frame that its last interval ends with (or the number of all frames).
-        frames: how many output frames it has.
-        skipped: how many output frames of its first interval are in segments before it.
+        frames: number of output frames.
+        skipped: how many output frames of its first interval belong to segments before it.
     """
 
     number: int
@@ -74,11 +74,13 @@ class Plan:
     """All output frames of a job.
 
     Attributes:
-        survey: what is known of the source.
-        clock: places the output frames.
-        at_cut: what stands between the two sides of a cut.
+        survey: what one pass over the source found.
+        clock: the times of the output frames.
+        at_cut: what is shown between the two sides of a cut.
         duplicates: whether repeated source frames are kept, or replaced by motion.
         size: width and height.
+        checksums: of every source frame, to recognise it where the source is read from the middle; empty if not known:
+            the source is read from its beginning then.
     """
 
     survey: Survey
@@ -86,9 +88,10 @@ class Plan:
     at_cut: AtCut
     duplicates: Duplicates
     size: tuple[int, int]
+    checksums: Sequence[int] = ()
 
     def __post_init__(self) -> None:
-        """Refuse a source between whose frames nothing can be made."""
+        """Check that the source has frames to interpolate between."""
         if len(self.survey.pts) < 2:
             raise JobError("the source has one frame; making frames in between needs at least two.")
         if not self.segments:
@@ -100,7 +103,8 @@ class Plan:
                 raise JobError(
                     f"source frame {i} at {start:.2f} s is shown until {end:.2f} s, which would need {frames} frames "
                     f"at this rate; expected at most {_MOST_FRAMES_OF_AN_INTERVAL}. The times of the file are damaged, "
-                    "or it is a slide show. Take --factor, which makes a fixed number of frames in each gap."
+                    "or it is a slide show.",
+                    hint=Hint("Take {factor}, which makes a fixed number of frames in each gap."),
                 )
 
     @property
@@ -115,9 +119,9 @@ class Plan:
 
     @property
     def shown_seconds(self) -> Fraction:
-        """From the first output frame to the end of the last: at a constant rate, the last one is shown as long as all.
+        """From the first output frame to the end of the last. At a constant rate, all frames are shown equally long.
 
-        The source may end before, and begin before its first output frame.
+        The source may end before that, and begin before its first output frame.
         """
         return (self.last_end_pts - self.first_pts) * self.clock.tick
 
@@ -140,7 +144,7 @@ class Plan:
 
     @cached_property
     def segments(self) -> tuple[Segment, ...]:
-        """The work in stretches that end at cuts and key frames of the source where they can."""
+        """The segments of the job, which end at cuts and key frames of the source where possible."""
         width, height = self.size
         if width * height > _LARGE_PIXELS:
             return tuple(self._short_segments(max(1, _PIXELS_MADE_OF_A_SEGMENT // (width * height))))
@@ -176,7 +180,7 @@ class Plan:
             yield self._placed(start + place.timestep * (end - start), place.pts)
 
     def _short_segments(self, made_wanted: int) -> Iterator[Segment]:
-        """Yield segments that end after a number of new frames, between two source frames too."""
+        """Yield segments of a number of new frames, which may end between two source frames."""
         number = start = frames = skipped = made = 0
         for i in range(len(self.survey.pts)):
             if frames == 0:
@@ -200,9 +204,9 @@ class Plan:
             return PlannedFrame(first, None, Fraction(0), pts)
         second = numbers[j + 1]
         if self._damage_before[second] > self._damage_before[first]:
-            return PlannedFrame(first, None, Fraction(0), pts)  # what lies in between is lost
+            return PlannedFrame(first, None, Fraction(0), pts)  # the frames in between are lost
         if self._changes_before[second] == self._changes_before[first]:
-            return PlannedFrame(first, None, Fraction(0), pts)  # a still stays still
+            return PlannedFrame(first, None, Fraction(0), pts)  # a still picture stays as it is
         across_a_cut = self._cuts_before[second] > self._cuts_before[first]
         if across_a_cut and self.at_cut == "hold":
             return PlannedFrame(first, None, Fraction(0), pts)
@@ -214,7 +218,7 @@ class Plan:
 
     @cached_property
     def _content(self) -> tuple[list[Fraction] | list[int], list[int] | range]:
-        """Times of the source frames that are used, and their numbers."""
+        """Times and numbers of the source frames that are used."""
         if self.duplicates == "keep":
             return list(self.survey.pts), range(len(self.survey.pts))
         kept = content_times(self.survey)

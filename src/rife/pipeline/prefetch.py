@@ -1,4 +1,4 @@
-"""Work that goes on ahead of the caller: decoding the next frame while this one is made."""
+"""A prefetching iterator: the next frame is decoded while the current one is used."""
 
 from __future__ import annotations
 
@@ -12,54 +12,54 @@ from typing import Generic, TypeVar
 _Item = TypeVar("_Item")
 
 _WAITING = 1
-"""Items that wait to be taken, while one more is made."""
+"""Length of the queue, beside the item that is being produced."""
 
 
 @dataclass(frozen=True)
 class _End:
-    """What comes after the last item."""
+    """The end of the queue."""
 
     error: BaseException | None
 
 
-class Ahead(Generic[_Item]):
-    """The items of a generator, which runs in a thread of its own. What it raises comes after what it had yielded."""
+class Prefetcher(Generic[_Item]):
+    """Iterates over a generator that runs in its own thread. An exception of it is raised after the items before it."""
 
     def __init__(self, items: Generator[_Item]) -> None:
         """Start the thread."""
         self._items = items
-        self._made: Queue[_Item | _End] = Queue(_WAITING)
+        self._queue: Queue[_Item | _End] = Queue(_WAITING)
         self._end: _End | None = None
         self._stopped = False
-        self._thread = Thread(target=self._run, name="rife-ahead", daemon=True)
+        self._thread = Thread(target=self._run, name="rife-prefetch", daemon=True)
         self._thread.start()
 
-    def __iter__(self) -> Ahead[_Item]:
+    def __iter__(self) -> Prefetcher[_Item]:
         return self
 
     def __next__(self) -> _Item:
-        """Take the next item, waiting until it is made."""
-        made = self._made.get() if self._end is None else self._end
-        if not isinstance(made, _End):
-            return made
-        self._end = made
-        if made.error is not None:
-            raise made.error
+        """Return the next item; waits until there is one."""
+        item = self._queue.get() if self._end is None else self._end
+        if not isinstance(item, _End):
+            return item
+        self._end = item
+        if item.error is not None:
+            raise item.error
         raise StopIteration
 
     def close(self) -> None:
-        """Let the generator end where it is, and wait for that, even if interrupted: it may be at work."""
+        """Stop the generator and wait for its thread, also after an interruption."""
         self._stopped = True
         interrupt = None
         while self._thread.is_alive():
             try:
-                with suppress(Empty):  # it may be waiting for a place
-                    self._made.get_nowait()
+                with suppress(Empty):  # the thread may wait for room in the queue
+                    self._queue.get_nowait()
                 self._thread.join()
             except KeyboardInterrupt as err:
                 interrupt = err
         with suppress(Empty):
-            self._made.get_nowait()
+            self._queue.get_nowait()
         self._end = self._end or _End(None)
         if interrupt is not None:
             raise interrupt
@@ -69,8 +69,8 @@ class Ahead(Generic[_Item]):
         try:
             for item in self._items:
                 if not self._stopped:
-                    self._made.put(item)
-                del item  # a frame is not held while the next is made
+                    self._queue.put(item)
+                del item  # release the frame while the next one is decoded
                 if self._stopped:
                     break
         except BaseException as err:
@@ -78,4 +78,4 @@ class Ahead(Generic[_Item]):
         finally:
             self._items.close()
         if not self._stopped:
-            self._made.put(_End(error))
+            self._queue.put(_End(error))

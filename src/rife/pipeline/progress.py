@@ -1,4 +1,4 @@
-"""How far the making of frames is, how long it will take, and whether the result will fit on the disk."""
+"""Progress of rendering: frames done, time left, and disk space."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Callable
 
 from rife.pipeline.budget import Forecast, check_disk, free_bytes, least_bytes, projected_bytes
 from rife.pipeline.plan import Plan
-from rife.pipeline.settings import Progress
+from rife.pipeline.result import Progress
 from rife.pipeline.workspace import Workspace
 
 _FRAMES_FOR_AN_ESTIMATE = 4
 
 
-class Meter:
-    """Counts output frames as they are made."""
+class JobProgress:
+    """Counts output frames as they are rendered."""
 
     def __init__(
         self,
@@ -26,15 +26,15 @@ class Meter:
         on_progress: Callable[[Progress], None] | None,
         on_forecast: Callable[[Forecast], None] | None,
     ) -> None:
-        """Begin to count, and tell what is ahead.
+        """Start counting, and report a first forecast.
 
         Args:
-            plan: the job.
-            work: where its parts go.
-            before: output frames that an earlier run has finished.
-            memory_bytes: what the network needs.
+            plan: the frames of the job.
+            work: the folder of its segments.
+            before: number of output frames that an earlier run has finished.
+            memory_bytes: memory of the whole job.
             on_progress: called after every frame.
-            on_forecast: called now, and when the speed is known.
+            on_forecast: called now, and again when the speed is known.
         """
         self._plan, self._work, self._before = plan, work, before
         self._memory_bytes = memory_bytes
@@ -44,7 +44,7 @@ class Meter:
         self._started = time.perf_counter()
         self._forecast(None, least_bytes(self._total - before, plan.size))
 
-    def frame(self) -> None:
+    def frame_done(self) -> None:
         """Count one more frame."""
         self._done += 1
         seconds = time.perf_counter() - self._started
@@ -55,19 +55,24 @@ class Meter:
         if self._on_progress is not None:
             self._on_progress(Progress("make", self._done, self._total, seconds, self._before))
 
-    def tile(self, done: int, tiles: int) -> None:
-        """Tell how many tiles of the frame that is being made are done, of how many."""
+    def tile_done(self, done: int, tiles: int) -> None:
+        """Report the finished tiles of the current frame.
+
+        Args:
+            done: number of finished tiles.
+            tiles: number of all.
+        """
         if self._on_progress is not None and 0 < done < tiles:
             seconds = time.perf_counter() - self._started
             self._on_progress(Progress("make", self._done, self._total, seconds, self._before, done / tiles))
 
     def check_room(self) -> None:
-        """Compare what the finished parts take with the room that is left.
+        """Check that the disk has room for the other segments and the result.
 
         Raises:
-            JobError: the rest will not fit.
+            JobError: it has not.
         """
-        taken = self._work.parts_bytes()
+        taken = self._work.segments_bytes()
         check_disk(projected_bytes(taken, self._done, self._total), self._work.folder)
 
     def _forecast(self, seconds: float | None, disk_bytes: int) -> None:

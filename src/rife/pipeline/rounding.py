@@ -1,7 +1,7 @@
-"""Times of output frames in a container that counts coarse ticks: Matroska and WebM count whole milliseconds.
+"""Times of output frames in a container with coarse ticks: Matroska and WebM count whole milliseconds.
 
-FFmpeg's muxer writes no finer ones. Two frames within a millisecond, as variable rates have them, get times one
-millisecond apart. More than a thousand frames a second are refused before any is made.
+FFmpeg's muxer writes no finer ones. Two frames within a millisecond, as in a variable rate, get times one millisecond
+apart. More than a thousand frames a second are refused before any is rendered.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from fractions import Fraction
 from itertools import chain
 from pathlib import Path
 
-from rife.errors import JobError
+from rife.errors import Hint, JobError
 from rife.pipeline.plan import Plan
 from rife.timing import distinct_ticks
 
 _MOST_SECONDS = Fraction(1, 50)
-"""By how much a frame may be moved: sound that is earlier or later by less is in time."""
+"""Largest shift of a frame: sound that is off by less is still in sync."""
 
 _MOST_SHARE = Fraction(1, 10)
-"""Of all frames, how many may be moved to another tick."""
+"""Largest share of frames that are moved to another tick."""
 
 
 def shown_times(plan: Plan, coarse_tick: Fraction) -> Iterator[int]:
@@ -35,7 +35,7 @@ def shown_times(plan: Plan, coarse_tick: Fraction) -> Iterator[int]:
 
 
 def largest_move(plan: Plan, output: Path, coarse_tick: Fraction) -> Fraction:
-    """By how many seconds the times of an output are moved by its container at most.
+    """The largest shift of a frame, in seconds, by the rounding of the container.
 
     Args:
         plan: the job.
@@ -43,7 +43,7 @@ def largest_move(plan: Plan, output: Path, coarse_tick: Fraction) -> Fraction:
         coarse_tick: seconds to which the container rounds times; 0 where it keeps them.
 
     Raises:
-        JobError: the container cannot tell so many frames apart.
+        JobError: the container has too few ticks for so many frames.
     """
     if not coarse_tick:
         return Fraction(0)
@@ -58,7 +58,7 @@ def largest_move(plan: Plan, output: Path, coarse_tick: Fraction) -> Fraction:
         rate = plan.output_frames / plan.duration_seconds
         raise JobError(
             f"{output}: the output would have {float(rate):.0f} frames a second, and a {output.suffix} file counts "
-            f"times in steps of {float(coarse_tick * 1000):g} ms: two frames would get the same time. Name an .mp4 or "
-            ".mov file with -o, or take a smaller factor or rate."
+            f"times in steps of {float(coarse_tick * 1000):g} ms: two frames would get the same time.",
+            hint=Hint("Name an .mp4 or .mov file with {output}, or take a smaller factor or rate."),
         )
     return largest * coarse_tick

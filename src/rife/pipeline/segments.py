@@ -1,4 +1,4 @@
-"""The parts of a job: made one after the other, or found as an earlier run left them."""
+"""The segments of a job: those that an earlier run has finished, and those that are rendered now."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from rife.media.source import Source
 from rife.media.video.mux import Part, Picture
 from rife.media.video.segment import segment_suffix
 from rife.pipeline.plan import Plan, Segment
-from rife.pipeline.progress import Meter
-from rife.pipeline.render import SegmentMaker
+from rife.pipeline.progress import JobProgress
+from rife.pipeline.render import SegmentRenderer
 from rife.pipeline.rounding import shown_times
 from rife.pipeline.workspace import SegmentRecord, Workspace
 
 
-class Parts:
+class Segments:
     """The segments of a plan in a work folder."""
 
     def __init__(
@@ -26,60 +26,58 @@ class Parts:
         source: Source,
         plan: Plan,
         picture: Picture,
-        worker: Interpolator,
+        interpolator: Interpolator,
         work: Workspace,
         *,
         check_source: Callable[[], None] = lambda: None,
+        check_cancel: Callable[[], None] = lambda: None,
     ) -> None:
-        """Look at what is there.
+        """Look for the finished segments.
 
         Args:
             source: an open input.
-            plan: the job.
-            picture: how segments are encoded.
-            worker: makes frames.
-            work: where segments are kept.
-            check_source: raises where the source is not what it was; called before a segment is kept.
+            plan: the frames of the job.
+            picture: encoder, colour and clock of the segments.
+            interpolator: renders the frames.
+            work: the folder of the segments.
+            check_source: raises if the source has changed; called before a segment is kept.
+            check_cancel: raises if the job is cancelled; called while segments are joined or written as pictures.
         """
         self.plan, self.picture, self.work = plan, picture, work
-        self._check_source = check_source
+        self._check_source, self.check_cancel = check_source, check_cancel
         self._suffix = segment_suffix(picture.encoding.codec)
-        self._maker = SegmentMaker(source, plan, worker=worker, picture=picture)
+        self._renderer = SegmentRenderer(source, plan, interpolator=interpolator, picture=picture)
         self.frames_before = sum(s.frames for s in plan.segments if work.finished(s.number, self._suffix))
 
     def close(self) -> None:
-        """Read the source no further."""
-        self._maker.close()
+        """Stop reading the source."""
+        self._renderer.close()
 
     def path(self, segment: Segment) -> Path:
         """File of a segment."""
         return self.work.segment_path(segment.number, self._suffix)
 
-    def finished(self, meter: Meter) -> Iterator[tuple[Segment, SegmentRecord]]:
-        """Yield all segments in order, and make those that are not made yet.
+    def finished(self, progress: JobProgress) -> Iterator[tuple[Segment, SegmentRecord]]:
+        """Yield all segments in order, and render those that are not finished.
 
         Raises:
-            MediaError: the source cannot be read, or a segment not be written.
-            JobError: the disk will not hold the rest.
+            MediaError: the source cannot be read, or a segment cannot be written.
+            JobError: the disk has no room for the rest.
         """
-        passed_over: SegmentRecord | None = None
         for segment in self.plan.segments:
             record = self.work.finished(segment.number, self._suffix)
-            if record is not None:
-                passed_over = record
-            else:
-                if passed_over is not None:
-                    self._maker.resume_after(passed_over)
-                    passed_over = None
+            if record is None:
                 with self.work.growing(segment.number, self._suffix) as temporary:
-                    record = self._maker.make(segment, temporary, on_frame=meter.frame, on_tile=meter.tile)
+                    record = self._renderer.render(
+                        segment, temporary, on_frame=progress.frame_done, on_tile=progress.tile_done
+                    )
                     self._check_source()
                     self.work.keep(segment.number, temporary, record)
-                meter.check_room()
+                progress.check_room()
             yield segment, record
 
     def timed(self, records: Sequence[SegmentRecord], coarse_tick: Fraction) -> Iterator[Part]:
-        """Yield the finished segments with the times of their frames, up to the first frame of the next one.
+        """Yield the finished segments with the times of their frames, up to the first frame of the next segment.
 
         Args:
             records: of all segments.
@@ -88,6 +86,7 @@ class Parts:
         times = shown_times(self.plan, coarse_tick)
         following = next(times)
         for segment, record in zip(self.plan.segments, records, strict=True):
+            self.check_cancel()
             own = [following, *islice(times, segment.frames)]
             following = own[-1]
             yield Part(self.path(segment), own, record.reordering)

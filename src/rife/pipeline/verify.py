@@ -1,4 +1,4 @@
-"""The finished-file check: the file as it lies on the disk, against the plan."""
+"""The check of a finished file: the file on the disk, compared with its plan."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from av.video.stream import VideoStream
 from rife.errors import MediaError
 from rife.media.measure import Cells, TrackSpan, thumbnail, track_spans
 from rife.media.video.onsets import onsets
-from rife.pipeline.prefetch import Ahead
+from rife.pipeline.prefetch import Prefetcher
 
 _MILLISECOND = Fraction(1, 1000)
 _ROUNDING_SECONDS = 2 * _MILLISECOND
@@ -47,20 +47,20 @@ def step_tolerance(crf: int) -> float:
 
 @dataclass(frozen=True)
 class Expected:
-    """What the plan says of a finished file.
+    """The expected content of a finished file.
 
     Attributes:
         times: pts of every frame, in order.
-        sent: cells of the thumbnail of every frame, as it was handed to the encoder.
+        encoded: thumbnail cells of every frame, as it went into the encoder.
         step_tolerance: codes by which a decoded frame may differ from that.
         time_base: seconds per tick of the times.
         time_tolerance: seconds by which the container moves frames.
         duration_seconds: of the picture track.
-        sound: when each sound track is heard, or None where it is known to be incomplete.
+        sound: time span of each sound track; None where it is known to be incomplete.
     """
 
     times: Iterable[int]
-    sent: Iterable[Cells]
+    encoded: Iterable[Cells]
     step_tolerance: float
     time_base: Fraction
     time_tolerance: Fraction
@@ -69,25 +69,25 @@ class Expected:
 
     @property
     def most_shift_seconds(self) -> Fraction:
-        """By how much all tracks may be later: Matroska has no times below zero, where sound may begin."""
+        """The largest common delay of all tracks: sound may begin below zero, where Matroska has no times."""
         return max((-span.start if span else _PRIMING_SECONDS for span in self.sound), default=Fraction(0))
 
 
 @dataclass(frozen=True)
 class FinishedCheck:
-    """What was found in a finished file.
+    """The result of the check of a finished file.
 
     Attributes:
-        frames: how many frames were decoded.
-        frames_planned: how many there should be.
+        frames: number of decoded frames.
+        frames_planned: number of planned frames.
         largest_time_error_seconds: of any frame.
         picture_seconds: length of the picture track.
-        picture_seconds_planned: how long it should be.
-        sound: length of each sound track that is whole, in seconds, and how long it should be.
-        luma_step: mean difference in luma of new frames from their sources, in codes of 8 bit; near 0 is no flicker.
-        problems: what does not hold; empty for a good file.
+        picture_seconds_planned: its planned length.
+        sound: length in seconds of each complete sound track, and its planned length.
+        luma_step: mean difference in luma of new frames from their sources, in codes of 8 bit; near 0 without flicker.
+        problems: differences from the plan; empty for a good file.
         coding_step: largest difference of a decoded frame from the one that was encoded, in codes of 8 bit.
-        warnings: what is in the file as it was made, and should be looked at.
+        warnings: properties of the frames that deserve a look.
     """
 
     frames: int
@@ -115,9 +115,9 @@ def check_finished(
     Args:
         path: the file.
         expected: from the plan.
-        luma_step: mean difference in luma of new frames from their sources, as they were made.
-        warnings: what is known of the frames as they were made.
-        on_progress: called with the number of frames that have been read.
+        luma_step: mean difference in luma of new frames from their sources, from rendering.
+        warnings: properties of the frames that deserve a look, from rendering.
+        on_progress: called with the number of frames read so far.
 
     Raises:
         MediaError: the file cannot be read at all.
@@ -143,7 +143,7 @@ def check_finished(
 
 @dataclass
 class _Found:
-    """What decoding a file comes to."""
+    """Measurements of a decoded file."""
 
     frames: int = 0
     planned: int = 0
@@ -169,11 +169,11 @@ class _Found:
         self.latest = when
         self.time_error = max(self.time_error, abs(error - self.shift))
 
-    def take_cells(self, got: Cells, sent: Cells, *, tolerance: float) -> None:
-        """Compare what the latest frame shows with what was encoded."""
+    def take_cells(self, got: Cells, encoded: Cells, *, tolerance: float) -> None:
+        """Compare the latest frame with the one that was encoded."""
         # Decoders give grey with planes of chroma or without.
-        count = min(len(got), len(sent))
-        steps = got[:count].astype(np.float64) - sent[:count]
+        count = min(len(got), len(encoded))
+        steps = got[:count].astype(np.float64) - encoded[:count]
         step = float(np.sqrt(np.square(steps).mean()))
         self.coding_step = max(self.coding_step, step)
         self.brighter += float(steps.mean())
@@ -184,10 +184,10 @@ class _Found:
 def _read_back(path: Path, expected: Expected, on_progress: Callable[[int], None] | None) -> _Found:
     found = _Found()
     end = Fraction(0)
-    with av.open(str(path.absolute())) as file, closing(Ahead(_pictures(file))) as pictures:
+    with av.open(str(path.absolute())) as file, closing(Prefetcher(_pictures(file))) as pictures:
         stream = file.streams.video[0]
         found.tick = stream.time_base or Fraction(1)
-        plan = zip(expected.times, expected.sent, strict=True)
+        plan = zip(expected.times, expected.encoded, strict=True)
         for picture, entry in zip_longest(pictures, plan):
             found.frames += picture is not None
             found.planned += entry is not None
@@ -195,13 +195,13 @@ def _read_back(path: Path, expected: Expected, on_progress: Callable[[int], None
                 on_progress(found.frames)
             if picture is None or entry is None:
                 continue
-            time, sent = entry
+            time, encoded = entry
             when = (picture.pts or 0) * found.tick
             found.take_time(when, when - time * expected.time_base, most_shift=expected.most_shift_seconds)
-            found.take_cells(thumbnail(picture).cells, sent, tolerance=expected.step_tolerance)
+            found.take_cells(thumbnail(picture).cells, encoded, tolerance=expected.step_tolerance)
             end = when + (picture.duration or 0) * found.tick
-        told = _told_seconds(stream, found.first)
-        found.seconds = end - found.first if told is None else told
+        in_header = _header_seconds(stream, found.first)
+        found.seconds = end - found.first if in_header is None else in_header
     return found
 
 
@@ -209,8 +209,8 @@ def _pictures(file: InputContainer) -> Generator[av.VideoFrame]:
     yield from file.decode(file.streams.video[0])
 
 
-def _told_seconds(stream: VideoStream, first: Fraction) -> Fraction | None:
-    """How long a picture track is by its header: how long the last frame is shown, no decoded frame tells.
+def _header_seconds(stream: VideoStream, first: Fraction) -> Fraction | None:
+    """Length of a picture track by its header: decoded frames do not give the duration of the last one.
 
     Args:
         stream: of an open file.
@@ -274,13 +274,13 @@ def _span_problems(got: TrackSpan, wanted: TrackSpan, shift: Fraction) -> Iterat
         for when in planned_times:
             off = min((time - shift - when for time in times), key=abs, default=None)
             if off is None or abs(off) > wanted.tolerance:
-                told = "does not go on" if off is None else f"goes on at {float(when + off):.3f} s"
-                yield f"{told} after a hole, expected at {float(when):.3f} s"
+                problem = "does not go on" if off is None else f"goes on at {float(when + off):.3f} s"
+                yield f"{problem} after a hole, expected at {float(when):.3f} s"
                 break
 
 
 def _sound_spans(path: Path, expected: Sequence[TrackSpan | None]) -> list[TrackSpan]:
-    """When each sound track is heard."""
+    """The time span of each sound track."""
     with av.open(str(path.absolute())) as file:
         streams = file.streams.audio
         packets = (packet for packet in file.demux(*streams) if packet.size) if streams else ()

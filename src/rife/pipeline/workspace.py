@@ -1,7 +1,7 @@
-"""The work folder of a job: finished segments, and what they belong to.
+"""The work folder of a job: its finished segments, and a manifest of the job that they belong to.
 
-A segment is there whole, with a record beside it, or not at all. The manifest says which source, settings and
-weights the segments were made from; a job with others is refused. Only files that the job made are removed.
+A segment appears when it is complete, with a record beside it. The manifest holds the source, settings and weights of
+the segments; a job that differs is refused. Only files that the job made are removed.
 """
 
 from __future__ import annotations
@@ -22,80 +22,81 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from rife.atomic import appearing_whole, named_beside, put_in_place
-from rife.errors import JobError
-from rife.media.images.sequence import is_pattern
+from rife.errors import Hint, JobError
 from rife.media.measure import Cells
+from rife.media.paths import Output
 
-_FORMAT = 3
-"""Raised with every change of what is kept, and of what the same settings make: old parts are not mixed with new."""
+_FORMAT = 4
+"""Raised with every change of the stored files, and of the result of the same settings: old segments are not reused."""
 _OWN_FILE = re.compile(r"manifest\.json|lock|\d{6}\.(mkv|mov|json)|\.(manifest|\d{6}|joined)\.[0-9a-f]{12}\.\w+")
 
 
 @dataclass(frozen=True)
 class SegmentRecord:
-    """What is kept of a finished segment beside its pictures.
+    """What is stored of a finished segment beside its pictures.
 
     Attributes:
-        frames: how many it has.
-        sha256: of its file.
-        reordering: how many frames a decoder has to hold back to show it.
-        sent: cells of the thumbnail of each frame as it was handed to the encoder, one frame after the other, in
-            base64; all frames have as many.
+        frames: number of output frames.
+        sha256: of the file of the segment.
+        reordering: how many frames a decoder has to delay to show the segment.
+        encoded: thumbnail cells of each frame as it went into the encoder, one after the other, in base64; every frame
+            has the same number of cells.
         luma_step: mean luma of each new frame less that of its source frames, weighted by time; 0 for source frames.
         luma_outside: by how much the mean luma of each new frame lies above (or, below 0, under) that of both of its
             source frames.
-        resume_source: number of the first source frame that the next segment may need.
-        resume_crc32: of that frame's samples, by which the place is found again.
     """
 
     frames: int
     sha256: str
     reordering: int
-    sent: str
+    encoded: str
     luma_step: tuple[float, ...]
     luma_outside: tuple[float, ...]
-    resume_source: int
-    resume_crc32: int
 
-    def sent_cells(self) -> Iterator[Cells]:
+    def encoded_cells(self) -> Iterator[Cells]:
         """Yield the cells of the thumbnail of each frame."""
-        cells: Cells = np.frombuffer(b64decode(self.sent), np.uint8)
+        cells: Cells = np.frombuffer(b64decode(self.encoded), np.uint8)
         yield from cells.reshape(self.frames, -1)
 
 
 def packed_cells(cells: Sequence[Cells]) -> str:
-    """Thumbnails of the frames of a segment, as `SegmentRecord.sent` keeps them."""
+    """Thumbnails of the frames of a segment, in the form of `SegmentRecord.encoded`."""
     return b64encode(b"".join(cell.tobytes() for cell in cells)).decode("ascii")
 
 
-def work_folder(output: Path) -> Path:
-    """Folder in which the parts of an output are kept until it is whole."""
-    output = output if output.name else output.absolute()
-    if is_pattern(output) and not output.parent.exists():
-        output = output.parent  # which is made when all pictures are
-    return named_beside(output, "", f"{output.suffix}.rife-work")
+def work_folder(output: Output) -> Path:
+    """Folder that holds the segments of an output until it is complete."""
+    path = output.path if output.path.name else output.path.absolute()
+    if output.kind == "pattern" and not path.parent.exists():
+        path = path.parent  # which is created with the output
+    return named_beside(path, "", f"{path.suffix}.rife-work")
+
+
+def finished_segments(folder: Path) -> int:
+    """How many finished segments a work folder holds; 0 where there is none."""
+    return sum(1 for _ in folder.glob("[0-9]*.json"))
 
 
 class Workspace:
-    """An open work folder, held by one process at a time."""
+    """An open work folder, locked by one process at a time."""
 
     def __init__(self, folder: Path, identity: Mapping[str, object], *, restart: bool = False) -> None:
-        """Take a work folder, which is made if there is none.
+        """Open and lock a work folder, which is created if there is none.
 
         Args:
             folder: from `work_folder`.
-            identity: everything that the result depends on, as plain values under names that users know.
-            restart: throw away what is there from a job with another identity.
+            identity: everything that the result depends on, as named plain values.
+            restart: delete the segments of a job with another identity.
 
         Raises:
-            JobError: another process works there, or another job's parts are in there.
-            OSError: the folder cannot be made or written.
+            JobError: another process works there, or the folder holds segments of another job.
+            OSError: the folder cannot be created or written.
         """
         self.folder = folder
         self._records: dict[int, SegmentRecord] = {}
         self._done = False
         if folder.exists() and not folder.is_dir():
-            raise JobError(f"{folder}: expected a folder for the parts of the job, got a file. Move it away.")
+            raise JobError(f"{folder}: expected a folder for the segments of the job, got a file. Move it away.")
         folder.mkdir(exist_ok=True)
         self._lock = FileLock(folder / "lock", timeout=0)
         try:
@@ -105,7 +106,7 @@ class Workspace:
         try:
             self._begin({"format": _FORMAT, **identity}, restart=restart)
         except BaseException:
-            self._let_go()
+            self._release()
             raise
 
     def __enter__(self) -> Workspace:
@@ -114,16 +115,16 @@ class Workspace:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Let go of the folder; one without a finished segment is removed."""
-        self._let_go()
+        """Release the folder; without a finished segment it is removed."""
+        self._release()
 
-    def _let_go(self) -> None:
-        if not self.folder.is_dir():  # somebody has removed it; what went wrong then is told already
+    def _release(self) -> None:
+        if not self.folder.is_dir():  # removed by someone else; that error is raised already
             self._lock.release()
             return
-        useful = not self._done and any(self.folder.glob("[0-9]*.json"))
+        useful = not self._done and finished_segments(self.folder) > 0
         if not useful:
-            self._remove_parts()
+            self._remove_segments()
         self._lock.release()
         if not useful:
             (self.folder / "lock").unlink(missing_ok=True)
@@ -135,7 +136,7 @@ class Workspace:
         return self.folder / f"{number:06d}{suffix}"
 
     def finished(self, number: int, suffix: str) -> SegmentRecord | None:
-        """The record of a segment, if it is finished and its file is what it was."""
+        """The record of a segment, if it is finished and its file has not changed."""
         if number in self._records:
             return self._records[number]
         path = self.segment_path(number, suffix)
@@ -152,7 +153,7 @@ class Workspace:
 
     @contextmanager
     def growing(self, number: int, suffix: str) -> Iterator[Path]:
-        """Yield a path for a segment that is being made, and remove what is left there afterwards."""
+        """Yield a path for a segment while it is rendered; what is left there afterwards is removed."""
         temporary = self.folder / f".{number:06d}.{uuid.uuid4().hex[:12]}{suffix}"
         try:
             yield temporary
@@ -161,9 +162,9 @@ class Workspace:
 
     @contextmanager
     def joining(self, target: Path) -> Iterator[Path]:
-        """Yield a path for the whole file, which gets the name `target` when the block ends well.
+        """Yield a path for the joined file, which gets the name `target` when the block ends without an error.
 
-        It grows in here, so that the next run finds and removes it where this one is killed.
+        It lies in this folder, so that the next run finds and removes it if this one is killed.
         """
         temporary = self.folder / f".joined.{uuid.uuid4().hex[:12]}{target.suffix}"
         try:
@@ -173,22 +174,22 @@ class Workspace:
             temporary.unlink(missing_ok=True)
 
     def keep(self, number: int, temporary: Path, record: SegmentRecord) -> None:
-        """Take in a finished segment."""
+        """Keep a finished segment."""
         path = self.segment_path(number, temporary.suffix)
-        put_in_place(temporary, path)  # first the pictures, then the record that vouches for them
+        put_in_place(temporary, path)  # first the pictures, then the record that declares them finished
         with appearing_whole(path.with_suffix(".json")) as file:
             file.write_text(json.dumps(asdict(record)))
         self._records[number] = record
 
-    def parts_bytes(self) -> int:
-        """Room that the finished parts take."""
+    def segments_bytes(self) -> int:
+        """Disk space of the finished segments."""
         return sum(path.stat().st_size for path in self.folder.iterdir() if _OWN_FILE.fullmatch(path.name))
 
     def finish(self) -> None:
-        """Say that the output is in its place: the parts are removed when the folder is let go."""
+        """Mark the output as complete: the segments are removed when the folder is released."""
         self._done = True
 
-    def _remove_parts(self) -> None:
+    def _remove_segments(self) -> None:
         for path in self.folder.iterdir():
             if path.name != "lock" and _OWN_FILE.fullmatch(path.name):
                 path.unlink(missing_ok=True)
@@ -198,18 +199,18 @@ class Workspace:
         wanted = json.loads(json.dumps(identity))
         for path in self.folder.iterdir():
             if path.name.startswith(".") and _OWN_FILE.fullmatch(path.name):
-                path.unlink()  # half of something, from a process that was killed
+                path.unlink()  # incomplete, of a process that was killed
         found = _read(manifest)
         if found == wanted:
             return
-        if found is not None and not restart and any(self.folder.glob("[0-9]*.json")):
+        if found is not None and not restart and finished_segments(self.folder) > 0:
             changed = sorted(key for key in wanted.keys() | found.keys() if wanted.get(key) != found.get(key))
-            told = "; ".join(f"{key} was {found.get(key)}, is {wanted.get(key)}" for key in changed[:4])
+            differences = "; ".join(f"{key} was {found.get(key)}, is {wanted.get(key)}" for key in changed[:4])
             raise JobError(
-                f"{self.folder}: holds finished parts of a job that differs ({told}). Repeat that job's command to go "
-                "on with it, or begin anew with --restart."
+                f"{self.folder}: holds finished segments of a job that differs ({differences}).",
+                hint=Hint("Repeat that job to continue it, or begin anew with {restart}.", {"restart": True}),
             )
-        self._remove_parts()
+        self._remove_segments()
         with appearing_whole(manifest) as file:
             file.write_text(json.dumps(wanted, indent=1))
 

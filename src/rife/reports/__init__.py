@@ -1,1 +1,1 @@
-"""Ways to see what was made."""
+"""Reports: contact sheets, timelines, models, and the state of an installation."""

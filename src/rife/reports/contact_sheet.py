@@ -1,4 +1,4 @@
-"""A contact sheet that shows what interpolation added: the clip before and after, over the same moment."""
+"""The contact sheet: a clip before and after interpolation, over the same time span."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from rife.analysis.planes import planes_of
 from rife.atomic import appearing_whole
-from rife.errors import JobError, MissingExtraError
+from rife.errors import REPLACE, JobError, MissingExtraError
 from rife.media.colour.convert import adapted
 from rife.media.colour.pixel_formats import has_alpha, samples
 from rife.media.images.upright import orientation_of, swaps_sides, upright
@@ -26,37 +26,37 @@ from rife.options import Number, parse_number, parse_path
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-Picture = npt.NDArray[np.uint8]
+RgbArray = npt.NDArray[np.uint8]
 
 _ENDINGS = (".png", ".jpg")
 _COLUMN_WIDTH, _LABEL, _GAP = 320, 20, 10
 _ZOOM = 3
 _INK, _PAPER, _MADE = (235, 235, 235), (24, 24, 27), (250, 160, 60)
 _GROUND = 128
-"""Grey under transparent pixels, in codes."""
+"""Code of the grey background of transparent pixels."""
 
 _LEAST_ROUNDING, _MOST_ROUNDING = Fraction(1, 900), Fraction(1, 160)
-"""Seconds by which a container may have rounded a time."""
+"""Bounds, in seconds, of the rounding of a time by a container."""
 
 
 @dataclass(frozen=True)
 class _Shown:
-    """A frame as it is shown: turned, on a plain ground where it is transparent.
+    """A frame as displayed: upright, with a plain background where it is transparent.
 
     Attributes:
-        seconds: its time.
+        seconds: presentation time.
         picture: (H, W, 3) RGB.
-        aspect: width over height of a pixel.
+        aspect: sample aspect ratio, width over height of a pixel.
     """
 
     seconds: Fraction
-    picture: Picture
+    picture: RgbArray
     aspect: Fraction
 
 
 @dataclass(frozen=True)
 class _Moment:
-    """Frames over the same stretch of time."""
+    """Frames of both clips over the same time span."""
 
     before: list[_Shown]
     after: list[_Shown]
@@ -70,25 +70,25 @@ def contact_sheet(
     at_seconds: Number | None = None,
     overwrite: bool = False,
 ) -> None:
-    """Draw both clips side by side over two source frames' time, with an enlarged part.
+    """Draw both clips side by side over the time of two source frames, with an enlarged part.
 
     Args:
         before: the source clip.
         after: the interpolated clip.
         sheet: PNG or JPEG to write.
-        at_seconds: where to look; by default where the clip moves more than in nine tenths of its frames.
+        at_seconds: start of the time span; by default where the clip moves more than in nine tenths of its frames.
         overwrite: replace an existing sheet.
 
     Raises:
         MissingExtraError: Pillow is not installed.
         MediaError: a clip cannot be read.
-        JobError: the clips are too short, the time lies outside, or the sheet cannot be written.
+        JobError: the clips are too short, the time is outside of them, or the sheet cannot be written.
     """
     before, after, sheet = (parse_path(path, "sheet") for path in (before, after, sheet))
     if sheet.suffix.lower() not in _ENDINGS:
-        raise JobError(f"{sheet}: expected a name that ends in {' or '.join(_ENDINGS)}.")
+        raise JobError(f"{sheet}: expected a file name with the extension {' or '.join(_ENDINGS)}.")
     if sheet.exists() and not overwrite:
-        raise JobError(f"{sheet}: exists already. Name another file with -o, or replace it with --overwrite.")
+        raise JobError(f"{sheet}: exists already.", hint=REPLACE)
     at = None if at_seconds is None else parse_number(at_seconds, "at", expected="a number of seconds")
     try:
         import PIL  # noqa: F401
@@ -104,7 +104,7 @@ def contact_sheet(
 
 
 def _drawn(moment: _Moment) -> Image:
-    """Lay out four rows over the same times: before, after, and both enlarged where most changes."""
+    """Draw four rows over the same times: before, after, and both enlarged in the region of the largest change."""
     from PIL import Image, ImageDraw
 
     source_times = {frame.seconds for frame in moment.before}
@@ -141,19 +141,19 @@ def _drawn(moment: _Moment) -> Image:
 
 
 def _frames(path: Path) -> Iterator[tuple[Fraction, SourceFrame]]:
-    """Frames of whatever frames can be made for, and their times in seconds."""
+    """Yield the frames of an input with their times in seconds."""
     with open_source(path) as source:
         for frame in OneSize(source).frames():
             yield frame.pts * source.info.time_base, frame
 
 
 def _pictures(path: Path, *, first: Fraction, last: Fraction | None = None) -> Iterator[_Shown]:
-    """Frames of a stretch of time, as they are shown."""
+    """Yield the frames of a time span, as displayed."""
     with open_source(path) as source:
         tick, aspect = source.info.time_base, source.info.sample_aspect_ratio or Fraction(1)
         turn = 0
         for frame in OneSize(source).frames():
-            # Streams may say how they are turned with their first frame only.
+            # A stream may store its display matrix with the first frame only.
             turn = turn or orientation_of(display_matrix_of(frame.picture)) or 1
             when = frame.pts * tick
             if last is not None and when > last:
@@ -162,14 +162,14 @@ def _pictures(path: Path, *, first: Fraction, last: Fraction | None = None) -> I
                 yield _Shown(when, _rgb(frame, turn), 1 / aspect if swaps_sides(turn) else aspect)
 
 
-def _rgb(frame: SourceFrame, turn: int) -> Picture:
+def _rgb(frame: SourceFrame, turn: int) -> RgbArray:
     name = "gbrap" if has_alpha(frame.picture.format.name) else "gbrp"
     channels = samples(upright(adapted(frame.picture, name), turn))
     rgb = np.stack(channels[:3], -1)
     if len(channels) < 4:
         return rgb
-    opacity = channels[3][..., None].astype(np.float32) / 255
-    return np.asarray((rgb * opacity + _GROUND * (1 - opacity)).round(), np.uint8)
+    alpha = channels[3][..., None].astype(np.float32) / 255
+    return np.asarray((rgb * alpha + _GROUND * (1 - alpha)).round(), np.uint8)
 
 
 def _liveliest(path: Path) -> Fraction:
@@ -184,8 +184,8 @@ def _liveliest(path: Path) -> Fraction:
             changes.append((float(np.abs(small - last).mean()), last_time))
         last, last_time = small, when
     if len(changes) < 2:
-        raise JobError(f"{path}: a contact sheet needs at least three frames.")
-    # The last frames have no full stretch after them; a cut is rarer than one frame in ten.
+        raise JobError(f"{path}: expected at least three frames for a contact sheet, got fewer.")
+    # The last frames have no full time span after them; a cut is rarer than one frame in ten.
     ranked = sorted(changes[:-1])
     return ranked[int(len(ranked) * 0.9)][1]
 
@@ -193,9 +193,9 @@ def _liveliest(path: Path) -> Fraction:
 def _moment(before: Path, after: Path, start: Fraction) -> _Moment:
     sources = list(islice(_pictures(before, first=start), 3))
     if len(sources) < 3:
-        raise JobError(f"{before}: fewer than three frames from {float(start):.2f} s on; name an earlier time.")
+        raise JobError(f"{before}: fewer than three frames from {float(start):.2f} s on. Name an earlier time.")
     first, last = sources[0].seconds, sources[-1].seconds
-    # A GIF rounds times to hundredths of a second, other files to thousandths; new frames lie closer at high rates.
+    # A GIF rounds times to hundredths of a second, other files to thousandths; at high rates, new frames are closer.
     near = max(_LEAST_ROUNDING, min(_MOST_ROUNDING, (last - first) / 32))
     frames = []
     for frame in _pictures(after, first=first - near, last=last + near):
@@ -206,8 +206,8 @@ def _moment(before: Path, after: Path, start: Fraction) -> _Moment:
     return _Moment(sources, frames[:7])
 
 
-def _busiest_box(a: Picture, b: Picture) -> tuple[float, float]:
-    """Top and left, in shares of the picture, of the third in each direction that changes most."""
+def _busiest_box(a: RgbArray, b: RgbArray) -> tuple[float, float]:
+    """Top and left, as shares of the frame's size, of the region that changes most: a third of the height and width."""
     height, width = a.shape[0] // _ZOOM, a.shape[1] // _ZOOM
     change = np.abs(a.astype(np.int16) - b.astype(np.int16)).sum(2).astype(np.float64)
     total = np.pad(change.cumsum(0).cumsum(1), ((1, 0), (1, 0)))

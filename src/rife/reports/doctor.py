@@ -1,4 +1,4 @@
-"""What a report of a fault needs: versions, the processor, engines and their self-tests, encoders, the cache."""
+"""Facts for a bug report: versions, processor, engines and their self-tests, encoders, and the cache."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from rife.engines.self_test import LEAST_AGREEMENT_DB, frame_of, psnr_db, sample
 from rife.engines.torch_engine import TorchEngine
 from rife.errors import RifeError
 from rife.kernels import is_installed
-from rife.media.video.codecs import CODECS
+from rife.media.video.encoder_table import ENCODERS
 from rife.media.video.encoders import refusal
 from rife.network.ifnet import IFNet
 from rife.network.specs import SPECS
@@ -32,7 +32,7 @@ from rife.weights.load import load_network
 _LIBRARIES = ("torch", "numpy", "av", "safetensors", "openvino", "numba", "pillow", "huggingface_hub")
 
 _FEATURES = ("amx-bf16", "amx-int8", "avx512bf16", "avx512fp16", "avx512f", "avx2", "fma", "neon", "bf16")
-"""By LLVM's names: those that engines make use of, or could."""
+"""LLVM's names of the processor features that engines use or may use."""
 
 _ENGINES: tuple[tuple[EngineName, Precision], ...] = (
     ("torch", "float32"),
@@ -43,21 +43,21 @@ _ENGINES: tuple[tuple[EngineName, Precision], ...] = (
 )
 
 _SIDE_PX = 256
-"""Of the frames of the self-test: enough for several tiles of every kernel."""
+"""Height and width of the self-test's frames: several tiles of every kernel."""
 
 
 @dataclass(frozen=True)
 class EngineTest:
-    """The self-test of an engine.
+    """The result of an engine's self-test.
 
     Attributes:
         engine: library and precision.
-        right: whether its frame is PyTorch's.
-        runs: whether it made a frame.
+        runs: whether the engine computes a frame.
+        right: whether the frame agrees with PyTorch's.
         db: PSNR to PyTorch's frame in float32; None for PyTorch itself.
-        seconds: for a new frame, what is compiled and read once not counted.
-        first_seconds: for the first one.
-        reason: why it made none.
+        seconds: time of a new frame, without compilation and loading.
+        first_seconds: time of the first frame.
+        reason: why the engine computes no frame.
     """
 
     engine: str
@@ -82,7 +82,7 @@ def versions() -> dict[str, str]:
 
 
 def processor() -> dict[str, str]:
-    """The processor, its features, the cores that this process may use, and memory."""
+    """The processor, its features, the cores available to this process, and the memory."""
     rows = {
         "processor": _processor_name(),
         "cores": str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()),
@@ -108,13 +108,13 @@ def gpus() -> list[str]:
 
 
 def automatic() -> tuple[EngineName, str]:
-    """The engine that `auto` takes here, and why."""
+    """The engine that `auto` selects on this machine, and the reason."""
     return choose("cuda" if torch.cuda.is_available() else "cpu")
 
 
 @cache
 def network() -> tuple[IFNet, str]:
-    """The network of the self-tests, and what its weights are: the default model's, where they are in the cache."""
+    """The network of the self-tests, and the name of its weights: the default model's, if they are in the cache."""
     if cached_path(CATALOGUE[DEFAULT_MODEL]).exists():
         return load_network(DEFAULT_MODEL), f"model {DEFAULT_MODEL}"
     torch.manual_seed(0)
@@ -123,7 +123,7 @@ def network() -> tuple[IFNet, str]:
 
 
 def engine_tests() -> Iterator[EngineTest]:
-    """Run the self-test of each engine and precision that can run here, on one sample pair."""
+    """Run the self-test of each engine and precision on one pair of sample frames."""
     net, _ = network()
     reference = frame_of(TorchEngine(net), net, sample_pair(_SIDE_PX))
     for engine, precision in _ENGINES:
@@ -137,7 +137,7 @@ def engine_tests() -> Iterator[EngineTest]:
             ended = time.perf_counter()
         except RifeError as err:
             yield EngineTest(label, runs=False, reason=str(err))
-        except Exception as err:  # whatever a library raises that does not work on this machine
+        except Exception as err:  # a library that does not work on this machine may raise any error
             yield EngineTest(label, runs=False, reason=f"{type(err).__name__}: {err}")
         else:
             db, least_db = psnr_db(frame, reference), LEAST_AGREEMENT_DB[precision]
@@ -152,8 +152,8 @@ def engine_tests() -> Iterator[EngineTest]:
 
 
 def encoders() -> dict[str, str]:
-    """Encoders that rife knows, and whether each opens: empty if it does, else why not."""
-    return {name: _opens(name) for name in CODECS}
+    """The encoders of rife's table, each with the reason why it does not open; empty if it opens."""
+    return {name: _opens(name) for name, row in ENCODERS.items() if not row.fixed_sizes}
 
 
 def _opens(name: str) -> str:
@@ -162,13 +162,13 @@ def _opens(name: str) -> str:
     except ValueError:
         return "is not part of this FFmpeg"
     formats = [form.name for form in codec.video_formats or ()]
-    said = refusal(name, formats[0] if formats else "yuv420p", CODECS[name].options)
-    return f"does not open here ({said[-1]})" if said else ""
+    messages = refusal(name, formats[0] if formats else "yuv420p", ENCODERS[name].options)
+    return f"does not open here ({messages[-1]})" if messages else ""
 
 
 @dataclass(frozen=True)
 class CacheFolder:
-    """What is kept in a folder of the cache."""
+    """The content of a folder of the cache."""
 
     name: str
     files: int
@@ -176,7 +176,7 @@ class CacheFolder:
 
 
 def cache_folders() -> tuple[Path, list[CacheFolder]]:
-    """The cache, and what is kept in each of its folders."""
+    """The cache folder, and the content of each folder in it."""
     root = cache_folder()
     folders = []
     for folder in sorted(path for path in root.glob("*") if path.is_dir()):

@@ -1,4 +1,4 @@
-"""What is known of networks and weights: the facts behind `rife models`."""
+"""Facts of networks and weights, for `rife models`."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ if TYPE_CHECKING:
     from rife.network.ifnet import IFNet
 
 REFERENCE_SIZE = (480, 720)
-"""Height and width of the frame that work is counted for."""
+"""Height and width of the frame for which multiply-adds are counted."""
 
 _CLASS_LIMITS = (("light", 20.0), ("medium", 40.0), ("heavy", 80.0))
 
 
 @dataclass(frozen=True)
 class NetworkFacts:
-    """A network in numbers.
+    """Size and cost of a network.
 
     Attributes:
-        spec: the network.
-        refines: counted with its refinement networks.
-        parameters: how many it has for inference.
-        giga_multiply_adds: work for one new frame of 720x480, with refinement where it has it, without the
+        spec: specification of the network.
+        refines: whether the numbers include refinement networks.
+        parameters: number of parameters for inference.
+        giga_multiply_adds: multiply-adds of the convolutions for one new frame of 720x480, in units of 1e9; without
             resizing and warping.
-        time_class: light, medium, heavy or huge, by that.
+        time_class: light, medium, heavy or huge, by multiply-adds.
     """
 
     spec: NetworkSpec
@@ -49,18 +49,34 @@ class NetworkFacts:
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """Named weights: where they stand in the cache, if they do."""
+    """Facts of a named model.
+
+    Attributes:
+        name: name of the model.
+        network: size and cost of its network.
+        cached: path of its weights in the cache, or None.
+        licence: SPDX identifier of the weights' licence.
+        good_at: purpose, in one sentence.
+        source: URL or package of the published file.
+        sha256: hash of the published file.
+        corroborated: confirmation of the hash by other sources.
+        compared: whether frames of this package were compared with those of the published code.
+    """
 
     name: str
     network: NetworkFacts
     cached: Path | None
     licence: str
     good_at: str
+    source: str
+    sha256: str
+    corroborated: str
+    compared: bool
 
 
 @dataclass(frozen=True)
 class FileFacts:
-    """What a weights file is."""
+    """Facts of a weights file."""
 
     path: Path
     label: str
@@ -71,7 +87,7 @@ class FileFacts:
 
 @cache
 def network_facts(name: str, *, refine: bool = True) -> NetworkFacts:
-    """Count a network's parameters and its work, without weights and without running it."""
+    """Count a network's parameters and multiply-adds, without weights and without running it."""
     import torch
 
     from rife.network.ifnet import IFNet
@@ -86,19 +102,19 @@ def network_facts(name: str, *, refine: bool = True) -> NetworkFacts:
 
 
 def _multiply_adds(network: IFNet) -> int:
-    """Multiply-adds of all convolutions for one new frame of `REFERENCE_SIZE`; no restart on large motion."""
+    """Multiply-adds of all convolutions for one new frame of `REFERENCE_SIZE`, without a restart on large motion."""
     spec = network.spec
     height, width = (length + -length % spec.pad_multiple for length in REFERENCE_SIZE)
     times = 2 if spec.ensemble == "always" else 1
     total, halvings = 0, 2 if spec.half_downsampling else 4
     for index, scale in enumerate(spec.scales):
         block = network.get_submodule(f"block{index}")
-        # A block pads what its two first convolutions do not divide.
+        # A block pads its input to a multiple of the strides of its first two convolutions.
         size = _multiple_of(height // scale, halvings), _multiple_of(width // scale, halvings)
         for part in block.children():
             made, after = _walked(part, size)
             total += times * made
-            # Two branches of a head begin at the same size.
+            # The two branches of a head begin at the same size.
             size = size if part in (getattr(block, "conv1", None), getattr(block, "conv2", None)) else after
     frames = [network.encode] if spec.encoder is not None else []
     frames += [network.contextnet] if network.refines else []
@@ -111,7 +127,7 @@ def _multiple_of(length: float, multiple: int) -> int:
 
 
 def _walked(part: nn.Module, size: tuple[int, int]) -> tuple[int, tuple[int, int]]:
-    """Multiply-adds of convolutions that follow each other, and the size that they end at."""
+    """Multiply-adds of consecutive convolutions, and the size of their output."""
     from torch import nn
 
     total = 0
@@ -120,7 +136,7 @@ def _walked(part: nn.Module, size: tuple[int, int]) -> tuple[int, tuple[int, int
             continue
         stride, enlarges = layer.stride[0], isinstance(layer, nn.ConvTranspose2d)
         after = (size[0] * stride, size[1] * stride) if enlarges else (-(-size[0] // stride), -(-size[1] // stride))
-        # Each output pixel of a convolution, each input pixel of a transposed one, meets the kernel once.
+        # A convolution applies its kernel once per output pixel, a transposed convolution once per input pixel.
         pixels = size if enlarges else after
         total += pixels[0] * pixels[1] * layer.weight.numel()
         size = after
@@ -128,31 +144,43 @@ def _walked(part: nn.Module, size: tuple[int, int]) -> tuple[int, tuple[int, int
 
 
 def known_models() -> list[ModelFacts]:
-    """Every named set of weights."""
+    """Facts of every model of the catalogue."""
     rows, facts = [], _every_network()
     for entry in CATALOGUE.values():
         path = cached_path(entry)
         found = path if path.exists() else None
-        rows.append(ModelFacts(entry.name, facts[entry.network], found, entry.licence, entry.good_at))
+        rows.append(
+            ModelFacts(
+                entry.name,
+                facts[entry.network],
+                found,
+                entry.licence,
+                entry.good_at,
+                source=entry.source.label,
+                sha256=entry.source.sha256,
+                corroborated=entry.corroborated,
+                compared=entry.compared,
+            )
+        )
     return rows
 
 
 def known_networks() -> list[NetworkFacts]:
-    """Every network that a file can be recognised as."""
+    """Facts of every network that can be recognised."""
     return list(_every_network().values())
 
 
 @cache
 def _every_network() -> dict[str, NetworkFacts]:
-    """What is known of all networks: kept on disk for these sources, because counting takes PyTorch, a slow start."""
+    """Facts of all networks, cached on disk for this version of the sources: counting needs PyTorch, a slow import."""
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in _sources())).hexdigest()[:16]
     path = cache_folder() / "networks" / f"{digest}.json"
     try:
-        kept = {name: NetworkFacts(SPECS[name], **row) for name, row in json.loads(path.read_text("utf-8")).items()}
-        if list(kept) == list(SPECS):
-            return kept
+        cached = {name: NetworkFacts(SPECS[name], **row) for name, row in json.loads(path.read_text("utf-8")).items()}
+        if list(cached) == list(SPECS):
+            return cached
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        pass  # not there, or damaged: as good as not there
+        pass  # a damaged file counts as missing
     counted = {name: network_facts(name) for name in SPECS}
     fields = ("refines", "parameters", "giga_multiply_adds", "time_class")
     try:
@@ -161,20 +189,20 @@ def _every_network() -> dict[str, NetworkFacts]:
             rows = {name: {field: getattr(facts, field) for field in fields} for name, facts in counted.items()}
             temporary.write_text(json.dumps(rows), "utf-8")
     except OSError:
-        pass  # costs time at the next start, and nothing else
+        pass  # the next start only takes longer
     return counted
 
 
 def _sources() -> list[Path]:
-    """What decides the numbers."""
+    """Source files that determine the numbers."""
     return [Path(__file__), *source_files("rife.network.ifnet")]
 
 
 def describe(path: str | Path, *, network: str | None = None) -> FileFacts:
-    """Tell what a weights file is.
+    """Facts of a weights file.
 
     Raises:
-        CheckpointError: it is not recognised.
+        CheckpointError: the file is not recognised.
     """
     from rife.weights.load import load_file
 

@@ -1,4 +1,4 @@
-"""A survey as a picture: how much changes over time, with cuts and repeated frames."""
+"""The timeline: a plot of a survey, with the change over time, the cuts and the repeated frames."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rife.analysis.record import Survey
 from rife.atomic import appearing_whole
-from rife.errors import JobError, MissingExtraError
+from rife.errors import REPLACE, JobError, MissingExtraError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -28,14 +28,14 @@ def draw_timeline(survey: Survey, plot: Path, *, title: str, overwrite: bool = F
     """Write a plot of a survey.
 
     Args:
-        survey: of a source.
-        plot: PNG to write.
-        title: what the survey is of.
+        survey: survey of a source.
+        plot: PNG file to write.
+        title: title of the plot.
         overwrite: replace an existing file.
 
     Raises:
         MissingExtraError: Pillow is not installed.
-        JobError: not a PNG's name, a file in the way, or one that cannot be written.
+        JobError: the extension is not .png, the file exists, or it cannot be written.
     """
     check_plot(plot, overwrite=overwrite)
     picture = _drawn(survey, title)
@@ -47,16 +47,16 @@ def draw_timeline(survey: Survey, plot: Path, *, title: str, overwrite: bool = F
 
 
 def check_plot(plot: Path, *, overwrite: bool) -> None:
-    """Refuse at once what could not be drawn in the end.
+    """Check early that the plot can be written.
 
     Raises:
         MissingExtraError: Pillow is not installed.
-        JobError: not a PNG's name, or a file in the way.
+        JobError: the extension is not .png, or the file exists.
     """
     if plot.suffix.lower() != ".png":
-        raise JobError(f"{plot}: expected a name that ends in .png.")
+        raise JobError(f"{plot}: expected a file name with the extension .png.")
     if plot.exists() and not overwrite:
-        raise JobError(f"{plot}: exists already. Name another file, or replace it with --overwrite.")
+        raise JobError(f"{plot}: exists already.", hint=REPLACE)
     try:
         import PIL  # noqa: F401
     except ImportError as err:
@@ -64,12 +64,12 @@ def check_plot(plot: Path, *, overwrite: bool) -> None:
 
 
 class _Scale:
-    """Where times and changes lie on the picture."""
+    """Mapping of times and changes to pixels of the plot."""
 
     def __init__(self, survey: Survey) -> None:
         self.start = float(survey.seconds(0))
         self.seconds = float((survey.pts[-1] + survey.last_duration - survey.pts[0]) * survey.time_base)
-        # A cut changes far more than motion does; the axis is for motion, and what exceeds it is cut off at its end.
+        # A cut changes far more than motion does; the axis is scaled for motion, and larger values are clipped.
         moving = sorted(100 * interval.luma_change for interval in survey.intervals if not interval.cut)
         self.top = _round_up(max(moving[int(0.99 * (len(moving) - 1))] * 1.15, 0.1)) if moving else 1.0
         self.floor = _HEIGHT - _BOTTOM
@@ -91,7 +91,7 @@ def _drawn(survey: Survey, title: str) -> Image:
     strip = scale.floor + _STRIP_GAP
     for index, interval in enumerate(survey.intervals):
         left, right = (scale.x(float(survey.seconds(frame))) for frame in (index, index + 1))
-        # Every interval is at least one pixel wide, so that none is lost in a long film.
+        # Every interval is at least one pixel wide, so that all are visible in a long film.
         box = (left, max(left, right - (1 if right - left > 4 else 0)))
         if not interval.cut and interval.luma_change > 0:
             draw.rectangle((box[0], scale.y(100 * interval.luma_change), box[1], scale.floor), fill=_CHANGE)
@@ -112,7 +112,7 @@ def _draw_axes(draw: ImageDraw, scale: _Scale) -> None:
         draw.text((_LEFT - 8, y), f"{percent:.3g}%", fill=_INK, anchor="rm", font_size=_SMALL)
     most = (_WIDTH - _LEFT - _RIGHT) / _LABEL_PX
     step = next((s for s in _STEPS_SECONDS if scale.seconds / s <= most), _STEPS_SECONDS[-1])
-    # The tolerance takes in a mark at the very start that rounding put just before it.
+    # The tolerance includes a mark at the very start that rounding put just before it.
     mark = math.ceil(scale.start / step - 1e-9) * step
     while mark <= scale.start + scale.seconds + 1e-9:
         x = scale.x(mark)
@@ -150,6 +150,6 @@ def _clock(seconds: float, step: float) -> str:
 
 
 def _round_up(value: float) -> float:
-    """The next of 1, 2, 4, 8 times a power of ten: its quarters are short numbers."""
+    """The next larger of 1, 2, 4, 8 times a power of ten: quarters of it are short numbers."""
     power = 10.0 ** math.floor(math.log10(value))
     return next(factor * power for factor in (1, 2, 4, 8, 10, 20) if factor * power >= value)

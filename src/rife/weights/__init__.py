@@ -1,1 +1,1 @@
-"""Published and local weights: named, fetched by hash, read safely, recognised."""
+"""Published and local weights: catalogue, download by hash, safe reading, and recognition of the network."""

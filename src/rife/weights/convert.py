@@ -1,4 +1,4 @@
-"""Any recognised checkpoint to safetensors, with what is known of it in the file's metadata."""
+"""Conversion of a recognised checkpoint to safetensors, with its network, hash and licence in the metadata."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import Tensor
 
 from rife.atomic import appearing_whole
-from rife.errors import CheckpointError
+from rife.errors import REPLACE, CheckpointError, Hint
 from rife.options import parse_path
 from rife.weights.catalogue import CATALOGUE
 from rife.weights.load import Weights, load_file, write_safetensors
@@ -20,14 +20,14 @@ def convert(
 ) -> Weights:
     """Write the inference tensors of a checkpoint as safetensors.
 
-    The metadata names the network, the sha256 of the source file, and the licence, which is known for files of
-    the catalogue only.
+    The metadata names the network, the sha256 of the source file, and the licence, which is known only for files of
+    the catalogue.
 
     Args:
-        source: any checkpoint that is recognised.
-        output: file to write, ending in .safetensors.
+        source: a checkpoint of any network in `rife.network.specs.SPECS`.
+        output: file to write, with the extension .safetensors.
         half: store float16, half the size.
-        network: the network that the weights are for, where their tensors do not tell.
+        network: name of the network, if the tensors alone do not determine it.
         overwrite: replace an existing output.
 
     Raises:
@@ -37,7 +37,7 @@ def convert(
     if output.suffix != ".safetensors":
         raise CheckpointError(f"{output}: expected a name that ends in .safetensors.")
     if output.exists() and not overwrite:
-        raise CheckpointError(f"{output}: exists already. Name another file, or replace it with --overwrite.")
+        raise CheckpointError(f"{output}: exists already.", hint=REPLACE)
     weights = load_file(source, network=network)
     metadata = {"network": weights.recognised.spec.name, **_provenance(source)}
     state = {key: _half(key, tensor, source) for key, tensor in weights.state.items()} if half else weights.state
@@ -50,7 +50,7 @@ def convert(
 
 
 def _provenance(source: Path) -> dict[str, str]:
-    """Where a file comes from: what it says itself if that is a file of the catalogue, else its own hash."""
+    """Origin of a file: its own metadata if it names a file of the catalogue, else its hash."""
     licences = {entry.source.sha256: entry.licence for entry in CATALOGUE.values()}
     own = read_metadata(source)
     if own.get("source_sha256") in licences:
@@ -62,5 +62,7 @@ def _provenance(source: Path) -> dict[str, str]:
 def _half(key: str, tensor: Tensor, source: Path) -> Tensor:
     out = tensor.half()
     if not bool(out.isfinite().all()):
-        raise CheckpointError(f"{source}: {key} holds numbers beyond 65504, too large for float16. Leave out --half.")
+        raise CheckpointError(
+            f"{source}: {key} holds numbers beyond 65504, too large for float16.", hint=Hint("Leave out {half}.")
+        )
     return out

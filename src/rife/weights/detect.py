@@ -1,4 +1,4 @@
-"""Which network a state dict belongs to, from its keys and shapes alone."""
+"""Recognition of the network of a state dict, by keys and shapes alone."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from rife.errors import CheckpointError
+from rife.errors import CheckpointError, Hint
 from rife.network.ifnet import IFNet
 from rife.network.specs import SPECS, NetworkSpec, spec_named
 from rife.weights.catalogue import DEFAULT_MODEL
 
 WRAPPER_PREFIX = "module."
-"""Prefix that distributed training puts before every key."""
+"""Prefix of every key after distributed training."""
 
 TRAINING_ONLY = ("block_tea.", "teacher.", "caltime.")
-"""Prefixes of keys that inference does not use: teacher blocks and the timestep estimator."""
+"""Key prefixes of modules that only training uses: teacher blocks and the timestep estimator."""
 
 Signature = Mapping[str, tuple[int, ...]]
 """Shape of every tensor of a network, by key."""
@@ -26,11 +26,11 @@ Signature = Mapping[str, tuple[int, ...]]
 
 @dataclass(frozen=True)
 class Recognised:
-    """What a state dict is.
+    """The recognised network of a state dict.
 
     Attributes:
-        spec: the network.
-        refine: contextnet and unet are among the tensors.
+        spec: specification of the network.
+        refine: whether contextnet and unet are among the tensors.
     """
 
     spec: NetworkSpec
@@ -38,44 +38,44 @@ class Recognised:
 
     @property
     def label(self) -> str:
-        """The network's name, with what the file leaves out of it."""
+        """Name of the network, with the missing part if the file has no refinement networks."""
         return self.spec.name + (" without refinement" if self.spec.refines and not self.refine else "")
 
 
 def canonical(state: Mapping[str, Tensor], *, origin: str) -> dict[str, Tensor]:
-    """Strip the wrapper prefix from the keys and drop what only training uses.
+    """Strip the wrapper prefix from the keys and drop the tensors that only training uses.
 
     Args:
         state: tensors by key.
         origin: file or name, for messages.
 
     Raises:
-        CheckpointError: two keys become the same.
+        CheckpointError: two keys become equal.
     """
     out: dict[str, Tensor] = {}
     for key, tensor in state.items():
         name = key.removeprefix(WRAPPER_PREFIX)
         if name in out:
             raise CheckpointError(
-                f"{origin}: holds {name} twice, with and without the prefix {WRAPPER_PREFIX!r}; which one is "
-                "meant cannot be told. Save the state dict again from one model."
+                f"{origin}: holds {name} twice, with and without the prefix {WRAPPER_PREFIX!r}. "
+                "Save the state dict again from one model."
             )
         out[name] = tensor
     return {key: tensor for key, tensor in out.items() if not key.startswith(TRAINING_ONLY)}
 
 
 def recognise(state: Mapping[str, Tensor], *, origin: str, network: str | None = None, likely: str = "") -> Recognised:
-    """Tell which network a canonical state dict belongs to.
+    """Find the network of a canonical state dict.
 
     Args:
         state: canonical tensors by key.
         origin: file or name, for messages.
-        network: insist on this one; needed for networks whose tensors are those of another too.
-        likely: the network to look at first, by name. It saves building the others; nothing is believed for it.
+        network: name of the required network; necessary if another network has the same tensors.
+        likely: name of the network to try first, which saves building the others; it does not change the result.
 
     Raises:
-        CheckpointError: no network, or not the one insisted on, has exactly these keys and shapes; names the
-            nearest one and the first difference from it.
+        CheckpointError: no network, or not the required one, has exactly these keys and shapes; the message names the
+            nearest network and the first difference from it.
     """
     found = {key: tuple(tensor.shape) for key, tensor in state.items()}
     wanted = None if network is None else spec_named(network)
@@ -92,22 +92,22 @@ def recognise(state: Mapping[str, Tensor], *, origin: str, network: str | None =
     remark = "" if fitting * 2 > len(found) else f" Only {fitting} of its tensors fit: it is hardly a RIFE checkpoint."
     raise CheckpointError(
         f"{origin}: no RIFE network fits its {len(found)} tensors. Nearest is {nearest.label}: {differences[0]}"
-        f"{f' (and {len(differences) - 1} more differences)' if len(differences) > 1 else ''}.{remark} "
-        'Run "rife models" for the list.'
+        f"{f' (and {len(differences) - 1} more differences)' if len(differences) > 1 else ''}.{remark}",
+        hint=Hint("{models} lists the known networks."),
     )
 
 
 def _decline_older_family(found: Signature, origin: str) -> None:
-    """Refuse the files of RIFE 3.1 and 2.x by name: flow, context and fusion networks, each in a file of its own."""
-    # Context and fusion networks start from 32 channels; flow networks have one head for the flow, and no mask.
+    """Report the files of RIFE 3.1 and 2.x by name: flow, context and fusion networks, each in a file of its own."""
+    # Context and fusion networks start with 32 channels; flow networks have one head for the flow, and no mask.
     first, head = found.get("conv0.conv1.0.weight"), found.get("block0.conv1.weight", ())
     part = "contextnet" if first == (32, 3, 3, 3) else "unet" if first == (32, 10, 3, 3) else None
     if part is None and len(head) == 4 and head[1] == 4 and not any(key.startswith("block0.conv2") for key in found):
         part = "flownet"
     if part is not None:
         raise CheckpointError(
-            f"{origin}: the {part} of RIFE 3.1 or 2.x, an older family of three files, which is not run here. "
-            f"Take model {DEFAULT_MODEL} instead: it is better, and one file."
+            f"{origin}: the {part} of RIFE 3.1 or 2.x, an older family of three files, which is not supported. "
+            f"Use model {DEFAULT_MODEL} instead: it is better, and one file."
         )
 
 

@@ -1,4 +1,4 @@
-"""Hash of a network's weights: what tells two networks of the same form apart."""
+"""Hash of a network's weights, which distinguishes networks of the same architecture."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import nn
 
 
 def weights_digest(network: nn.Module) -> str:
-    """Hash names and values of all weights, whatever their order in memory: 64 hexadecimal digits."""
+    """Hash names and values of all weights, independent of their memory format: 64 hexadecimal digits."""
     digest = hashlib.sha256()
     for name, tensor in sorted(network.state_dict().items()):
         digest.update(name.encode())

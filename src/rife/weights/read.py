@@ -1,4 +1,4 @@
-"""Reading a weights file that may be hostile: tensors come out, or an error does. Nothing in it is run."""
+"""Safe reading of untrusted weights files: the result is tensors or an error, and no code in the file runs."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from torch import Tensor
 from rife.errors import CheckpointError
 
 WRAPPER_KEYS = ("state_dict", "model", "flownet", "params")
-"""Keys under which training programs store the state dict beside other things."""
+"""Keys of the state dict in checkpoints that also store other objects."""
 
 _ZIP_MAGIC = b"PK\x03\x04"
 _MAX_EXPANSION = 4
-"""A file whose tensors or archive members are this many times its size is a bomb."""
+"""Largest ratio of the tensors or the archive members to the file's size; a larger one is a decompression bomb."""
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
-    """Read the tensors of a safetensors file or a PyTorch checkpoint, without running anything in it.
+    """Read the tensors of a safetensors file or a PyTorch checkpoint, without running code in it.
 
     Args:
         path: the file.
 
     Returns:
-        Tensors by key, on the CPU, as the file has them.
+        Tensors by key, on the CPU, in the file's dtypes.
 
     Raises:
-        CheckpointError: no such file, empty, damaged, hostile, or not a dictionary of tensors.
+        CheckpointError: the file is missing, empty, damaged or hostile, or holds no dictionary of tensors.
     """
     try:
         if not path.is_file():
@@ -54,7 +54,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
 
 
 def read_metadata(path: Path) -> dict[str, str]:
-    """Read what a safetensors file says of itself; nothing for other files, or for one that says nothing."""
+    """Read the metadata of a safetensors file; empty for other files."""
     try:
         with safe_open(path, "pt") as file:
             return dict(file.metadata() or {})
@@ -80,10 +80,10 @@ def _read_checkpoint(path: Path, size: int, start: bytes) -> object:
         _check_archive(path, size)
     try:
         with warnings.catch_warnings():
-            # PyTorch warns of unusual files before it refuses them; the error below says it once.
+            # PyTorch warns of unusual files before it rejects them; the error below replaces the warning.
             warnings.simplefilter("ignore")
             return torch.load(path, map_location="cpu", weights_only=True)
-    # A hostile or damaged pickle can make the unpickler fail in any way; every way is the same answer.
+    # A hostile or damaged pickle can make the unpickler raise any error; all of them have the same cause.
     except Exception as err:
         refused = re.search(r"GLOBAL (\S+)", str(err))
         if refused:
@@ -92,9 +92,9 @@ def _read_checkpoint(path: Path, size: int, start: bytes) -> object:
                 "Do not use this file; get the weights from a source that you trust, best as safetensors."
             ) from err
         reason = (str(err).splitlines() or [""])[0][:200]
-        told = f" ({reason})" if re.search(r"[a-z]{3}", reason) else ""  # the unpickler may name a bare number
+        detail = f" ({reason})" if re.search(r"[a-z]{3}", reason) else ""  # the unpickler may name a bare number
         raise CheckpointError(
-            f"{path}: truncated, or not a PyTorch or safetensors checkpoint{told}. Fetch it again."
+            f"{path}: truncated, or not a PyTorch or safetensors checkpoint{detail}. Fetch it again."
         ) from err
 
 
@@ -129,13 +129,13 @@ def _checked(state: object, path: Path, size: int) -> dict[str, Tensor]:
         plain = value.layout == torch.strided and value.device.type == "cpu" and not value.is_quantized
         if not plain or not value.is_floating_point():
             raise CheckpointError(f"{path}: {key} is {value.dtype} {value.layout}; expected plain real numbers.")
-    # A view can claim any size over a few stored bytes; making it contiguous would fill the memory.
+    # A view can claim any size over a few stored bytes; a contiguous copy would fill the memory.
     claimed = sum(value.numel() * value.element_size() for value in state.values())
     if claimed > size * _MAX_EXPANSION:
         raise CheckpointError(f"{path}: its tensors claim {claimed} bytes in a file of {size}. Nothing was unpacked.")
     for key, value in state.items():
         if not bool(value.isfinite().all()):
-            raise CheckpointError(f"{path}: {key} holds infinite or undefined numbers; its training had gone wrong.")
+            raise CheckpointError(f"{path}: {key} holds infinite or undefined numbers; its training failed.")
     return {key: value.contiguous() for key, value in state.items()}
 
 

@@ -209,7 +209,7 @@ def test_yuv_becomes_rgb_with_its_own_matrix(matrix: int) -> None:
 @pytest.mark.parametrize("matrix", [10, 13, 14])
 def test_colours_that_no_matrix_leads_to_are_never_written_as_rgb(matrix: int) -> None:
     frame = noise("yuv420p10le", matrix=matrix)
-    with pytest.raises(MediaError, match=f"matrix {matrix} .* cannot become rgb24: expected"):
+    with pytest.raises(MediaError, match=f"matrix {matrix} .* cannot be converted to rgb24: expected"):
         adapted(frame, "rgb24")
     assert adapted(frame, "yuv444p10le").colorspace == matrix
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from rife.errors import MediaError
-from rife.media.colour.matrices import check_matrix, leads_to_rgb, matrix_of, usual_number
+from rife.media.colour.matrices import leads_to_rgb, matrix_of, usual_number
+from rife.media.video.encoding import check_matrix
 from support.clips import decoded
 
 NUMBERS = range(18)

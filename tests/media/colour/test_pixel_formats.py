@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from rife.errors import MediaError
-from rife.media.colour.pixel_formats import LAYOUTS, encoder_formats, has_alpha, losses, samples, working_format
-from rife.media.video.codecs import CODECS
+from rife.media.colour.pixel_formats import LAYOUTS, has_alpha, losses, samples, working_format
+from rife.media.video.containers import CONTAINERS
+from rife.media.video.encoder_table import ENCODERS
+from rife.media.video.encoding import encoder_formats
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
@@ -88,10 +90,10 @@ def test_an_encoder_without_a_usable_format() -> None:
 
 
 def test_what_is_lost_is_named() -> None:
-    assert losses("yuva420p", "yuv420p") == ["transparency (yuva420p) is not kept: the output is yuv420p"]
-    assert losses("pal8", "yuv420p")[0].startswith("transparency (pal8), if there is any, is not kept")
+    assert losses("yuva420p", "yuv420p") == ["transparency (yuva420p) is not preserved: the output is yuv420p"]
+    assert losses("pal8", "yuv420p")[0].startswith("transparency (pal8), if there is any, is not preserved")
     assert losses("yuva444p12le", "yuva444p10le") == [
-        "12 bits a sample (yuva444p12le) become 10: the encoder takes yuva444p10le"
+        "12 bits per sample (yuva444p12le) become 10: the encoder takes yuva444p10le"
     ]
     assert losses("rgba", "yuva420p") == ["RGB (rgba) becomes yuva420p"]
     assert losses("rgba", "rgba") == losses("yuv420p", "yuva420p") == []
@@ -116,7 +118,7 @@ def test_what_is_lost_is_named() -> None:
 def test_what_is_said_to_hold_opacity_does(codec: str, suffix: str, decoder: str | None, tmp_path: Path) -> None:
     """Each format with opacity brings it back from a file; where there is none, encoders or files refuse it."""
     listed = [fmt.name for fmt in av.Codec(codec, "w").video_formats or () if fmt.name in LAYOUTS]
-    taken = encoder_formats(codec, suffix)
+    taken = encoder_formats(codec, CONTAINERS[suffix])
     for name in [name for name in listed if has_alpha(name)]:
         assert (name in taken) == (opacity_kept(tmp_path / f"clip{suffix}", codec, name, decoder) == [0, 128]), name
     assert [name for name in listed if not has_alpha(name)] == [n for n in taken if n in LAYOUTS and not has_alpha(n)]
@@ -128,7 +130,7 @@ def opacity_kept(path: Path, codec: str, name: str, decoder: str | None) -> list
     opacity[:, 32:, 3] = 128
     try:
         with av.open(str(path), "w") as out:
-            stream = out.add_stream(codec, rate=25, options=CODECS[codec].options)
+            stream = out.add_stream(codec, rate=25, options=ENCODERS[codec].options)
             stream.width, stream.height, stream.pix_fmt = 64, 64, name
             picture = av.VideoFrame.from_ndarray(opacity, format="rgba").reformat(format=name)
             out.mux(stream.encode(picture))

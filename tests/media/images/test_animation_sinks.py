@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from rife.errors import JobError, MediaError
-from rife.media.open_sink import check_target, is_picture_target, sink_for, target_formats
+from rife.media.open_sink import check_target, sink_for, target_formats
+from rife.media.paths import parse_output
 from rife.media.sink import PictureSpec
 from support.pictures import planar_picture, random_codes, textured
 
@@ -35,7 +36,7 @@ def write(
     rate = len(durations) / (sum(durations) * time_base)
     spec = PictureSpec(first.width, first.height, first.format.name, rate, time_base, crf=crf)
     starts = [start, *accumulate(durations, initial=start)][1:]
-    with sink_for(path, spec) as sink:
+    with sink_for(parse_output(path), spec) as sink:
         for picture, pts, duration in zip(frames, starts, durations, strict=False):
             sink.write(picture, pts=pts, duration=duration, name="ignored")
         assert not path.exists()
@@ -183,7 +184,7 @@ def test_pictures_that_stand_still_keep_the_length(tmp_path: Path, ending: str) 
 
 
 def test_a_gif_too_fast_for_browsers_is_refused_at_once(tmp_path: Path) -> None:
-    with pytest.raises(JobError, match=r"50 pictures a second at most.*got 60\. Take --fps 50"):
+    with pytest.raises(JobError, match=r"50 frames per second.*got 60\. Use fps=50"):
         write(tmp_path / "a.gif", pictures(2), durations=[1, 1], time_base=Fraction(1, 60))
     assert not list(tmp_path.iterdir())
 
@@ -205,28 +206,28 @@ def test_nothing_is_left_of_a_failure_and_nothing_is_replaced_unasked(tmp_path: 
     path = tmp_path / f"a.{ending}"
     (frame,) = pictures(1)
     spec = PictureSpec(frame.width, frame.height, "gbrp", Fraction(25), Fraction(1, 25))
-    with sink_for(path, spec) as sink:
+    with sink_for(parse_output(path), spec) as sink:
         sink.write(frame, pts=0, duration=1)
-        with pytest.raises(MediaError, match="expected pictures of 46x32"):
+        with pytest.raises(MediaError, match="expected frames of 46x32"):
             sink.write(planar_picture(random_codes((8, 8, 3))), pts=1, duration=1)
     assert not list(tmp_path.iterdir())
     path.write_bytes(b"mine")
     with pytest.raises(JobError, match="exists already"):
-        sink_for(path, spec)
-    with sink_for(path, spec, overwrite=True) as sink:
+        sink_for(parse_output(path), spec)
+    with sink_for(parse_output(path), spec, overwrite=True) as sink:
         sink.write(frame, pts=0, duration=1)
         assert path.read_bytes() == b"mine"
         sink.finish()
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
-    with pytest.raises(JobError, match=r"expected pixels in one of gbrp.*got yuv420p"):
-        sink_for(path, PictureSpec(8, 8, "yuv420p", Fraction(25), Fraction(1, 25)), overwrite=True)
+    with pytest.raises(JobError, match=r"expected one of the pixel formats gbrp.*got yuv420p"):
+        sink_for(parse_output(path), PictureSpec(8, 8, "yuv420p", Fraction(25), Fraction(1, 25)), overwrite=True)
 
 
 @pytest.mark.parametrize("ending", [*ENDINGS, "y4m"])
 def test_a_file_that_appears_meanwhile_is_left_alone(tmp_path: Path, ending: str) -> None:
     frame = planar_picture(textured(0, channels=1)) if ending == "y4m" else pictures(1)[0]
     path = tmp_path / f"a.{ending}"
-    with sink_for(path, PictureSpec(46, 32, frame.format.name, Fraction(25), Fraction(1, 25))) as sink:
+    with sink_for(parse_output(path), PictureSpec(46, 32, frame.format.name, Fraction(25), Fraction(1, 25))) as sink:
         sink.write(frame, pts=0, duration=1)
         path.write_bytes(b"theirs")
         with pytest.raises(JobError, match="exists already"):
@@ -249,9 +250,9 @@ def test_every_chunk_of_an_animated_png_has_its_own_sum(tmp_path: Path) -> None:
 def test_an_incomplete_animation_goes_under_another_name(tmp_path: Path) -> None:
     (frame,) = pictures(1)
     spec = PictureSpec(frame.width, frame.height, "gbrp", Fraction(25), Fraction(1, 25))
-    with sink_for(tmp_path / "a.gif", spec) as sink:
+    with sink_for(parse_output(tmp_path / "a.gif").partial, spec) as sink:
         sink.write(frame, pts=0, duration=1)
-        sink.finish(target=tmp_path / "a.partial.gif")
+        sink.finish()
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.partial.gif"]
 
 
@@ -265,20 +266,22 @@ def test_an_incomplete_animation_goes_under_another_name(tmp_path: Path) -> None
 )  # fmt: skip
 def test_which_outputs_are_written_picture_by_picture(tmp_path: Path, name: str, is_one: bool) -> None:
     (tmp_path / "there.v2").mkdir()
-    assert is_picture_target("-" if name == "-" else tmp_path / name) == is_one
+    assert parse_output(Path("-") if name == "-" else tmp_path / name).is_video != is_one
 
 
 def test_one_file_for_many_pictures_is_refused_with_what_to_name(tmp_path: Path) -> None:
-    with pytest.raises(JobError, match=r"holds one picture.*a_%06d\.png.*\.apng"):
-        check_target(tmp_path / "a.png", overwrite=False)
-    with pytest.raises(JobError, match=r"cannot be written as \.bmp"):
-        target_formats(tmp_path / "a%d.bmp")
+    with pytest.raises(JobError, match=r"holds a single picture.*a_%06d\.png.*\.apng"):
+        check_target(parse_output(tmp_path / "a.png"), overwrite=False)
+    with pytest.raises(JobError, match=r"cannot be written as \.gif"):
+        target_formats(parse_output(tmp_path / "a%d.gif"))
 
 
 def test_the_formats_of_each_output(tmp_path: Path) -> None:
-    assert "yuv420p10le" in target_formats("-")
-    assert "gbrap16le" in target_formats(tmp_path / "new")
-    assert "gbrap16le" not in target_formats(tmp_path / "new", image_format="webp")
-    assert target_formats(tmp_path / "a%d.jpg") == target_formats(tmp_path / "new", image_format="jpg")
+    assert "yuv420p10le" in target_formats(parse_output(Path("-")))
+    assert "gbrap16le" in target_formats(parse_output(tmp_path / "new"))
+    assert "gbrap16le" not in target_formats(parse_output(tmp_path / "new"), image_format="webp")
+    assert target_formats(parse_output(tmp_path / "a%d.jpg")) == target_formats(
+        parse_output(tmp_path / "new"), image_format="jpg"
+    )
     for ending in ENDINGS:
-        assert "gbrap" in target_formats(tmp_path / f"a.{ending}")
+        assert "gbrap" in target_formats(parse_output(tmp_path / f"a.{ending}"))

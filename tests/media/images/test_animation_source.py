@@ -113,7 +113,7 @@ def test_animated_webp(tmp_path: Path, mode: str) -> None:
         )
     assert [frame.pts for frame in again] == [110, 310, 340]
     np.testing.assert_array_equal(codes_of(again[0].picture), codes_of(frames[2].picture))
-    with pytest.raises(MediaError, match="no picture begins at 111"):
+    with pytest.raises(MediaError, match="no frame begins at 111"):
         next(source.frames(from_pts=111))
 
 

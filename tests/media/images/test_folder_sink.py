@@ -21,6 +21,7 @@ from rife.media.images.folder_sink import FILE_KINDS, made_name
 from rife.media.images.image_file import decode_picture
 from rife.media.images.sequence import ImageSequence, natural_key
 from rife.media.open_sink import ImageFormat, sink_for
+from rife.media.paths import parse_output
 from rife.media.sink import PictureSpec, lossy_quality
 from support.clips import planes
 from support.pictures import codes_of, planar_picture, random_codes, textured
@@ -41,7 +42,7 @@ def write(
 ) -> list[str]:
     """Fill a folder; returns the notes."""
     spec = spec_of(pictures[0], crf)
-    with sink_for(target, spec, overwrite=overwrite, image_format=image_format) as sink:
+    with sink_for(parse_output(target), spec, overwrite=overwrite, image_format=image_format) as sink:
         for index, picture in enumerate(pictures):
             sink.write(picture, pts=2 * index, duration=2, name=names[index] if names else None)
         sink.finish()
@@ -238,7 +239,7 @@ def test_two_pictures_of_one_name_are_refused(tmp_path: Path) -> None:
 
 def test_nothing_appears_before_the_end_nor_after_a_failure(tmp_path: Path) -> None:
     first = pictures(1)[0]
-    with sink_for(tmp_path / "out", spec_of(first)) as sink:
+    with sink_for(parse_output(tmp_path / "out"), spec_of(first)) as sink:
         sink.write(first, pts=0, duration=1, name=None)
         assert not (tmp_path / "out").exists()
         with pytest.raises(MediaError, match=r"8x6 in gbrp, got 9x6"):
@@ -281,7 +282,7 @@ def test_a_pattern_is_refused_by_its_own_files_only(tmp_path: Path) -> None:
 
 def test_a_folder_that_fills_meanwhile_is_left_alone(tmp_path: Path) -> None:
     first = pictures(1)[0]
-    with sink_for(tmp_path / "out", spec_of(first)) as sink:
+    with sink_for(parse_output(tmp_path / "out"), spec_of(first)) as sink:
         sink.write(first, pts=0, duration=1, name=None)
         (tmp_path / "out").mkdir()
         (tmp_path / "out" / "a.png").write_bytes(b"theirs")
@@ -293,16 +294,16 @@ def test_a_folder_that_fills_meanwhile_is_left_alone(tmp_path: Path) -> None:
 
 def test_an_incomplete_output_goes_under_another_name(tmp_path: Path) -> None:
     first = pictures(1)[0]
-    with sink_for(tmp_path / "out", spec_of(first)) as sink:
+    with sink_for(parse_output(tmp_path / "out").partial, spec_of(first)) as sink:
         sink.write(first, pts=0, duration=1, name="a")
-        sink.finish(target=tmp_path / "out.partial")
-    assert listed(tmp_path) == ["out.partial"]
-    assert listed(tmp_path / "out.partial") == ["a.png"]
+        sink.finish()
+    assert listed(tmp_path) == ["out-partial"]
+    assert listed(tmp_path / "out-partial") == ["a.png"]
 
 
 def test_a_rate_that_varies_is_noted(tmp_path: Path) -> None:
     first = pictures(1)[0]
-    with sink_for(tmp_path / "out", spec_of(first)) as sink:
+    with sink_for(parse_output(tmp_path / "out"), spec_of(first)) as sink:
         sink.write(first, pts=0, duration=1, name=None)
         sink.write(first, pts=1, duration=2, name=None)
         sink.finish()
@@ -313,8 +314,8 @@ def test_places_that_cannot_be(tmp_path: Path) -> None:
     spec = spec_of(pictures(1)[0])
     (tmp_path / "file").write_text("x")
     with pytest.raises(JobError, match="expected a folder"):
-        sink_for(tmp_path / "file", spec)
+        sink_for(parse_output(tmp_path / "file"), spec)
     with pytest.raises(JobError, match="Make it first"):
-        sink_for(tmp_path / "no" / "where", spec)
-    with pytest.raises(JobError, match="one place for a number"):
-        sink_for(tmp_path / "%d_%d.png", spec)
+        sink_for(parse_output(tmp_path / "no" / "where"), spec)
+    with pytest.raises(JobError, match="one number conversion"):
+        sink_for(parse_output(tmp_path / "%d_%d.png"), spec)

@@ -174,7 +174,7 @@ def test_what_cameras_put_behind_a_jpeg_does_no_harm(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(b"", "empty"), (b"hello, I am a text", "another kind"), (b"\x89PNG\r\n\x1a\nrest", "truncated")],
+    [(b"", "empty"), (b"hello, I am a text", "another format"), (b"\x89PNG\r\n\x1a\nrest", "truncated")],
 )
 def test_what_is_no_picture_is_refused_by_name(tmp_path: Path, content: bytes, words: str) -> None:
     path = tmp_path / "b.png"

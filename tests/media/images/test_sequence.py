@@ -14,7 +14,8 @@ from PIL import Image
 
 from rife.errors import MediaError, TruncatedMediaError
 from rife.media.images import sequence
-from rife.media.images.sequence import ImageSequence, is_sequence, matches, natural_key, numbered
+from rife.media.images.sequence import ImageSequence, matches, natural_key, numbered
+from rife.media.paths import parse_input
 from support.pictures import codes_of, random_codes, save_png, textured
 
 
@@ -84,15 +85,15 @@ def test_links_are_followed_and_broken_ones_named(tmp_path: Path) -> None:
     linked.symlink_to(folder)
     assert names(ImageSequence(linked)) == ["1", "2"]
     (folder / "3.png").symlink_to(tmp_path / "nowhere.png")
-    with pytest.raises(MediaError, match=r"3\.png: cannot be read.*picture 3 of 3"):
+    with pytest.raises(MediaError, match=r"3\.png: cannot be read.*image 3 of 3"):
         ImageSequence(folder)
 
 
-@pytest.mark.parametrize(("content", "words"), [(b"", "empty"), (b"text", "another kind")])
+@pytest.mark.parametrize(("content", "words"), [(b"", "empty"), (b"text", "another format")])
 def test_a_bad_file_among_good_ones_is_named_before_anything_runs(tmp_path: Path, content: bytes, words: str) -> None:
     folder = folder_of(tmp_path, "1.png", "2.png", "3.png")
     (folder / "2.png").write_bytes(content)
-    with pytest.raises(MediaError, match=rf"2\.png.*{words}.*picture 2 of 3"):
+    with pytest.raises(MediaError, match=rf"2\.png.*{words}.*image 2 of 3"):
         ImageSequence(folder)
 
 
@@ -110,12 +111,12 @@ def folder_with_a_cut(tmp_path: Path, cut: str) -> Path:
 def test_a_truncated_file_stops_after_the_good_ones(tmp_path: Path) -> None:
     frames = ImageSequence(folder_with_a_cut(tmp_path, "2.png")).frames()
     assert next(frames).name == "1"
-    with pytest.raises(TruncatedMediaError, match=r"2\.png.*picture 2 of 3"):
+    with pytest.raises(TruncatedMediaError, match=r"2\.png.*image 2 of 3"):
         next(frames)
 
 
 def test_the_first_file_truncated_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(MediaError, match="picture 1 of 3") as refused:
+    with pytest.raises(MediaError, match="image 1 of 3") as refused:
         next(ImageSequence(folder_with_a_cut(tmp_path, "1.png")).frames())
     assert not isinstance(refused.value, TruncatedMediaError)
 
@@ -123,7 +124,7 @@ def test_the_first_file_truncated_leaves_nothing(tmp_path: Path) -> None:
 def test_other_sizes_are_refused_with_both_and_the_name(tmp_path: Path) -> None:
     folder = folder_of(tmp_path, "1.png", "2.png")
     save_png(folder / "10.png", size=(40, 32))
-    with pytest.raises(MediaError, match=r"10\.png: is 40x32, expected 46x32 like 1\.png.*picture 3 of 3"):
+    with pytest.raises(MediaError, match=r"10\.png: is 40x32, expected 46x32 like 1\.png.*image 3 of 3"):
         ImageSequence(folder)
 
 
@@ -220,7 +221,7 @@ def test_a_gap_in_a_pattern_is_refused_by_name(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("pattern", "words"),
-    [("x%d.png", "no file matches"), ("%d_%d.png", "found 2"), ("f%d.txt", "pattern of pictures")],
+    [("x%d.png", "no file matches"), ("%d_%d.png", "found 2"), ("f%d.txt", "pattern of images")],
 )
 def test_patterns_that_cannot_be_read(tmp_path: Path, pattern: str, words: str) -> None:
     with pytest.raises(MediaError, match=words):
@@ -241,10 +242,10 @@ def test_a_pattern_matches_what_it_fills_in(before: str, width: int, number: int
 
 def test_what_is_a_sequence(tmp_path: Path) -> None:
     folder = folder_of(tmp_path, "1.png")
-    assert is_sequence(folder)
-    assert is_sequence(folder / "%d.png")
-    assert not is_sequence(folder / "1.png")
-    assert not is_sequence(folder / "50%.mp4")
-    assert not is_sequence(folder / "50%%d.mp4")
+    assert parse_input(folder).is_sequence
+    assert parse_input(folder / "%d.png").is_sequence
+    assert not parse_input(folder / "1.png").is_sequence
+    assert not parse_input(folder / "50%.mp4").is_sequence
+    assert not parse_input(folder / "50%%d.mp4").is_sequence
     shutil.copy(folder / "1.png", folder / "a%d.png")  # a file of that name is that file
-    assert not is_sequence(folder / "a%d.png")
+    assert not parse_input(folder / "a%d.png").is_sequence

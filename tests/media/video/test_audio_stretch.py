@@ -79,7 +79,7 @@ def test_what_is_heard_at_a_time_is_heard_at_that_time_slower(name: str, tmp_pat
     """Holes were once closed: everything after them was heard seconds early."""
     suffix, options, stretches = SOUNDS[name]
     source, output = with_sound(tmp_path, suffix, options), tmp_path / "out.mkv"
-    result = interpolate_video(source, output, slow_motion="2", sound="stretch", interpolator=blender)
+    result = interpolate_video(source, output, slowmo="2", audio="stretch", interpolator=blender)
     assert (result.notes, result.check.problems) == ((), ())
     before, after = heard(source), heard(output)
     assert len(before) == len(after) == stretches
@@ -93,7 +93,7 @@ def test_holes_at_other_speeds_and_in_other_files(
     slow: str, suffix: str, tmp_path: Path, blender: Interpolator
 ) -> None:
     source, output = with_sound(tmp_path, ".mkv", ["-af", HOLE, "-c:a", "aac"]), tmp_path / f"out{suffix}"
-    result = interpolate_video(source, output, slow_motion=slow, sound="stretch", interpolator=blender)
+    result = interpolate_video(source, output, slowmo=slow, audio="stretch", interpolator=blender)
     assert result.check.problems == ()
     slower = [float(when) * float(slow) for when in onsets(source, 1)]
     assert [float(when) for when in onsets(output, 1)] == pytest.approx(slower, abs=0.1)
@@ -104,4 +104,4 @@ def test_a_hole_that_is_closed_is_found(tmp_path: Path, blender: Interpolator, m
     monkeypatch.setattr("rife.media.video.audio_stretch._DRIFT_SECONDS", Fraction(10))
     source = with_sound(tmp_path, ".mkv", ["-af", HOLE, "-c:a", "aac"])
     with pytest.raises(FinishedFileError, match=r"does not go on after a hole, expected at 4\.\d+ s"):
-        interpolate_video(source, tmp_path / "out.mp4", slow_motion="2", sound="stretch", interpolator=blender)
+        interpolate_video(source, tmp_path / "out.mp4", slowmo="2", audio="stretch", interpolator=blender)

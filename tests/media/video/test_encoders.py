@@ -10,9 +10,10 @@ from fractions import Fraction
 import av
 import pytest
 
-from rife.media.colour.pixel_formats import encoder_formats
-from rife.media.video.codecs import CODECS
+from rife.media.video.containers import CONTAINERS
+from rife.media.video.encoder_table import ENCODERS
 from rife.media.video.encoders import container_holds, preset_problem, quiet, refusal, taken_formats
+from rife.media.video.encoding import encoder_formats
 
 
 @pytest.mark.parametrize(
@@ -35,18 +36,18 @@ from rife.media.video.encoders import container_holds, preset_problem, quiet, re
     ],
 )
 def test_presets(codec: str, preset: str, expected: str | None) -> None:
-    row = CODECS[codec]
+    row = ENCODERS[codec]
     found = preset_problem(codec, row.preset, preset, options=row.options)
     assert found is None if expected is None else expected in (found or "")
 
 
 def test_motion_jpeg_takes_full_range_only() -> None:
     """The encoder lists both ranges, and does not open with the other one."""
-    listed = tuple(encoder_formats("mjpeg", ".mov"))
+    listed = tuple(encoder_formats("mjpeg", CONTAINERS[".mov"]))
     assert "yuv420p" in listed
     assert taken_formats("mjpeg", listed) == ("yuvj420p", "yuvj422p", "yuvj444p")
     for codec in ("libx264", "libvpx-vp9", "ffv1", "prores_ks"):
-        listed = tuple(encoder_formats(codec, ".mkv"))
+        listed = tuple(encoder_formats(codec, CONTAINERS[".mkv"]))
         assert taken_formats(codec, listed) == listed
 
 
@@ -88,8 +89,8 @@ def test_svt_av1_is_told_to_be_quiet_and_the_user_is_heard(monkeypatch: pytest.M
 def test_every_encoder_opens_without_a_banner() -> None:
     """In a process of its own: SVT-AV1 reads what it is told once."""
     ask = (
-        "from rife.media.video.codecs import CODECS; from rife.media.video.encoders import refusal; "
-        "[refusal(name, 'yuv420p', row.options) for name, row in CODECS.items() if 'nvenc' not in name]"
+        "from rife.media.video.encoder_table import ENCODERS; from rife.media.video.encoders import refusal; "
+        "[refusal(name, 'yuv420p', row.options) for name, row in ENCODERS.items() if 'nvenc' not in name]"
     )
     environment = {name: value for name, value in os.environ.items() if name != "SVT_LOG"}
     done = subprocess.run([sys.executable, "-c", ask], check=True, capture_output=True, text=True, env=environment)

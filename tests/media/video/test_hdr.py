@@ -11,7 +11,8 @@ import av
 import imageio_ffmpeg
 import pytest
 
-from rife.media.video.hdr import ContentLight, MasteringDisplay, StaticHdr, encoder_options, read_static_hdr
+from rife.media.video.encoder_table import encoder_row
+from rife.media.video.hdr import ContentLight, MasteringDisplay, StaticHdr, hdr_settings, read_static_hdr
 from support.clips import decoded
 
 # A display with P3's primaries, as most HDR10 films name it.
@@ -55,13 +56,17 @@ def test_it_is_read_from_what_encoders_were_told_in_their_own_words(
     assert read_static_hdr(decoded(clip(tmp_path / f"clip{suffix}", codec, options))[0]) == HDR
 
 
+def options(hdr: StaticHdr, codec: str) -> dict[str, str]:
+    names = encoder_row(codec).hdr
+    assert names is not None
+    return {names.option: hdr_settings(hdr, names)}
+
+
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
 @pytest.mark.parametrize("codec", ["libx264", "libx265", "libsvtav1"])
 @pytest.mark.parametrize("hdr", [HDR, StaticHdr(P3, None), StaticHdr(None, ContentLight(4000, 0))])
 def test_it_is_written_again(hdr: StaticHdr, codec: str, suffix: str, tmp_path: Path) -> None:
-    options = encoder_options(hdr, codec)
-    assert options is not None
-    path = clip(tmp_path / f"clip{suffix}", codec, options)
+    path = clip(tmp_path / f"clip{suffix}", codec, options(hdr, codec))
     found = read_static_hdr(decoded(path)[0])
     assert found is not None
     assert found.content_light == hdr.content_light
@@ -91,11 +96,10 @@ def assert_near(found: MasteringDisplay, wanted: MasteringDisplay) -> None:
 
 
 def test_what_av1_has_written_stays_as_it_is(tmp_path: Path) -> None:
-    options = encoder_options(HDR, "libsvtav1")
-    first = read_static_hdr(decoded(clip(tmp_path / "first.mkv", "libsvtav1", options or {}))[0])
+    first = read_static_hdr(decoded(clip(tmp_path / "first.mkv", "libsvtav1", options(HDR, "libsvtav1")))[0])
     assert first is not None
-    options = encoder_options(first, "libsvtav1")
-    assert read_static_hdr(decoded(clip(tmp_path / "second.mkv", "libsvtav1", options or {}))[0]) == first
+    second = clip(tmp_path / "second.mkv", "libsvtav1", options(first, "libsvtav1"))
+    assert read_static_hdr(decoded(second)[0]) == first
 
 
 def test_without_it(tmp_path: Path) -> None:
@@ -105,4 +109,4 @@ def test_without_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("codec", ["libvpx-vp9", "ffv1", "prores_ks"])
 def test_encoders_that_cannot_be_told(codec: str) -> None:
-    assert encoder_options(HDR, codec) is None
+    assert encoder_row(codec).hdr is None

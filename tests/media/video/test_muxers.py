@@ -8,7 +8,7 @@ import av
 import pytest
 from av.stream import Disposition
 
-from rife.media.video.codecs import CONTAINERS
+from rife.media.video.containers import CONTAINERS
 from rife.media.video.muxers import (
     admits,
     header_of,

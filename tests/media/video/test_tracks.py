@@ -7,7 +7,7 @@ from pathlib import Path
 import av
 import pytest
 
-from rife.media.video.codecs import CONTAINERS
+from rife.media.video.containers import CONTAINERS
 from rife.media.video.muxers import muxer_options, needed_strictness
 from rife.media.video.reader import VideoReader
 from rife.media.video.tracks import CopiedTracks, container_with_sound

@@ -1,8 +1,8 @@
-"""Where chroma samples lie among luma samples, and the filters between both resolutions.
+"""Chroma locations, and the filters between the resolutions of chroma and luma.
 
-Chroma is enlarged bilinearly, with repeated borders, and brought back by the filter that inverts that exactly, so
-that a frame that is not changed in between returns to its own codes. Along each axis chroma sits on the first of
-two luma samples, between them, or on the second.
+Chroma is upsampled bilinearly, with replicated borders, and downsampled by the exact inverse of that filter, so that
+an unchanged frame returns to its own codes. Along each axis, a chroma sample lies on the first of two luma samples,
+between them, or on the second.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from torch import Tensor
 from rife.media.colour.pixel_formats import LAYOUTS
 
 Siting: TypeAlias = Literal["left", "center", "topleft", "top", "bottomleft", "bottom"]
-"""FFmpeg's names: `left` is MPEG-2's and H.264's usual one, `center` JPEG's, `topleft` that of BT.2020."""
+"""FFmpeg's names of chroma locations: `left` is the default of MPEG-2 and H.264, `center` of JPEG, `topleft` of
+BT.2020."""
 
 _FIRST, _BETWEEN, _SECOND = (0.0, 0.5), (0.25, 0.25), (0.5, 0.0)
-"""What the two luma samples of a chroma sample take from the chroma sample before it, and from the one after it."""
+"""Weight of the previous chroma sample in the first luma sample, and of the next chroma sample in the second."""
 
 _Four: TypeAlias = tuple[float, float, float, float]
 
@@ -31,7 +32,8 @@ _REDUCING: dict[tuple[float, float], _Four] = {
     _BETWEEN: (-0.25, 0.75, 0.75, -0.25),
     _SECOND: (0.0, 0.0, 1.0, 0.0),
 }
-"""The inverse of the enlargement: its response to one chroma sample is 1 there and 0 at the neighbours."""
+"""Filters inverse to the upsampling: their response to one upsampled chroma sample is 1 there and 0 at its neighbours.
+"""
 
 _IN_WIDTH = {
     "left": _FIRST,
@@ -56,49 +58,50 @@ _DEFAULT_LOG_LEVEL = av.logging.INFO
 
 
 def read_siting(container: InputContainer, stream: VideoStream) -> Siting | None:
-    """Find out where a video says that its chroma lies, or None where it does not.
+    """Read the stated chroma location of a video; None if it states none.
 
-    PyAV has no attribute for it; FFmpeg's description of the file, which it writes to its log, has it.
+    PyAV has no attribute for it; the value comes from FFmpeg's description of the file in its log.
     """
     before = av.logging.get_level()
     try:
-        av.logging.set_libav_level(av.logging.VERBOSE)  # only then is the siting in it
+        av.logging.set_libav_level(av.logging.VERBOSE)  # includes the chroma location
         av.logging.set_level(av.logging.INFO)
-        text: str = cast("Any", container).dumps_format()  # its stub leaves the method out
+        text: str = cast("Any", container).dumps_format()  # missing in PyAV's stubs
     finally:
         av.logging.set_level(before)
         av.logging.set_libav_level(_DEFAULT_LOG_LEVEL)
-    # Two spaces: lines of metadata, which anyone may have written, are indented further.
+    # Two spaces: lines of metadata, which have arbitrary content, are indented further.
     line = re.search(rf"^  Stream #0:{stream.index}\b.*: Video: (.*)$", text, flags=re.MULTILINE)
     named = line and re.search(rf"[(, ]({'|'.join(get_args(Siting))})\), ", line[1])
     return next((siting for siting in get_args(Siting) if named and siting == named[1]), None)
 
 
 def siting_options(siting: Siting | None, pixel_format: str) -> dict[str, str]:
-    """Encoder options that write a siting to the stream and the file, where these have a place for it."""
+    """Encoder options that store a chroma location in the stream and the file, if their formats support it."""
     layout = LAYOUTS[pixel_format]
     return {_ENCODER_OPTION: siting} if siting and (layout.half_width or layout.half_height) else {}
 
 
 def enlarging_weights(siting: Siting) -> tuple[tuple[float, float], tuple[float, float]]:
-    """What luma takes from its neighbours in chroma, in rows and in columns.
+    """Upsampling weights of a chroma location, for rows and for columns.
 
-    The first and the second of two luma samples take so much from the chroma sample before their own and after it.
+    Each pair holds the weight of the previous chroma sample in the first of two luma samples, and that of the next
+    chroma sample in the second. The rest of the weight is that of their own chroma sample.
     """
     return _IN_HEIGHT[siting], _IN_WIDTH[siting]
 
 
 def reducing_weights(siting: Siting) -> tuple[_Four, _Four]:
-    """Weights of four luma samples in a chroma sample, in rows and in columns: one before its own two, one after."""
+    """Downsampling weights for rows and for columns: of the luma sample before a pair, the pair, and the one after."""
     return _REDUCING[_IN_HEIGHT[siting]], _REDUCING[_IN_WIDTH[siting]]
 
 
 def enlarged(plane: Tensor, siting: Siting, size: tuple[int, int]) -> Tensor:
-    """Bring a plane of chroma to the resolution of luma, in each axis where it has half of it.
+    """Upsample chroma planes to the resolution of luma, along each subsampled axis.
 
     Args:
         plane: (N, h, w).
-        siting: where its samples lie.
+        siting: chroma location.
         size: height and width of luma: h or 2 * h - 1 or 2 * h, and likewise for w.
     """
     height, width = size
@@ -114,15 +117,15 @@ def enlarged(plane: Tensor, siting: Siting, size: tuple[int, int]) -> Tensor:
 
 
 def reduced(plane: Tensor, siting: Siting, *, half_height: bool, half_width: bool) -> Tensor:
-    """Bring a plane to half its resolution in some axes, rounded up: inverts `enlarged` exactly.
+    """Downsample planes to half their resolution, rounded up, along the given axes: the exact inverse of `enlarged`.
 
     Args:
         plane: (N, H, W).
-        siting: where the samples of the result lie.
+        siting: chroma location of the result.
         half_height: every two rows become one.
         half_width: every two columns become one.
     """
-    # Columns first where that only picks some, to leave less to do.
+    # Columns first: in the usual case they are only selected, which leaves fewer samples to filter.
     if half_width:
         plane = _halved(plane.transpose(-1, -2), _IN_WIDTH[siting]).transpose(-1, -2)
     if half_height:
@@ -157,7 +160,7 @@ def _halved(plane: Tensor, place: tuple[float, float]) -> Tensor:
 
 
 def _cut_off(plane: Tensor, place: tuple[float, float]) -> Tensor:
-    """The row that the enlargement had dropped after the last, where luma has an odd number of rows."""
+    """The row after the last one, which upsampling drops if luma has an odd number of rows."""
     if plane.shape[1] == 1:
         return plane
     last, before = plane[:, -1:], plane[:, -2:-1]

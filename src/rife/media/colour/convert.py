@@ -1,8 +1,8 @@
-"""Between decoded pictures and what networks take, in float, rounded once.
+"""Conversion between decoded frames and the network's RGB tensors, in float, with a single rounding.
 
-Source frames never pass through here on their way out. A new frame is made from RGB in [0, 1] and goes back
-to the pixel format, matrix, range and chroma siting of the source frames around it, so that the two kinds of frame
-match. A fourth channel is opacity in [0, 1], straight: colours are not multiplied by it.
+Source frames are written without this conversion. A new frame is converted from RGB in [0, 1] to the pixel format,
+matrix, colour range and chroma location of the source frames around it, so that new and source frames match. A fourth
+channel is straight alpha in [0, 1]: colours are not multiplied by it.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ _LIMITED_RANGE, _FULL_RANGE = 1, 2
 
 @dataclass(frozen=True)
 class _Scale:
-    """Codes of a kind of sample: `zero` stands for 0, and `span` codes further for 1."""
+    """Quantisation of a channel: the value 0 has the code `zero`, the value 1 the code `zero` + `span`."""
 
     zero: float
     span: float
 
     def decode(self, codes: Tensor) -> Tensor:
-        # A division: its result is exactly 1 for white, where a product with the inverse may miss it.
+        # A division: its result for white is exactly 1; a multiplication with the reciprocal may miss it.
         return (codes.sub_(self.zero) if self.zero else codes).div_(self.span)
 
     def encode(self, values: Tensor) -> Tensor:
@@ -46,15 +46,15 @@ class _Scale:
 
 
 def to_rgb(picture: av.VideoFrame, *, siting: Siting | None = None) -> Tensor:
-    """Convert a picture in one of `LAYOUTS` to RGB.
+    """Convert a frame in one of `LAYOUTS` to RGB.
 
     Args:
-        picture: with the matrix and range that its tags tell.
-        siting: where its chroma lies; the usual for its range if not given.
+        picture: a frame with tags for its matrix and colour range.
+        siting: its chroma location; the default of its colour range if not given.
 
     Returns:
-        (1, 3, H, W) float32, in [0, 1] for the codes that its range allows; others lie outside and survive
-        the way back. (1, 4, H, W) if its format has opacity.
+        (1, 3, H, W) float32, in [0, 1] for codes inside of the colour range; codes outside of it give values outside of
+        [0, 1], which convert back without loss. (1, 4, H, W) if the format has alpha.
     """
     layout = LAYOUTS[picture.format.name]
     compiled = yuv.decodes(layout) and _kernels_are_right(picture.format.name)
@@ -62,7 +62,7 @@ def to_rgb(picture: av.VideoFrame, *, siting: Siting | None = None) -> Tensor:
 
 
 def _to_rgb(picture: av.VideoFrame, place: Siting, *, compiled: bool) -> Tensor:
-    """Convert a picture to RGB, by kernels or by PyTorch."""
+    """Convert a frame to RGB, with the kernels or with PyTorch."""
     layout = LAYOUTS[picture.format.name]
     scales = _scales(picture, layout)
     if compiled:
@@ -71,7 +71,7 @@ def _to_rgb(picture: av.VideoFrame, place: Siting, *, compiled: bool) -> Tensor:
         if layout.alpha:
             rgb[3] = scales[3].decode(torch.from_numpy(samples(picture)[3].astype(np.float32)))
         return rgb[None]
-    # Codes become float at once; all that follows is done in place, for these are the largest arrays of a job.
+    # All operations after the conversion to float are in place: these are the largest arrays of a job.
     planes = [torch.from_numpy(plane.astype(np.float32)) for plane in samples(picture)]
     planes = [scale.decode(plane) for scale, plane in zip(scales, planes, strict=True)]
     if layout.rgb:
@@ -83,20 +83,20 @@ def _to_rgb(picture: av.VideoFrame, place: Siting, *, compiled: bool) -> Tensor:
     if layout.grey:
         rgb[:3] = luma
         return rgb[None]
-    # What chroma adds to red, green and blue is put together while there is less of it, and enlarged then.
+    # The chroma terms of red, green and blue are computed at the resolution of chroma, and upsampled then.
     added = torch.stack([_weighted(planes[1:3], weights) for weights in matrix_of(picture).decode])
     torch.add(enlarged(added, place, (picture.height, picture.width)), luma, out=rgb[:3])
     return rgb[None]
 
 
 def from_rgb(rgb: Tensor, like: av.VideoFrame, *, siting: Siting | None = None) -> av.VideoFrame:
-    """Make a picture in the format, matrix and range of another.
+    """Convert RGB to a frame in the pixel format, matrix and colour range of another.
 
     Args:
-        rgb: (1, 3, H, W) on any device, in [0, 1]; with opacity (1, 4, H, W). A format with opacity takes three
-            channels as opaque, one without leaves the fourth out.
-        like: a picture of the same size in one of `LAYOUTS`.
-        siting: where its chroma lies; the usual for its range if not given.
+        rgb: (1, 3, H, W) on any device, in [0, 1]; with alpha (1, 4, H, W). In a format with alpha, three channels are
+            opaque; a format without alpha drops the fourth.
+        like: a frame of the same size in one of `LAYOUTS`.
+        siting: its chroma location; the default of its colour range if not given.
     """
     layout = LAYOUTS[like.format.name]
     compiled = yuv.encodes(layout, like) and _kernels_are_right(like.format.name)
@@ -104,7 +104,7 @@ def from_rgb(rgb: Tensor, like: av.VideoFrame, *, siting: Siting | None = None) 
 
 
 def _from_rgb(rgb: Tensor, like: av.VideoFrame, place: Siting, *, compiled: bool) -> av.VideoFrame:
-    """Convert RGB to a picture, by kernels or by PyTorch."""
+    """Convert RGB to a frame, with the kernels or with PyTorch."""
     layout, scales = LAYOUTS[like.format.name], _scales(like, LAYOUTS[like.format.name])
     channels = rgb[0].to("cpu", torch.float32)
     colours = channels[:3]
@@ -123,7 +123,7 @@ def _from_rgb(rgb: Tensor, like: av.VideoFrame, place: Siting, *, compiled: bool
             values += [_weighted(list(near), weights) for weights in matrix.encode[1:]]
     if layout.alpha:
         values.append(channels[3].clone() if len(channels) == 4 else torch.ones_like(channels[0]))
-    # What is left: all, or opacity alone.
+    # The remaining channels: all of them, or alpha alone.
     left = len(layout.channels) - len(values)
     for plane, scale, value in zip(samples(out)[left:], scales[left:], values, strict=True):
         plane[:] = quantise(scale.encode(value), 2**layout.bits - 1).numpy()
@@ -132,14 +132,14 @@ def _from_rgb(rgb: Tensor, like: av.VideoFrame, place: Siting, *, compiled: bool
 
 @cache
 def _kernels_are_right(name: str) -> bool:
-    """Run the kernels for a pixel format on a small picture, both ways, and compare with PyTorch: milliseconds."""
+    """Compare the kernels of a pixel format with PyTorch on a small frame, in both directions: milliseconds."""
 
     def self_test() -> bool:
         picture, layout = av.VideoFrame(16, 8, name), LAYOUTS[name]
         for index, plane in enumerate(samples(picture)):
             plane[:] = (np.arange(plane.size).reshape(plane.shape) * (37 + index)) % 2**layout.bits
         rgb, expected = (_to_rgb(picture, "left", compiled=way) for way in (True, False))
-        # Colours of which none is halfway between two codes, where either is right.
+        # No colour is halfway between two codes, where both roundings are correct.
         changed = expected * 0.73 + 0.11
         back, expected_back = (_from_rgb(changed, picture, "left", compiled=way) for way in (True, False))
         off_codes = max(
@@ -152,18 +152,18 @@ def _kernels_are_right(name: str) -> bool:
 
 
 def adapted(picture: av.VideoFrame, target: str, *, siting: Siting | None = None) -> av.VideoFrame:
-    """Convert a decoded picture to a pixel format of `LAYOUTS`; the picture itself if it has that format.
+    """Convert a decoded frame to a pixel format of `LAYOUTS`; the frame itself if it has that format.
 
-    YUV stays YUV with its matrix and range where both formats are. A picture that changes from RGB or grey to YUV
-    gets the matrix that players assume for its size, limited range, and the tags that say so.
+    From YUV to YUV, matrix and colour range are preserved. From RGB or grey to YUV, the result has the matrix that
+    players assume for its size, limited range, and the tags for both.
 
     Args:
-        picture: as decoded.
+        picture: the frame as decoded.
         target: name of the pixel format.
-        siting: where chroma lies, before and after; the usual for its range if not given.
+        siting: chroma location of both frames; the default of the colour range if not given.
 
     Raises:
-        MediaError: RGB is wanted of colours that no matrix leads to.
+        MediaError: the target needs RGB, and no matrix converts the colours to RGB.
     """
     if picture.format.name == target:
         return picture
@@ -175,8 +175,8 @@ def adapted(picture: av.VideoFrame, target: str, *, siting: Siting | None = None
         return _recoded(near, like, siting)
     if not before.rgb and not before.grey and not leads_to_rgb(picture):
         raise MediaError(
-            f"a picture whose colours have matrix {picture.colorspace} (ITU-T H.273) cannot become {target}: expected "
-            "one that leads to RGB. Write it to a format that takes YUV, or convert its colours first."
+            f"a frame with colour matrix {picture.colorspace} (ITU-T H.273) cannot be converted to {target}: expected "
+            "a matrix that leads to RGB. Write to a format that takes YUV, or convert the colours first."
         )
     if after.rgb:
         like.colorspace, like.color_range = _RGB_MATRIX, _FULL_RANGE
@@ -187,14 +187,14 @@ def adapted(picture: av.VideoFrame, target: str, *, siting: Siting | None = None
 
 
 def range_tag(picture: av.VideoFrame) -> int:
-    """FFmpeg's number for the range of codes: what the picture says; full for grey that says nothing."""
+    """FFmpeg's number of the colour range: the frame's tag; full range for grey without a tag."""
     unnamed = picture.color_range not in (_LIMITED_RANGE, _FULL_RANGE)
-    # Grey without a word about its range comes from photographs and graphics, which use all codes.
+    # Grey frames without a tag come from photographs and graphics, which use all codes.
     return _FULL_RANGE if unnamed and len(picture.format.components) <= 2 else picture.color_range
 
 
 def is_interlaced(picture: av.VideoFrame) -> bool:
-    """Whether a decoded picture says that its lines were taken at two different times."""
+    """Whether a decoded frame is marked as interlaced."""
     return bool(picture.interlaced_frame)
 
 
@@ -204,12 +204,12 @@ def _tag(picture: av.VideoFrame, like: av.VideoFrame) -> None:
 
 
 def _scales(picture: av.VideoFrame, layout: PlaneLayout) -> list[_Scale]:
-    """Codes of each channel of a picture."""
+    """Quantisation of each channel of a frame."""
     span = float(2**layout.bits - 1)
     unit = 2.0 ** (layout.bits - 8)
     full = _Scale(0.0, span)
     if layout.rgb:
-        # Players take RGB as full range, whatever a file says: encoders leave its tag at limited.
+        # Players assume full range for RGB and ignore the tag, which encoders leave at limited.
         return [full] * len(layout.channels)
     if layout.full_range or range_tag(picture) == _FULL_RANGE:
         luma, chroma = full, _Scale(128 * unit, span)
@@ -225,12 +225,12 @@ def _yuv_codes(scales: list[_Scale]) -> YuvCodes:
 
 
 def _usual_siting(picture: av.VideoFrame, layout: PlaneLayout) -> Siting:
-    """JPEG's for full range, MPEG's for limited range, as players take it."""
+    """Chroma location that players assume: JPEG's for full range, MPEG's for limited range."""
     return "center" if layout.full_range or range_tag(picture) == _FULL_RANGE else "left"
 
 
 def _weighted(planes: list[Tensor], weights: tuple[float, ...]) -> Tensor:
-    """Sum of planes times their weights; planes without weight cost nothing."""
+    """Weighted sum of planes; planes with weight 0 are skipped."""
     terms = [(plane, weight) for plane, weight in zip(planes, weights, strict=True) if weight]
     total = terms[0][0] * terms[0][1]
     for plane, weight in terms[1:]:
@@ -239,7 +239,7 @@ def _weighted(planes: list[Tensor], weights: tuple[float, ...]) -> Tensor:
 
 
 def _repacked(picture: av.VideoFrame) -> av.VideoFrame:
-    """The picture in the nearest of `LAYOUTS` of its own family of colours: RGB, grey or YUV."""
+    """The frame in the nearest format of `LAYOUTS` of its own colour family: RGB, grey or YUV."""
     name = picture.format.name
     if name in LAYOUTS:
         return picture
@@ -254,7 +254,7 @@ def _repacked(picture: av.VideoFrame) -> av.VideoFrame:
 
 
 def _recoded(picture: av.VideoFrame, like: av.VideoFrame, siting: Siting | None) -> av.VideoFrame:
-    """YUV to YUV or grey to grey, with the same matrix: bits, subsampling, range and opacity as the target has them."""
+    """Convert YUV to YUV, or grey to grey, with the same matrix: bit depth, subsampling, colour range and alpha."""
     before, after = LAYOUTS[picture.format.name], LAYOUTS[like.format.name]
     place = siting or _usual_siting(picture, before)
     if after.full_range or before.full_range:

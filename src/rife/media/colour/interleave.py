@@ -1,7 +1,7 @@
-"""Pictures as planes of codes: interleaved formats taken apart and put together, by copying, without a scaler.
+"""Conversion between planar and interleaved pixel formats by copying codes, without a scaler.
 
-FFmpeg's scaler shifts 8-bit codes up where 16 bits of another family are asked for, so that white is not white
-any more, and knows no palette with alpha. Here 255 becomes 65535, and codes are copied.
+FFmpeg's scaler converts 8-bit codes to 16 bits of another family by a shift, so that white is no longer white, and it
+does not support palettes with alpha. This module maps 255 to 65535, and copies codes.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ _INTERLEAVED = {
     "rgba": "RGBA", "bgra": "BGRA", "argb": "ARGB", "abgr": "ABGR", "gray": "Y", "ya8": "YA",
     "gray16": "Y", "ya16": "YA", "rgb48": "RGB", "bgr48": "BGR", "rgba64": "RGBA", "bgra64": "BGRA",
 }  # fmt: skip
-"""Channels of interleaved formats in memory order; the names of 16-bit ones go on with le or be."""
+"""Channels of interleaved formats in memory order; the names of 16-bit formats have the suffix le or be."""
 
 _PLANES = {"gray": "Y", "gbrp": "GBR", "gbrap": "GBRA", "grayf32": "Y", "gbrpf32": "GBR", "gbrapf32": "GBRA"}
 
 
 def plain_name(*, grey: bool, alpha: bool, deep: bool) -> str:
-    """Name of a plain format: grey or planes G, B, R and perhaps alpha, of 8 or (deep) 16 bits."""
+    """Name of a plain format: grey, or planes G, B, R and optionally alpha, of 8 or (deep) 16 bits."""
     family = "gbrap" if alpha else "gray" if grey else "gbrp"
     return family + ("16le" if deep else "")
 
 
 def plain_like(name: str, *, palette_has_alpha: bool = False) -> str | None:
-    """The plain format that holds all of a format of pictures, or None where it cannot be read here."""
+    """The plain format that holds a pixel format without loss; None if the pixel format is not supported."""
     if name == "pal8":
         return plain_name(grey=False, alpha=palette_has_alpha, deep=False)
     if name in ("monob", "monow"):
@@ -49,14 +49,14 @@ def plain_like(name: str, *, palette_has_alpha: bool = False) -> str | None:
 
 
 def plain(picture: av.VideoFrame, name: str) -> av.VideoFrame:
-    """Copy a picture to a plain format that is at least as rich, or a YUV picture to its own format.
+    """Copy a frame to a plain format that holds it without loss, or a YUV frame to its own format.
 
     Args:
-        picture: in any format that `plain_like` knows, or YUV.
-        name: of a plain format, or the picture's own.
+        picture: a frame in a format that `plain_like` supports, or in YUV.
+        name: name of a plain format, or of the frame's own format.
 
     Returns:
-        A new picture without side data. RGB and grey span the full range of codes.
+        A new frame without side data. RGB and grey have full range.
     """
     if picture.format.name == name and name.startswith("yuv"):
         return _copied(picture)
@@ -78,7 +78,7 @@ def plain(picture: av.VideoFrame, name: str) -> av.VideoFrame:
 
 
 def interleaved(picture: av.VideoFrame, name: str) -> av.VideoFrame:
-    """Copy a plain picture to an interleaved format of the same channels and depth: rgb24, rgba, rgb48be, ..."""
+    """Copy a plain frame to an interleaved format of the same channels and bit depth: rgb24, rgba, rgb48be, ..."""
     channels = _channels(picture)
     base, deep = _base(name)
     order = _INTERLEAVED[base]
@@ -95,7 +95,7 @@ def interleaved(picture: av.VideoFrame, name: str) -> av.VideoFrame:
 
 
 def turned(picture: av.VideoFrame, orientation: int) -> av.VideoFrame:
-    """Turn and mirror a picture in a planar format as an EXIF orientation from 1 to 8 says."""
+    """Rotate and mirror a frame in a planar format by an EXIF orientation, 1 to 8."""
     swaps = orientation > 4
     size = (picture.height, picture.width) if swaps else (picture.width, picture.height)
     out = av.VideoFrame(*size, picture.format.name)
@@ -103,14 +103,14 @@ def turned(picture: av.VideoFrame, orientation: int) -> av.VideoFrame:
     for index in range(len(picture.planes)):
         codes = plane_samples(picture, index)
         codes = codes.T if swaps else codes
-        # Row and column of the first stored pixel, by number: TIFF 6.0, tag 274.
+        # Row and column of the first stored pixel by orientation: TIFF 6.0, tag 274.
         flip_rows, flip_columns = orientation in (3, 4, 7, 8), orientation in (2, 3, 6, 7)
         plane_samples(out, index)[:] = codes[:: -1 if flip_rows else 1, :: -1 if flip_columns else 1]
     return out
 
 
 def plane_samples(picture: av.VideoFrame, index: int) -> _Samples:
-    """View a plane of a planar picture as (H, W) codes, without the padding at the end of its lines."""
+    """View a plane of a planar frame as (H, W) codes, without line padding."""
     plane = picture.planes[index]
     bits = max(component.bits for component in picture.format.components)
     dtype = np.dtype("<f4" if bits == 32 else np.uint8 if bits == 8 else "<u2")
@@ -133,14 +133,14 @@ def _channels(picture: av.VideoFrame) -> _Channels:
     base, deep = _base(name)
     if name in ("gray", "gray16le") and picture.color_range == _LIMITED_RANGE:
         full = av.VideoFrame(picture.width, picture.height, name)
-        full.color_range = _FULL_RANGE  # picture files have no other; grey from video has
+        full.color_range = _FULL_RANGE  # image files have full range only; grey from a video may have limited range
         picture = from_rgb(to_rgb(picture), full)
     if base in _PLANES and not (base == "gray" and name.endswith("be")):
         planes = {key: plane_samples(picture, index) for index, key in enumerate(_PLANES[base])}
         return {key: _display(codes, linear=key != "A") if "f32" in base else codes for key, codes in planes.items()}
     order = _INTERLEAVED.get(base)
     if order is None:
-        raise MediaError(f"pixels of the kind {name} cannot be taken apart.")
+        raise MediaError(f"the pixel format {name} is not supported here.")
     dtype = np.dtype((">u2" if name.endswith("be") else "<u2") if deep else np.uint8)
     lines = np.frombuffer(memoryview(picture.planes[0]), dtype).reshape(picture.height, -1)
     pixels = lines[:, : picture.width * len(order)].reshape(picture.height, picture.width, -1)
@@ -148,7 +148,7 @@ def _channels(picture: av.VideoFrame) -> _Channels:
 
 
 def _display(values: _Samples, *, linear: bool) -> _Samples:
-    """16-bit codes of float values: light gets the curve of sRGB (IEC 61966-2-1), alpha stays as it is."""
+    """16-bit codes of float values: linear light gets the sRGB transfer function (IEC 61966-2-1), alpha does not."""
     x = np.nan_to_num(values.astype(np.float64), nan=0.0).clip(0.0, 1.0)
     if linear:
         x = np.where(x <= 0.0031308, 12.92 * x, 1.055 * np.power(x, 1 / 2.4) - 0.055)
@@ -161,14 +161,14 @@ def _bytes(picture: av.VideoFrame) -> npt.NDArray[np.uint8]:
 
 
 def _base(name: str) -> tuple[str, bool]:
-    """A format's name without its byte order and depth, and whether it is deep."""
+    """A format's name without byte order and bit depth, and whether it is deep."""
     deep = name.endswith(("le", "be"))
     base = name[:-2] if deep else name
     return (base[:-2] if base in ("gbrp16", "gbrap16") else "gray" if base == "gray16" else base), deep
 
 
 def _rgb_of(picture: av.VideoFrame) -> av.VideoFrame:
-    """A YUV picture in G, B, R, with its alpha if it has one, 8 or 16 bit."""
+    """A YUV frame in G, B, R, with alpha if it has one, 8 or 16 bits."""
     deep = any(component.bits > 8 for component in picture.format.components)
     alpha = any(component.is_alpha for component in picture.format.components)
     colours = picture
@@ -189,7 +189,7 @@ def _rgb_of(picture: av.VideoFrame) -> av.VideoFrame:
 
 
 def _copied(picture: av.VideoFrame) -> av.VideoFrame:
-    """The same codes without side data: EXIF data must not turn the picture a second time."""
+    """A copy without side data: EXIF data must not rotate the frame a second time."""
     return turned(picture, 1)
 
 

@@ -1,4 +1,4 @@
-"""Matrices between RGB and luma with two differences of colour, by the number that FFmpeg gives them.
+"""Matrices between RGB and YUV, by their numbers in FFmpeg.
 
 Numbers, weights and chromaticities are those of ITU-T H.273, tables 2 and 4.
 """
@@ -8,8 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import av
-
-from rife.errors import MediaError
 
 BT709, BT601 = 1, 6
 _YCGCO, _BT2020 = 8, 9
@@ -27,14 +25,11 @@ _LUMA_WEIGHTS = {
 _DERIVED_FROM_PRIMARIES = (12, 13)
 
 _STAND_IN = {10: _BT2020, 11: _BT2020, 13: 12, 14: _BT2020, 15: _BT2020, 16: _YCGCO, 17: _YCGCO}
-"""No matrix leads from these to RGB: constant luminance, ICtCp and the like need the transfer function in between.
+"""Substitutes for numbers without a matrix to RGB: constant luminance, ICtCp and similar need the transfer function.
 
-A frame made through another matrix, and back through its inverse, still has the source's colours; only what the
-network sees of them is off.
+A conversion by another matrix, and back by its inverse, preserves the source's colours; only the network's input is
+inexact.
 """
-
-_TOLD = {"libvpx-vp9": (0, BT709, 2, 3, 5, BT601, 7, _BT2020)}
-"""Matrices that the streams of an encoder have a number for; other encoders write any."""
 
 _D65, _C, _E, _DCI = (0.3127, 0.3290), (0.310, 0.316), (1 / 3, 1 / 3), (0.314, 0.351)
 _PRIMARIES = {
@@ -55,11 +50,11 @@ _PRIMARIES = {
 
 @dataclass(frozen=True)
 class Matrix:
-    """A way from RGB in [0, 1] to Y in [0, 1] with two differences in [-0.5, 0.5], and its inverse.
+    """Matrix from RGB in [0, 1] to Y in [0, 1] and U, V in [-0.5, 0.5], and its inverse.
 
     Attributes:
-        encode: three rows, for Y, U and V, of the weights of red, green and blue.
-        decode: three rows, for red, green and blue, of the weights of U and V; the weight of Y is 1.
+        encode: weights of red, green and blue in three rows, for Y, U and V.
+        decode: weights of U and V in three rows, for red, green and blue; the weight of Y is 1.
     """
 
     encode: tuple[tuple[float, float, float], ...]
@@ -73,7 +68,7 @@ _YCGCO_MATRIX = Matrix(
 
 
 def matrix_of(picture: av.VideoFrame) -> Matrix:
-    """The matrix of a picture; where it names none that there is, the one that players take for its size."""
+    """The matrix of a frame; without a valid tag, the matrix that players assume for its size."""
     number = _STAND_IN.get(picture.colorspace, picture.colorspace)
     if number == _YCGCO:
         return _YCGCO_MATRIX
@@ -94,35 +89,17 @@ def matrix_of(picture: av.VideoFrame) -> Matrix:
 
 
 def usual_number(width: int, height: int) -> int:
-    """What players take for a video that names no matrix: BT.709 from high definition on, else BT.601."""
+    """Number of the matrix that players assume for untagged video: BT.709 from high definition on, else BT.601."""
     return BT709 if width >= 1280 or height > 576 else BT601
 
 
 def leads_to_rgb(picture: av.VideoFrame) -> bool:
-    """Whether `matrix_of` gives the RGB of a picture, not just something near it."""
+    """Whether `matrix_of` is the exact matrix of a frame, not a substitute."""
     return picture.colorspace not in _STAND_IN
 
 
-def check_matrix(picture: av.VideoFrame, codec: str) -> None:
-    """Refuse an encoder whose stream cannot say which matrix its colours have: players would show wrong ones.
-
-    Args:
-        picture: as it goes to the encoder.
-        codec: FFmpeg name of the encoder.
-
-    Raises:
-        MediaError: names what it could say.
-    """
-    told = _TOLD.get(codec)
-    if told is not None and picture.colorspace not in told:
-        raise MediaError(
-            f"colours: {codec} cannot write that they have matrix {picture.colorspace} (ITU-T H.273), so players would "
-            f"show wrong ones; expected one of {', '.join(map(str, told))}. Write .mp4 or .mkv with another encoder."
-        )
-
-
 def _derived_weights(primaries: int) -> tuple[float, float]:
-    """Weights of red and blue that make luma the luminance of these primaries (H.273, MatrixCoefficients 12)."""
+    """Weights of red and blue for which luma is the luminance of the primaries (H.273, MatrixCoefficients 12)."""
     red, green, blue, white = (_xyz(x, y) for x, y in _PRIMARIES[primaries])
     whole = _determinant(red, green, blue)
     return (

@@ -1,4 +1,4 @@
-"""Pixel formats: how their samples lie in memory, and which one an output takes."""
+"""Pixel formats: memory layouts, and the choice of an output's format."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ Samples: TypeAlias = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class PlaneLayout:
-    """How a pixel format that frames are made in lies in memory.
+    """Memory layout of a pixel format for new frames.
 
     Attributes:
-        bits: per sample.
-        rgb: colours are red, green and blue; otherwise Y, U, V or Y alone.
-        grey: no colours.
-        alpha: an opacity after the colours, straight: colours are not multiplied by it.
+        bits: bits per sample.
+        rgb: channels are red, green and blue; otherwise Y, U, V or Y alone.
+        grey: Y alone.
+        alpha: straight alpha after the colours: colours are not multiplied by it.
         half_width: chroma has half the columns.
         half_height: chroma has half the rows.
-        full_range: the format itself says that codes span the full range.
-        order: one letter for each plane, or for each sample of a pixel where they lie in one plane.
-        packed: the samples of a pixel lie side by side in one plane.
+        full_range: the format implies full range.
+        order: one letter for each plane; for each sample of a pixel if the format is packed.
+        packed: the samples of a pixel are interleaved in one plane.
         big_endian: the high byte of a sample comes first.
     """
 
@@ -46,17 +46,17 @@ class PlaneLayout:
 
     @property
     def is_yuv(self) -> bool:
-        """Luma and two differences of colour, each in a plane of its own, in the byte order of this machine."""
+        """Whether the format is planar YUV in native byte order, on a little-endian machine."""
         return not (self.rgb or self.grey or self.packed or self.big_endian) and sys.byteorder == "little"
 
     @property
     def channels(self) -> str:
-        """Letters of the samples in the order that `samples` gives them."""
+        """Letters of the channels in the order of `samples`."""
         return ("y" if self.grey else "rgb" if self.rgb else "yuv") + ("a" if self.alpha else "")
 
 
 def _exists(name: str) -> bool:
-    """Whether FFmpeg has a pixel format: it leaves out some combinations of bits and opacity."""
+    """Whether FFmpeg has a pixel format: some combinations of bit depth and alpha are missing."""
     try:
         av.VideoFormat(name)
     except ValueError:
@@ -93,25 +93,15 @@ def _layouts() -> dict[str, PlaneLayout]:
     return {name: layout for name, layout in known.items() if _exists(name)}
 
 
-_OPACITY_TAKEN = {
-    "libx265": "",  # lists formats with opacity, and opens with none of them unless its library was built for it
-    "libvpx": "yuva420p",
-    "libvpx-vp9": "yuva420p",
-}
-"""The only format with opacity that some encoders take, whatever they list."""
-
-_OPACITY_LOST = dict.fromkeys(("libvpx", "libvpx-vp9"), (".mp4", ".m4v", ".mov"))
-"""Containers that drop the opacity of an encoder's stream."""
-
 LAYOUTS = _layouts()
-"""Pixel formats that frames can be read from and made in without loss beyond one rounding."""
+"""Pixel formats of new frames, by FFmpeg's names; conversion to and from RGB loses no more than one rounding."""
 
 
 def samples(picture: av.VideoFrame) -> list[Samples]:
-    """View the samples of a picture in one of `LAYOUTS`, without the padding at the end of its lines.
+    """View the samples of a frame in one of `LAYOUTS`, without line padding.
 
     Returns:
-        One array (height, width) for each letter of the layout's `channels`; writing to them changes the picture.
+        One array (height, width) for each letter of the layout's `channels`; writing to them changes the frame.
     """
     layout = LAYOUTS[picture.format.name]
     found: dict[str, Samples] = {}
@@ -126,32 +116,14 @@ def samples(picture: av.VideoFrame) -> list[Samples]:
 
 
 def padded_planes(picture: av.VideoFrame) -> list[Samples]:
-    """View the planes of a picture in one of `LAYOUTS` as they lie in memory: lines may be longer than the picture."""
+    """View the planes of a frame in one of `LAYOUTS`, with line padding."""
     layout = LAYOUTS[picture.format.name]
     dtype = np.dtype(np.uint8 if layout.bits == 8 else ">u2" if layout.big_endian else "<u2")
     return [np.frombuffer(memoryview(plane), dtype).reshape(plane.height, -1) for plane in picture.planes]
 
 
-def encoder_formats(codec: str, suffix: str) -> list[str]:
-    """Pixel formats that an encoder really takes, for a file of an ending.
-
-    Args:
-        codec: FFmpeg name of the encoder.
-        suffix: ending of the file, with its dot.
-    """
-    listed = [fmt.name for fmt in av.Codec(codec, "w").video_formats or ()]
-    lost = suffix.lower() in _OPACITY_LOST.get(codec, ())
-
-    def taken(name: str) -> bool:
-        if not has_alpha(name):
-            return True
-        return not lost and name == _OPACITY_TAKEN.get(codec, name)
-
-    return [name for name in listed if taken(name)]
-
-
 def has_alpha(name: str) -> bool:
-    """Whether a pixel format has an opacity; a palette may have one for each of its colours."""
+    """Whether a pixel format has alpha; the colours of a palette may have alpha."""
     wanted = pixel_format(name)
     return wanted.has_palette or any(component.is_alpha for component in wanted.components)
 
@@ -159,16 +131,16 @@ def has_alpha(name: str) -> bool:
 def working_format(
     source: str, encoder_formats: Sequence[str], *, size: tuple[int, int], keep_rgb: bool = False
 ) -> str:
-    """Choose the pixel format of the output: the source's own where possible, else the nearest.
+    """Choose the pixel format of the output: the source's own if possible, else the nearest.
 
     Args:
-        source: FFmpeg name of the source's pixel format.
-        encoder_formats: formats that the encoder takes.
-        size: width and height that the encoder must be able to halve for subsampled chroma; (0, 0) if it need not.
-        keep_rgb: RGB stays RGB where the encoder takes it; otherwise it goes to 4:2:0, which every player shows.
+        source: FFmpeg's name of the source's pixel format.
+        encoder_formats: formats of the encoder.
+        size: width and height, if the encoder requires even sizes for subsampled chroma; else (0, 0).
+        keep_rgb: preserve RGB if the encoder takes it; otherwise RGB becomes 4:2:0, which every player supports.
 
     Raises:
-        MediaError: the encoder takes none that frames can be made in.
+        MediaError: the encoder takes no format of `LAYOUTS`.
     """
     width, height = size
     usable = [
@@ -219,15 +191,15 @@ def working_format(
 
 
 def losses(source: str, target: str) -> list[str]:
-    """Name what a picture loses on its way from one pixel format to another."""
+    """Describe the losses of a conversion between two pixel formats."""
     before, after = pixel_format(source), LAYOUTS[target]
     bits = max(component.bits for component in before.components)
     out = []
     if has_alpha(source) and not after.alpha:
         what = f"transparency ({source}){', if there is any,' if before.has_palette else ''}"
-        out.append(f"{what} is not kept: the output is {target}")
+        out.append(f"{what} is not preserved: the output is {target}")
     if bits > after.bits:
-        out.append(f"{bits} bits a sample ({source}) become {after.bits}: the encoder takes {target}")
+        out.append(f"{bits} bits per sample ({source}) become {after.bits}: the encoder takes {target}")
     if before.is_rgb and not after.rgb:
         out.append(f"RGB ({source}) becomes {target}")
     return out
@@ -237,9 +209,9 @@ def pixel_format(name: str) -> av.VideoFormat:
     """FFmpeg's description of a pixel format.
 
     Raises:
-        MediaError: it has none of this name.
+        MediaError: FFmpeg has no pixel format of this name.
     """
     try:
         return av.VideoFormat(name)
     except ValueError as err:
-        raise MediaError(f"pixel format {name!r} is not known.") from err
+        raise MediaError(f"pixel format {name!r} is unknown to FFmpeg.") from err

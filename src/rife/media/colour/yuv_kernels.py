@@ -1,6 +1,6 @@
-"""YUV in planes to RGB and back by compiled kernels, several times as fast as PyTorch's passes and on one thread.
+"""Conversion between planar YUV and RGB by compiled kernels on one thread, several times as fast as PyTorch.
 
-`rife.media.colour.convert` has the same arithmetic in PyTorch, for all formats, and for where Numba is not installed.
+`rife.media.colour.convert` has the same arithmetic in PyTorch, for all formats, and for installations without Numba.
 """
 
 from __future__ import annotations
@@ -23,31 +23,31 @@ from rife.media.colour.pixel_formats import LAYOUTS, PlaneLayout, padded_planes
 
 @dataclass(frozen=True)
 class YuvCodes:
-    """Codes of 0 in luma and in chroma, and how many codes further 1 is."""
+    """Quantisation of luma and of chroma: codes of the value 0, and numbers of codes from the value 0 to 1."""
 
     zeros: tuple[float, float]
     spans: tuple[float, float]
 
 
 def decodes(layout: PlaneLayout) -> bool:
-    """Whether `decode` takes a format here."""
+    """Whether `decode` supports a format on this machine."""
     return layout.is_yuv and _kernels() is not None
 
 
 def encodes(layout: PlaneLayout, picture: av.VideoFrame) -> bool:
-    """Whether `encode` makes a picture of its size here: where chroma has half of them, rows and columns are even."""
+    """Whether `encode` supports a frame on this machine: along subsampled axes, its size must be even."""
     odd = (layout.half_width and picture.width % 2) or (layout.half_height and picture.height % 2)
     return not odd and decodes(layout)
 
 
 def decode(picture: av.VideoFrame, codes: YuvCodes, siting: Siting, *, out: Tensor) -> None:
-    """Turn the colours of a picture into RGB.
+    """Convert a frame to RGB.
 
     Args:
-        picture: in a format that `decodes`.
-        codes: of its range.
-        siting: where its chroma lies.
-        out: (3, H, W) float32, filled.
+        picture: a frame in a format for which `decodes` is true.
+        codes: quantisation of its colour range.
+        siting: its chroma location.
+        out: (3, H, W) float32, overwritten with the result.
     """
     _check(out, picture)
     layout = LAYOUTS[picture.format.name]
@@ -66,13 +66,13 @@ def decode(picture: av.VideoFrame, codes: YuvCodes, siting: Siting, *, out: Tens
 
 
 def encode(rgb: Tensor, codes: YuvCodes, siting: Siting, *, out: av.VideoFrame) -> None:
-    """Turn RGB into the colours of a picture.
+    """Convert RGB to the colours of a frame.
 
     Args:
         rgb: (3, H, W) float32 on the CPU.
-        codes: of the picture's range.
-        siting: where its chroma lies.
-        out: a picture that `encodes`, filled but for its opacity.
+        codes: quantisation of the frame's colour range.
+        siting: its chroma location.
+        out: a frame for which `encodes` is true; its colours are overwritten, its alpha is not.
     """
     _check(rgb, out)
     layout = LAYOUTS[out.format.name]
@@ -92,7 +92,7 @@ def encode(rgb: Tensor, codes: YuvCodes, siting: Siting, *, out: av.VideoFrame) 
 
 
 def _check(rgb: Tensor, picture: av.VideoFrame) -> None:
-    # Kernels do not look where memory ends.
+    # The kernels do not check bounds.
     if tuple(rgb.shape) != (3, picture.height, picture.width):
         raise ValueError(f"expected (3, {picture.height}, {picture.width}), got {tuple(rgb.shape)}")
 

@@ -1,1 +1,1 @@
-"""Picture files and animations."""
+"""Image files, image sequences and animations."""

@@ -1,8 +1,8 @@
-"""Animations as outputs: GIF, animated PNG and animated WebP. They are played for ever, or as often as the source.
+"""Animations as outputs: GIF, animated PNG and animated WebP, with the source's play count or an infinite one.
 
-A GIF counts time in hundredths of a second. Every picture begins at the hundredth nearest to its own time, so
-that rounding never adds up, and lasts two of them at least: what is shorter is shown five to ten times slower by
-browsers. Its colours are chosen anew for every picture.
+The time base of a GIF is a hundredth of a second. Every frame begins at the hundredth nearest to its own time, so that
+rounding errors do not accumulate, and lasts at least two hundredths: browsers show shorter frames five to ten times
+slower. Every frame has its own palette.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from rife.atomic import AppearingFile
-from rife.errors import JobError, MediaError
+from rife.errors import Hint, JobError, MediaError
 from rife.media.colour.interleave import interleaved
 from rife.media.play_count import FOREVER
 from rife.media.sink import (
@@ -35,7 +35,7 @@ from rife.media.sink import (
 
 _GIF_TICK, _GIF_SHORTEST = Fraction(1, 100), 2
 FASTEST_GIF = 1 / (_GIF_SHORTEST * _GIF_TICK)
-"""Pictures a second."""
+"""Highest frame rate of a GIF, in frames per second."""
 
 _MILLISECOND = Fraction(1, 1000)
 _FASTEST_SHOWN = 90
@@ -50,25 +50,25 @@ _MOST_DELAY = _MOST_PLAYS = 65535
 
 
 def check_gif_rate(target: Path, frame_rate: Fraction) -> None:
-    """Refuse more pictures a second than a GIF can show.
+    """Check that a GIF supports a frame rate.
 
     Raises:
-        JobError: there are more.
+        JobError: the frame rate is too high.
     """
     if frame_rate > FASTEST_GIF:
         raise JobError(
-            f"{target}: a GIF shows {FASTEST_GIF} pictures a second at most, expected no more, got "
-            f"{float(frame_rate):g}. Take --fps {FASTEST_GIF} or less, or write .webp or .apng."
+            f"{target}: expected at most {FASTEST_GIF} frames per second, the limit of GIF, got {float(frame_rate):g}.",
+            hint=Hint("Use {fps} or less, or write .webp or .apng.", {"fps": FASTEST_GIF}),
         )
 
 
 def _gif_loop(plays: int) -> str:
-    """How often FFmpeg's muxer is to repeat a GIF: -1 for one play, 0 for ever."""
+    """Value of the `loop` option of FFmpeg's GIF muxer: -1 for one play, 0 for infinite, else the repetitions."""
     return "0" if plays == FOREVER else "-1" if plays == 1 else str(min(plays - 1, _MOST_PLAYS))
 
 
 class _AnimatedFile:
-    """What the three have in common: a file that appears when it is whole, and times from zero."""
+    """Base of the three formats: a file that appears when it is complete, with times from zero."""
 
     def __init__(self, target: Path, spec: PictureSpec, *, takes: tuple[str, ...], overwrite: bool) -> None:
         refuse_other_format(spec, takes, target)
@@ -80,8 +80,8 @@ class _AnimatedFile:
         self._end_seconds = Fraction(0)
         if spec.frame_rate > _FASTEST_SHOWN:
             self.notes.append(
-                f"most programs show pictures shorter than 1/{_FASTEST_SHOWN} s for 1/10 s: "
-                f"{target.name} will play too slowly there"
+                f"most programs show frames shorter than 1/{_FASTEST_SHOWN} s for 1/10 s: "
+                f"{target.name} plays too slowly in them"
             )
 
     def _start_seconds(self, picture: av.VideoFrame, pts: int, duration: int) -> Fraction:
@@ -94,15 +94,15 @@ class _AnimatedFile:
     def _failed(self, err: Exception) -> MediaError:
         return MediaError(f"{self.target}: cannot be written ({getattr(err, 'strerror', None) or err}).")
 
-    def _appear(self, target: Path | None) -> None:
+    def _appear(self) -> None:
         try:
-            self._file.appear(target)
+            self._file.appear()
         except OSError as err:
             raise self._failed(err) from err
 
 
 class _MuxedFile(_AnimatedFile):
-    """GIF and PNG: FFmpeg encodes and muxes, but does not know how long the last picture lasts."""
+    """GIF and PNG: FFmpeg encodes and muxes; this class writes the duration of the last frame."""
 
     def __init__(
         self,
@@ -161,7 +161,7 @@ class _MuxedFile(_AnimatedFile):
             if self._container is not None:
                 self._container.close()
         except (av.FFmpegError, OSError):
-            pass  # it is thrown away
+            pass  # the file is discarded
         self._file.discard()
 
 
@@ -172,8 +172,8 @@ class AnimatedGif(_MuxedFile):
         """Create the hidden file.
 
         Raises:
-            JobError: more pictures a second than a GIF can show, or a file in the way.
-            MediaError: it cannot be written.
+            JobError: the frame rate is too high for a GIF, or the file exists.
+            MediaError: the file cannot be written.
         """
         check_gif_rate(target, spec.frame_rate)
         self._has_alpha = spec.pixel_format == "gbrap"
@@ -193,7 +193,7 @@ class AnimatedGif(_MuxedFile):
         return self
 
     def write(self, picture: av.VideoFrame, *, pts: int, duration: int, name: str | None = None) -> None:
-        """Write the next picture; see `PictureSink.write`."""
+        """Write the next frame; see `PictureSink.write`."""
         nearest = round(self._start_seconds(picture, pts, duration) / _GIF_TICK)
         start = max(nearest, self._next_start)
         self._next_start = start + _GIF_SHORTEST
@@ -204,7 +204,7 @@ class AnimatedGif(_MuxedFile):
         self._pull()
         self.frames_written += 1
 
-    def finish(self, *, target: Path | None = None) -> None:
+    def finish(self) -> None:
         """Complete the file; see `PictureSink.finish`."""
         self._graph.push(None)
         self._pull()
@@ -212,7 +212,7 @@ class AnimatedGif(_MuxedFile):
         if self.frames_written > 1:
             end = round(self._end_seconds / _GIF_TICK)
             _patch_last_gif_delay(self._file.path, max(_GIF_SHORTEST, end - self._last_start))
-        self._appear(target)
+        self._appear()
 
     def _pull(self) -> None:
         while True:
@@ -231,8 +231,8 @@ class AnimatedPng(_MuxedFile):
         """Create the hidden file.
 
         Raises:
-            JobError: a file is in the way.
-            MediaError: it cannot be written.
+            JobError: the file exists.
+            MediaError: the file cannot be written.
         """
         self._encodes = APNG_FORMATS.get(spec.pixel_format, "rgb24")
         super().__init__(
@@ -249,30 +249,30 @@ class AnimatedPng(_MuxedFile):
         return self
 
     def write(self, picture: av.VideoFrame, *, pts: int, duration: int, name: str | None = None) -> None:
-        """Write the next picture; see `PictureSink.write`."""
+        """Write the next frame; see `PictureSink.write`."""
         packed = interleaved(picture, self._encodes)
         packed.pts, packed.time_base = round(self._start_seconds(picture, pts, duration) / self._tick), self._tick
         self._last_seconds = duration * self.spec.time_base
         self._encode(packed)
         self.frames_written += 1
 
-    def finish(self, *, target: Path | None = None) -> None:
+    def finish(self) -> None:
         """Complete the file; see `PictureSink.finish`."""
         self._complete()
         if self.frames_written:
             _patch_last_apng_delay(self._file.path, self._last_seconds)
-        self._appear(target)
+        self._appear()
 
 
 class AnimatedWebp(_AnimatedFile):
-    """An animated WebP: a `PictureSink`. The encoder keeps the coded file in memory until its end."""
+    """An animated WebP: a `PictureSink`. The encoder holds the encoded file in memory until the end."""
 
     def __init__(self, target: Path, spec: PictureSpec, *, overwrite: bool) -> None:
         """Prepare the encoder; quality 0 is lossless.
 
         Raises:
-            JobError: a file is in the way.
-            MediaError: the encoder refuses.
+            JobError: the file exists.
+            MediaError: the encoder does not open.
         """
         super().__init__(target, spec, takes=WEBP_FORMATS, overwrite=overwrite)
         context = av.CodecContext.create("libwebp_anim", "w")
@@ -293,13 +293,13 @@ class AnimatedWebp(_AnimatedFile):
         self._file.discard()
 
     def write(self, picture: av.VideoFrame, *, pts: int, duration: int, name: str | None = None) -> None:
-        """Write the next picture; see `PictureSink.write`."""
+        """Write the next frame; see `PictureSink.write`."""
         packed = interleaved(picture, "bgra")
         packed.pts, packed.time_base = round(self._start_seconds(picture, pts, duration) / _MILLISECOND), _MILLISECOND
         self._encode(packed)
         self.frames_written += 1
 
-    def finish(self, *, target: Path | None = None) -> None:
+    def finish(self) -> None:
         """Complete the file; see `PictureSink.finish`."""
         self._encode(None)
         data = bytearray(b"".join(self._parts))
@@ -308,7 +308,7 @@ class AnimatedWebp(_AnimatedFile):
             self._file.path.write_bytes(data)
         except OSError as err:
             raise self._failed(err) from err
-        self._appear(target)
+        self._appear()
 
     def _encode(self, picture: av.VideoFrame | None) -> None:
         try:
@@ -318,7 +318,7 @@ class AnimatedWebp(_AnimatedFile):
 
 
 def _palette_graph(spec: PictureSpec, *, alpha: bool) -> Graph:
-    """Choose up to 256 colours for each picture and draw it with them."""
+    """Filter graph that converts each frame to a palette of up to 256 colours of its own."""
     graph = Graph()
     source = graph.add_buffer(
         width=spec.width,
@@ -339,14 +339,14 @@ def _palette_graph(spec: PictureSpec, *, alpha: bool) -> Graph:
 
 
 def _patch_last_gif_delay(path: Path, hundredths: int) -> None:
-    """Set the delay of the last picture: FFmpeg repeats the one before (GIF89a, section 23)."""
+    """Set the delay of the last frame: FFmpeg repeats that of the previous frame (GIF89a, section 23)."""
     with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as data:
         at = _last_gif_control(data)
         data[at + 4 : at + 6] = struct.pack("<H", min(hundredths, _MOST_DELAY))
 
 
 def _last_gif_control(data: mmap.mmap) -> int:
-    """Where the last graphic control extension begins, found by walking the blocks."""
+    """Offset of the last graphic control extension, found by reading the blocks."""
     at = 13 + (3 << (data[10] & 7) + 1 if data[10] & 0x80 else 0)
     last = -1
     while at < len(data) and data[at] != 0x3B:
@@ -362,7 +362,7 @@ def _last_gif_control(data: mmap.mmap) -> int:
 
 
 def _patch_last_apng_delay(path: Path, seconds: Fraction) -> None:
-    """Set the delay of the last picture in its fcTL chunk (PNG 3rd edition, section 11.3.6.2)."""
+    """Set the delay of the last frame in its fcTL chunk (PNG 3rd edition, section 11.3.6.2)."""
     delay = seconds.limit_denominator(_MOST_DELAY)
     if delay.numerator > _MOST_DELAY:
         delay = Fraction(min(_MOST_DELAY, round(delay)))
@@ -384,15 +384,15 @@ def _patch_last_apng_delay(path: Path, seconds: Fraction) -> None:
 
 
 def _patch_webp(data: bytearray, total_ms: int, *, plays: int) -> None:
-    """Set what the encoder is not told: how often it is played, and a last length by which all add up to the total."""
-    at, places = 12, []
+    """Set the play count and the duration of the last frame, so that all durations add up to the total."""
+    at, offsets = 12, []
     while at + 8 <= len(data):
         size = int.from_bytes(data[at + 4 : at + 8], "little")
         if data[at : at + 4] == b"ANIM":
             data[at + 12 : at + 14] = min(plays, _MOST_PLAYS).to_bytes(2, "little")
         if data[at : at + 4] == b"ANMF":
-            places.append(at + 8 + 12)
+            offsets.append(at + 8 + 12)
         at += 8 + size + size % 2
-    if places:
-        before = sum(int.from_bytes(data[place : place + 3], "little") for place in places[:-1])
-        data[places[-1] : places[-1] + 3] = max(1, total_ms - before).to_bytes(3, "little")
+    if offsets:
+        before = sum(int.from_bytes(data[offset : offset + 3], "little") for offset in offsets[:-1])
+        data[offsets[-1] : offsets[-1] + 3] = max(1, total_ms - before).to_bytes(3, "little")

@@ -1,4 +1,4 @@
-"""Animated WebP, which FFmpeg does not decode. Animated GIF and PNG are video files to it, times and alpha included."""
+"""Animated WebP as an input. FFmpeg does not decode it, unlike animated GIF and PNG, which are read as video files."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ _OPAQUE = 255
 
 
 class AnimatedImage:
-    """An animated WebP as a `Source`: every picture whole, with its own time."""
+    """An animated WebP as a `Source`: complete frames with their times."""
 
     def __init__(self, path: Path) -> None:
         """Open a file.
 
         Raises:
-            MediaError: it cannot be read.
+            MediaError: the file cannot be read.
             MissingExtraError: Pillow is not installed.
         """
         self.path = path
         with _opened(path) as image:
             durations, may_clear, lossless = _survey(path)
-            # Files are marked as having alpha also where holes only let the picture before show through.
+            # The alpha flag is also set if transparent pixels only show the previous frame.
             holes = self._pixels(image, 0)[..., 3].min() < _OPAQUE
             self._pixel_format = "gbrap" if _flags(path) & _ALPHA_FLAG and (holes or may_clear) else "gbrp"
             length = sum(durations) * _MILLISECOND
@@ -59,22 +59,22 @@ class AnimatedImage:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        pass  # the file is open while frames are read only
+        pass  # the file is open only while frames are read
 
     def frames(self, *, from_pts: int | None = None) -> Iterator[SourceFrame]:
-        """Yield the pictures as they are shown, each drawn over those before it where the file says so.
+        """Yield the frames as displayed, blended with the previous frames if the file requires it.
 
         Args:
-            from_pts: the time of the picture to begin with; those before are decoded, since it may be drawn on them.
+            from_pts: pts of the first frame; the frames before it are decoded too, since it may be blended with them.
 
         Raises:
-            TruncatedMediaError: a picture cannot be decoded; those before are good.
-            MediaError: the first one cannot, or there is none at `from_pts`.
+            TruncatedMediaError: a frame cannot be decoded; the frames before it are valid.
+            MediaError: the first frame cannot be decoded, or there is none at `from_pts`.
         """
         starts = [sum(self._durations[:index]) for index in range(len(self._durations))]
         start = from_pts or 0
         if start not in starts:
-            raise MediaError(f"{self.path}: no picture begins at {start}.")
+            raise MediaError(f"{self.path}: no frame begins at {start}.")
         with _opened(self.path) as image:
             for index, (pts, duration) in enumerate(zip(starts, self._durations, strict=True)):
                 pixels = self._pixels(image, index)
@@ -83,36 +83,36 @@ class AnimatedImage:
                     yield SourceFrame(plain(packed, self._pixel_format), pts, duration)
 
     def _pixels(self, image: Any, index: int) -> npt.NDArray[np.uint8]:  # noqa: ANN401 (as below)
-        """RGBA of a picture as it is shown, (H, W, 4)."""
+        """RGBA of a frame as displayed, (H, W, 4)."""
         try:
             image.seek(index)
             return np.ascontiguousarray(image.convert("RGBA"))
         except (OSError, EOFError, ValueError, SyntaxError) as err:
             kind = TruncatedMediaError if index else MediaError
             raise kind(
-                f"{self.path}: picture {index + 1} cannot be decoded ({err}); the file is truncated or damaged."
+                f"{self.path}: frame {index + 1} cannot be decoded ({err}); the file is truncated or damaged."
             ) from err
 
 
 def is_animation(path: Path) -> bool:
-    """Whether a file is an animation that FFmpeg cannot read: a WebP whose header says that it moves."""
+    """Whether a file is an animated WebP, by its header."""
     return path.is_file() and bool(_flags(path) & _ANIMATION_FLAG)
 
 
 def _flags(path: Path) -> int:
-    """The feature byte of an extended WebP; 0 of any other file."""
+    """The feature flags of an extended WebP; 0 for any other file."""
     try:
         with path.open("rb") as file:
             head = file.read(21)
     except OSError:
-        return 0  # opening it says why
+        return 0  # opening the file reports the error
     return head[20] if len(head) == 21 and head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X" else 0
 
 
 def _survey(path: Path) -> tuple[list[int], bool, bool]:
-    """Milliseconds of every picture, whether any can make a hole in what was opaque, and whether all are lossless.
+    """Durations in ms, whether a frame can make opaque pixels transparent, and whether all frames are lossless.
 
-    A length of 10 ms or less is shown as 100 ms, as browsers do: such files were never meant to be shown that fast.
+    A duration of 10 ms or less becomes 100 ms, as in browsers: such files were not made to be shown that fast.
     """
     found: list[int] = []
     may_clear, lossless = False, True
@@ -129,11 +129,11 @@ def _survey(path: Path) -> tuple[list[int], bool, bool]:
                 may_clear |= bool(about[15] & _CLEARED_AFTER or (about[15] & _NOT_BLENDED and not opaque))
             file.seek(body + length + length % 2)
     if not found:
-        raise MediaError(f"{path}: an animated WebP without a picture; the file is damaged.")
+        raise MediaError(f"{path}: an animated WebP without a frame; the file is damaged.")
     return [duration if duration >= _SHORTEST_MS else _USUAL_MS for duration in found], may_clear, lossless
 
 
-def _opened(path: Path) -> Any:  # noqa: ANN401 (Pillow is optional; its types are not there without it)
+def _opened(path: Path) -> Any:  # noqa: ANN401 (Pillow is optional, and so are its types)
     try:
         from PIL import Image
     except ImportError as err:
@@ -141,4 +141,4 @@ def _opened(path: Path) -> Any:  # noqa: ANN401 (Pillow is optional; its types a
     try:
         return Image.open(path)
     except (OSError, ValueError, SyntaxError) as err:
-        raise MediaError(f"{path}: not a picture that can be read ({err}); it is damaged or incomplete.") from err
+        raise MediaError(f"{path}: not a readable image ({err}); it is damaged or incomplete.") from err

@@ -1,14 +1,14 @@
-"""A folder of picture files as an output.
+"""A folder of image files as an output.
 
-The files are written into a hidden folder, and appear together when all are there: a new folder by one rename,
-an existing one by moving them in. Nothing in an existing folder is removed but files of the same names, and
-those only when that was asked for.
+The files are written into a hidden folder, and appear together when all are complete: a new folder by one rename, the
+files of an existing folder by one rename each. In an existing folder, only files of the same names are replaced, and
+only with `overwrite`.
 
-Where source pictures bring names, they keep them, and the pictures made after NAME are NAME.x001, NAME.x002 and so
-on. Sorted by name, with or without regard to numbers, they then stand where they belong: `.` sorts before letters and
-digits, so nothing that goes on from NAME comes between, and `x` sorts behind the first letter of every ending. Where
-NAME.x001 is itself a source picture, from an earlier run, what is made before it is NAME.x000.x001.
-Otherwise pictures are numbered: as a pattern says, or 000001, 000002, ...
+The names of source images are preserved; the new images after NAME are NAME.x001, NAME.x002 and so on. Sorted by name,
+with or without numeric order, they follow NAME: `.` sorts before letters and digits, so no name that begins with NAME
+comes between, and `x` sorts after the first letter of every extension. If NAME.x001 is itself a source image, from an
+earlier run, the new images before it are NAME.x000.x001 and so on. Without names, images are numbered: by a pattern, or
+000001, 000002, ...
 """
 
 from __future__ import annotations
@@ -25,10 +25,11 @@ import av
 from av.video.codeccontext import VideoCodecContext
 
 from rife.atomic import put_all_in_place, put_folder_in_place, sync_file
-from rife.errors import JobError, MediaError
+from rife.errors import Hint, JobError, MediaError
 from rife.media.colour.convert import from_rgb, to_rgb
 from rife.media.colour.interleave import interleaved
-from rife.media.images.sequence import is_pattern, matches, natural_key, numbered
+from rife.media.images.sequence import matches, natural_key, numbered
+from rife.media.paths import Output
 from rife.media.sink import PictureSpec, aspect_notes, lossy_quality, refuse_other_format, refuse_other_picture
 
 _JFIF_MATRICES = (5, 6)
@@ -37,13 +38,13 @@ _UNKNOWN_MATRIX, _HD_HEIGHT, _FULL_RANGE = 2, 720, 2
 
 @dataclass(frozen=True)
 class FileKind:
-    """How a kind of picture file is written.
+    """A format of image files that can be written.
 
     Attributes:
-        codec: FFmpeg name of the encoder.
-        ending: of the files.
-        encodes: the encoder's pixel format for each that is taken.
-        options: of the encoder.
+        codec: FFmpeg's name of the encoder.
+        ending: extension of the files.
+        encodes: the encoder's pixel format for each supported pixel format.
+        options: options of the encoder.
     """
 
     codec: str
@@ -74,39 +75,38 @@ FILE_KINDS = {
     ),
     "webp": FileKind("libwebp", ".webp", {"gbrp": "bgra", "gbrap": "bgra"}, {}),
 }
-"""Kinds of picture file that can be written, by the name that users give."""
+"""Formats of image files that can be written, by name."""
 
 
-class PictureFolder:
-    """Writes every picture to its own file: a `PictureSink`."""
+class FolderSink:
+    """A `PictureSink` that writes every frame to its own file."""
 
-    def __init__(self, target: Path, spec: PictureSpec, *, kind: FileKind, overwrite: bool) -> None:
-        """Prepare a hidden folder.
+    def __init__(self, target: Output, spec: PictureSpec, *, kind: FileKind, overwrite: bool) -> None:
+        """Create the hidden folder.
 
         Args:
             target: a folder, or a pattern such as out/%05d.png.
-            spec: what the pictures are.
-            kind: of the files.
+            spec: properties of the frames.
+            kind: format of the files.
             overwrite: write into a folder that is not empty, and replace files of the same names.
 
         Raises:
-            JobError: the folder is not empty, or a file matches the pattern already.
-            MediaError: no such pixel format, or the hidden folder cannot be made.
+            JobError: the folder is not empty, a file already matches the pattern, or the pixel format is not supported.
+            MediaError: the hidden folder cannot be created.
         """
-        refuse_other_format(spec, tuple(kind.encodes), target)
-        self.notes = aspect_notes(spec, target)
+        refuse_other_format(spec, tuple(kind.encodes), target.path)
+        self.notes = aspect_notes(spec, target.path)
         self.frames_written = 0
-        self._pattern = target.name if is_pattern(target) else None
-        self._folder = target.parent if self._pattern else target
+        self._target, self._pattern, self._folder = target, target.pattern, target.folder
         self._spec, self._kind, self._overwrite = spec, kind, overwrite
         check_folder(target, overwrite=overwrite)
         self._name = ""
-        self._told_order = False
+        self._noted_order = False
         self._unnamed: list[Path] = []
         self._last_key: tuple[str | tuple[int, int], ...] | None = None
         self._durations: tuple[int, int] | None = None
         self._context = _encoder(kind, spec)
-        # Inside of a folder that exists: it may be the root of another disk, onto which nothing can be renamed.
+        # Inside of an existing folder: it may be the root of another disk, and renames do not cross disks.
         hidden = f".rife-{uuid.uuid4().hex[:12]}"
         self._work = self._folder / hidden if self._folder.exists() else self._folder.with_name(hidden)
         try:
@@ -114,7 +114,7 @@ class PictureFolder:
         except OSError as err:
             raise MediaError(f"{self._folder}: cannot be written ({err.strerror or err}).") from err
 
-    def __enter__(self) -> PictureFolder:
+    def __enter__(self) -> FolderSink:
         return self
 
     def __exit__(
@@ -123,7 +123,7 @@ class PictureFolder:
         shutil.rmtree(self._work, ignore_errors=True)
 
     def write(self, picture: av.VideoFrame, *, pts: int, duration: int, name: str | None = None) -> None:
-        """Write the next picture to its file; see `PictureSink.write`."""
+        """Write the next frame to its file; see `PictureSink.write`."""
         refuse_other_picture(self._spec, picture, self._folder)
         data = self._encoded(picture)
         path = self._work / f".{self.frames_written}"
@@ -137,11 +137,11 @@ class PictureFolder:
         self._durations = min(shortest, duration), max(longest, duration)
         self.frames_written += 1
 
-    def finish(self, *, target: Path | None = None) -> None:
-        """Let the files appear; see `PictureSink.finish`."""
-        folder = self._folder if target is None else target.parent if is_pattern(target) else target
+    def finish(self) -> None:
+        """Move the files into place; see `PictureSink.finish`."""
+        folder = self._folder
         self._name_unnamed(None)
-        check_folder(target or (folder / self._pattern if self._pattern else folder), overwrite=self._overwrite)
+        check_folder(self._target, overwrite=self._overwrite)
         try:
             if not folder.exists():
                 put_folder_in_place(self._work, folder)
@@ -152,7 +152,7 @@ class PictureFolder:
         self._note_times()
 
     def _name_file(self, path: Path, name: str | None) -> None:
-        """Name a picture as soon as its name is certain: that of a new one depends on the source picture after it."""
+        """Name an image as soon as its name is certain: that of a new image depends on the next source image."""
         if self._pattern is not None:
             self._rename(path, numbered(self._pattern, self.frames_written + 1))
         elif name is not None and (self._name or not self.frames_written):
@@ -171,12 +171,12 @@ class PictureFolder:
 
     def _rename(self, path: Path, name: str) -> None:
         if (self._work / name).exists():
-            raise MediaError(f"{self._folder}: two pictures would have the name {name}.")
+            raise MediaError(f"{self._folder}: two images would have the name {name}.")
         path.rename(self._work / name)
         key = natural_key(name)
-        if self._last_key is not None and key < self._last_key and not self._told_order:
-            self._told_order = True
-            self.notes.append(f"sorted by name, {name} and perhaps others do not stand where they belong")
+        if self._last_key is not None and key < self._last_key and not self._noted_order:
+            self._noted_order = True
+            self.notes.append(f"sorted by name, {name} and perhaps others are out of order")
         self._last_key = key
 
     def _encoded(self, picture: av.VideoFrame) -> bytes:
@@ -186,29 +186,29 @@ class PictureFolder:
         try:
             packets = self._context.encode(ready)
         except (av.FFmpegError, ValueError) as err:
-            raise MediaError(f"{self._folder}: the encoder {self._kind.codec} refused a picture ({err}).") from err
+            raise MediaError(f"{self._folder}: the encoder {self._kind.codec} rejected a frame ({err}).") from err
         return b"".join(bytes(packet) for packet in packets)
 
     def _note_others(self, folder: Path, names: set[str]) -> None:
         others = sum(1 for path in folder.iterdir() if path != self._work and path.name not in names)
         if others and self._pattern is None:
-            self.notes.append(f"{folder} holds {others} other files, which were there before; they are kept")
+            self.notes.append(f"{folder} also holds {others} older files, which are unchanged")
 
     def _note_times(self) -> None:
         if self._durations is None:
             return
         shortest, longest = self._durations
         if (longest - shortest) * self._spec.time_base > Fraction(2, 1000):
-            self.notes.append("picture files tell no times: the source's rate varies, and that is lost")
+            self.notes.append("image files store no times: the source's variable frame rate is lost")
 
 
 def made_name(name: str, index: int, *, following: str | None) -> str:
-    """Name a picture that was made after a source picture, without its ending.
+    """File name stem of a new image.
 
     Args:
-        name: of the source picture before it.
-        index: which of the pictures made there, from 1.
-        following: name of the source picture after it, or None at the end.
+        name: stem of the previous source image.
+        index: number of the new image after that source image, from 1.
+        following: stem of the next source image; None at the end.
     """
     rest = following[len(name) :] if following is not None and following.startswith(name) else ""
     earlier = re.match(r"(?:\.x000)*(?=\.x[0-9])", rest)
@@ -216,43 +216,47 @@ def made_name(name: str, index: int, *, following: str | None) -> str:
     return f"{name}{'.x000' * zeros}.x{index:03d}"
 
 
-def check_folder(target: Path, *, overwrite: bool) -> None:
-    """Refuse a folder or pattern that would mix with what is there.
+def check_folder(target: Output, *, overwrite: bool) -> None:
+    """Check that a folder or pattern does not mix with existing files.
 
     Raises:
-        JobError: it would, or it is not a folder, or the one around it is missing.
+        JobError: files exist, the target is no folder, or its parent folder does not exist.
     """
-    folder = target.parent if is_pattern(target) else target
-    if is_pattern(target):
+    folder, pattern = target.folder, target.pattern
+    if pattern is not None:
         try:
-            numbered(target.name, 0)
+            numbered(pattern, 0)
         except MediaError as err:
             raise JobError(str(err)) from err
     if folder.exists() and not folder.is_dir():
-        raise JobError(f"{folder}: expected a folder for the pictures, got a file.")
+        raise JobError(f"{folder}: expected a folder for the images, got a file.")
     if not folder.exists():
         if not folder.absolute().parent.is_dir():
-            raise JobError(f"{folder}: there is no folder {folder.parent}. Make it first.")
+            raise JobError(f"{folder}: there is no folder {folder.parent}. Create it first.")
         return
     if overwrite:
         return
     visible = [path.name for path in folder.iterdir() if not path.name.startswith(".")]
-    if is_pattern(target):
-        visible = [name for name in visible if matches(target.name, name)]
+    if pattern is not None:
+        visible = [name for name in visible if matches(pattern, name)]
     if visible:
         raise JobError(
-            f"{target}: holds {min(visible)} and perhaps more. Name another with -o, or write into it with "
-            "--overwrite; only files of the same names are replaced then."
+            f"{target}: holds {min(visible)} and perhaps more.",
+            hint=Hint(
+                "Name another one with {output}, or write into it with {overwrite}; only files of the same names are "
+                "replaced then.",
+                {"overwrite": True},
+            ),
         )
 
 
 def _encoder(kind: FileKind, spec: PictureSpec) -> VideoCodecContext:
     context = av.CodecContext.create(kind.codec, "w")
     if not isinstance(context, VideoCodecContext):
-        raise MediaError(f"{kind.codec} is not an encoder of pictures.")
+        raise MediaError(f"{kind.codec} is no image encoder.")
     context.width, context.height, context.pix_fmt = spec.width, spec.height, kind.encodes[spec.pixel_format]
     context.time_base = spec.time_base
-    context.thread_count = 1  # every picture comes out at once
+    context.thread_count = 1  # the encoder returns every frame at once
     context.color_range = _FULL_RANGE
     options = dict(kind.options)
     if kind.codec == "mjpeg":
@@ -267,7 +271,7 @@ def _encoder(kind: FileKind, spec: PictureSpec) -> VideoCodecContext:
 
 
 def _as_jfif(picture: av.VideoFrame, wanted: str) -> av.VideoFrame:
-    """A picture as JPEG files hold it: full range, the matrix of BT.601 whatever the size (JFIF 1.02)."""
+    """Convert a frame to the colours of JPEG files: full range, the matrix of BT.601 at any size (JFIF 1.02)."""
     unnamed_is_theirs = picture.colorspace == _UNKNOWN_MATRIX and picture.height < _HD_HEIGHT
     if picture.format.name == wanted and (picture.colorspace in _JFIF_MATRICES or unnamed_is_theirs):
         return picture

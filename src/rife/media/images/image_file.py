@@ -1,11 +1,11 @@
-"""One picture file: what it holds without decoding it, and its picture, upright, in a planar format.
+"""Image files: reading of the header, and decoding to an upright frame in a planar format.
 
-A file goes to the decoder as bytes. No name is ever interpreted: `%`, `:`, `[` in one mean nothing. The decoder
-is chosen by what the file begins with, not by its ending, as viewers do.
+The decoder gets the bytes of a file. FFmpeg does not interpret the file name: `%`, `:` and `[` have no meaning in it.
+The first bytes of the file determine the decoder, not the extension, as in viewers.
 
-Whatever is not YUV already comes out as grey or as planes G, B, R (and alpha) of 8 or 16 bits, by copying codes:
-a palette is looked up, grey with alpha becomes RGB with alpha, bits become codes 0 and 255. Linear light (OpenEXR)
-gets the curve of sRGB.
+Formats other than YUV are decoded to grey, or to planes G, B, R (and alpha), of 8 or 16 bits, by copying codes:
+palettes are resolved, grey with alpha becomes RGB with alpha, and bits become codes 0 and 255. Linear light (OpenEXR)
+gets the sRGB transfer function.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ PICTURE_ENDINGS = {
     ".bmp": "bmp",
     ".exr": "exr",
 }
-"""Endings of picture files, in lower case, and the kind of file that they name."""
+"""Extensions of image files, in lower case, and their formats."""
 
 _MAGIC = (
     (b"\x89PNG\r\n\x1a\n", "png"),
@@ -49,7 +49,7 @@ _HEADER_BYTES = 65536
 
 @dataclass(frozen=True)
 class PictureFacts:
-    """What a picture file holds: its upright size, and the pixel format that `decode_picture` gives."""
+    """Facts of an image file: its upright size, and the pixel format of `decode_picture`."""
 
     width: int
     height: int
@@ -57,10 +57,10 @@ class PictureFacts:
 
 
 def picture_facts(path: Path) -> PictureFacts:
-    """Read the header of a picture file.
+    """Read the header of an image file.
 
     Raises:
-        MediaError: it cannot be read, or is no picture.
+        MediaError: the file cannot be read, or is no image.
     """
     data = _read(path, _HEADER_BYTES)
     found = _header(data)
@@ -68,7 +68,7 @@ def picture_facts(path: Path) -> PictureFacts:
         data = _read(path, None)
         found = _header(data)
     if found is None:
-        raise MediaError(f"{path}: not a picture that can be read; it is {_guess(data)}.")
+        raise MediaError(f"{path}: not a readable image; it is {_guess(data)}.")
     width, height, name = found
     check_size(path, width, height)
     if orientation(data) > 4:
@@ -77,26 +77,27 @@ def picture_facts(path: Path) -> PictureFacts:
 
 
 def decode_picture(path: Path, *, pixel_format: str | None = None) -> av.VideoFrame:
-    """Decode a picture file, turned as its EXIF data says.
+    """Decode an image file to an upright frame, by its EXIF orientation.
 
     Args:
         path: the file.
-        pixel_format: grey or planar RGB to convert to, at least as rich as the file's own; its own if not given.
+        pixel_format: grey or planar RGB format of the result, which holds the file's own without loss; the file's own
+            if not given.
 
     Raises:
-        MediaError: it cannot be read, is no picture, or is truncated.
+        MediaError: the file cannot be read, is no image, or is truncated.
     """
     data = _read(path, None)
     codec = _codec(data)
     if codec is None or _is_cut_off(data, codec):
-        raise MediaError(f"{path}: the picture cannot be decoded; it is {_guess(data)}.")
+        raise MediaError(f"{path}: the image cannot be decoded; it is {_guess(data)}.")
     context = _context(codec)
     try:
         pictures = context.decode(av.Packet(data)) + context.decode(None)
     except av.FFmpegError as err:
-        raise MediaError(f"{path}: the picture cannot be decoded ({err.strerror}); it is {_guess(data)}.") from err
+        raise MediaError(f"{path}: the image cannot be decoded ({err.strerror}); it is {_guess(data)}.") from err
     if not pictures:
-        raise MediaError(f"{path}: the picture cannot be decoded; it is {_guess(data)}.")
+        raise MediaError(f"{path}: the image cannot be decoded; it is {_guess(data)}.")
     picture = pictures[0]
     turn = orientation(data)
     name = _plain_format(path, picture.format.name, data, size=(picture.width, picture.height))
@@ -105,7 +106,7 @@ def decode_picture(path: Path, *, pixel_format: str | None = None) -> av.VideoFr
 
 
 def richest(formats: set[str]) -> str:
-    """The format that loses nothing of any of some plain formats but their YUV form."""
+    """The plain format that holds several formats without loss, except for their YUV form."""
     if len(formats) == 1:
         return next(iter(formats))
     known = [av.VideoFormat(name) for name in formats]
@@ -116,7 +117,7 @@ def richest(formats: set[str]) -> str:
 
 
 def orientation(data: bytes) -> int:
-    """EXIF's number for how a picture file is to be turned, 1 to 8; 1 where it does not say."""
+    """EXIF orientation of an image file, 1 to 8; 1 if it has none."""
     block = next((content for name, content in _chunks(data) if name in (b"Exif", b"eXIf", b"EXIF")), b"")
     if data[:4] in (b"II*\0", b"MM\0*"):
         block = data
@@ -130,12 +131,12 @@ def orientation(data: bytes) -> int:
             if (tag, kind) == (0x0112, 3) and 1 <= value <= 8:
                 return int(value)
     except struct.error:
-        pass  # no EXIF data, or damaged: shown as it lies, as viewers do
+        pass  # no EXIF data, or damaged: no rotation, as in viewers
     return 1
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Parts of a PNG (up to its pixels), a WebP or a JPEG (up to its pixels), by name."""
+    """Yield the chunks of a PNG (up to its pixels), a WebP or a JPEG (up to its pixels), by name."""
     codec, at = _codec(data), {"png": 8, "webp": 12, "mjpeg": 2}.get(_codec(data) or "", len(data))
     while at + 8 <= len(data):
         if codec == "mjpeg":
@@ -159,7 +160,7 @@ def _read(path: Path, most: int | None) -> bytes:
     try:
         with path.open("rb") as file:
             data = file.read() if most is None else file.read(most)
-            # A WebP keeps its EXIF data behind the picture.
+            # In a WebP, the EXIF data follow the image.
             return data + file.read() if data[:4] == b"RIFF" or data[:4] in (b"II*\0", b"MM\0*") else data
     except OSError as err:
         raise MediaError(f"{path}: cannot be read ({err.strerror or err}).") from err
@@ -174,19 +175,19 @@ def _codec(data: bytes) -> str | None:
 def _context(codec: str) -> VideoCodecContext:
     context = av.CodecContext.create(codec, "r")
     if not isinstance(context, VideoCodecContext):
-        raise MediaError(f"{codec} is not a decoder of pictures.")
+        raise MediaError(f"{codec} is no image decoder.")
     context.thread_count = 1
     return context
 
 
 def _header(data: bytes) -> tuple[int, int, str] | None:
-    """Size and pixel format as coded, or None where the data does not tell (yet)."""
+    """Coded size and pixel format; None if the data are no image, or too short."""
     codec = _codec(data)
     if codec is None:
         return None
     context = _context(codec)
-    context.skip_frame = "ALL"  # decoders of pictures then stop behind the header
-    with suppress(av.FFmpegError):  # the header may have been read all the same
+    context.skip_frame = "ALL"  # image decoders then stop after the header
+    with suppress(av.FFmpegError):  # the header may be decoded nevertheless
         context.decode(av.Packet(data))
     if context.pix_fmt is None or context.width <= 0:
         return None
@@ -194,7 +195,7 @@ def _header(data: bytes) -> tuple[int, int, str] | None:
 
 
 def _is_cut_off(data: bytes, codec: str) -> bool:
-    """Whether the end is missing, for kinds of file of which the decoder makes up what is not there."""
+    """Whether the end of a file is missing, for formats whose decoder replaces missing data without an error."""
     if codec == "mjpeg":
         return not _jpeg_has_end(data)
     if codec == "bmp":
@@ -203,7 +204,7 @@ def _is_cut_off(data: bytes, codec: str) -> bool:
 
 
 def _jpeg_has_end(data: bytes) -> bool:
-    """Whether the picture's own end is there; what cameras put behind it may look like anything."""
+    """Whether the image's own end marker exists; cameras append arbitrary data after it."""
     at = 2
     while (found := re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]").search(data, at)) is not None:
         if found[0] == b"\xff\xd9":
@@ -213,7 +214,7 @@ def _jpeg_has_end(data: bytes) -> bool:
 
 
 def _exr_has_end(data: bytes) -> bool:
-    """Whether the last block is there, by the table of blocks behind the header (OpenEXR file layout)."""
+    """Whether the last block exists, by the table of offsets after the header (OpenEXR file layout)."""
     tiled, at = bool(int.from_bytes(data[5:6], "little") & 0x02), 8
     attribute = re.compile(rb"[^\0]+\0[^\0]+\0(.{4})", re.DOTALL)  # its name, its type, its size
     while (found := attribute.match(data, at)) is not None:
@@ -231,31 +232,31 @@ def _guess(data: bytes) -> str:
     if not data:
         return "empty"
     if _codec(data) is None:
-        return "of another kind than PNG, JPEG, WebP, TIFF, BMP, OpenEXR"
-    return "truncated, damaged, or of a kind that is not known"
+        return "of another format than PNG, JPEG, WebP, TIFF, BMP, OpenEXR"
+    return "truncated, damaged, or of an unknown variant"
 
 
 def _plain_format(path: Path, name: str, data: bytes, *, size: tuple[int, int]) -> str:
-    """The format that `decode_picture` gives for a decoder's format."""
+    """The pixel format of `decode_picture` for a decoder's pixel format."""
     if name.startswith("yuv"):
         format_ = av.VideoFormat(name)
         square = format_.chroma_width(64) == format_.chroma_height(64)
         whole = format_.chroma_width(64) == 64 or not (size[0] % 2 or size[1] % 2)
         if orientation(data) > 1 and not (square and whole):
-            return plain_name(grey=False, alpha="a" in name, deep=False)  # turned chroma would lie elsewhere
+            return plain_name(grey=False, alpha="a" in name, deep=False)  # a rotation would change the chroma location
         return name
     if name == "gbrap" and _codec(data) == "mjpeg":
-        return "gbrp"  # CMYK, whose alpha the decoder makes up
+        return "gbrp"  # CMYK, for which the decoder invents alpha
     if name == "argb":
         return plain_name(grey=False, alpha=_webp_has_alpha(data), deep=False)
     found = plain_like(name, palette_has_alpha=any(chunk == b"tRNS" for chunk, _ in _chunks(data)))
     if found is None:
-        raise MediaError(f"{path}: pixels of the kind {name} cannot be used; save it as 8 or 16 bit PNG.")
+        raise MediaError(f"{path}: the pixel format {name} is not supported. Save the image as 8 or 16 bit PNG.")
     return found
 
 
 def _webp_has_alpha(data: bytes) -> bool:
-    """Whether a lossless WebP says so: its decoder gives alpha always. Bits as in the WebP container's document."""
+    """Whether a WebP's header states alpha: the lossless decoder always outputs it. Bits as in the WebP container."""
     if data[12:16] == b"VP8L" and len(data) > 24:
         return bool(data[24] & 0x10)
     return not (data[12:16] == b"VP8X" and len(data) > 20 and not data[20] & 0x10)

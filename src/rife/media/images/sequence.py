@@ -1,9 +1,8 @@
-"""A folder of pictures, or a numbered pattern, as an input.
+"""Image sequences as an input: a folder, or a numbered pattern.
 
-In a folder the pictures are those files whose ending names one; they must be of one kind and one size, and are
-taken in natural order of their names: the number in a name counts as a number, so frame2 comes before frame10.
-Gaps between the numbers are allowed in a folder, and refused in a pattern, where a missing number is a
-missing picture.
+The images of a folder are the files with an image extension. They must have one format and one size, and are read in
+natural order: numbers in a name count as numbers, so frame2 comes before frame10. Gaps between the numbers are valid in
+a folder, but not in a pattern, where a missing number is a missing image.
 """
 
 from __future__ import annotations
@@ -22,31 +21,32 @@ from rife.errors import MediaError, TruncatedMediaError
 from rife.media.images.image_file import PICTURE_ENDINGS, PictureFacts, decode_picture, picture_facts, richest
 from rife.media.source import SourceFrame, VideoInfo
 from rife.media.video.findings import Findings
-from rife.media.video.showing_times import Stretch
+from rife.media.video.showing_times import TimeSpan
 from rife.options import OnDamage
 
 DEFAULT_SEQUENCE_RATE = Fraction(25)
-"""Pictures per second of a sequence, where nobody says."""
+"""Default frame rate of a sequence, in frames per second."""
 
-_TOLD = 20
-"""Names that are listed one by one."""
+_MOST_LISTED = 20
+"""Largest number of names in a message."""
 
 _CONVERSION = re.compile(r"%%|%\d*d")
 
 
 class ImageSequence:
-    """Picture files as a `Source`, one second holding `frame_rate` of them."""
+    """Image files as a `Source` with a constant frame rate."""
 
     def __init__(self, path: Path, *, frame_rate: Fraction | None = None, on_damage: OnDamage = "stop") -> None:
-        """Find the pictures and read the header of every one of them.
+        """Find the images, and read the header of each.
 
         Args:
             path: a folder, or a pattern with one `%d` or `%04d` in its last part.
-            frame_rate: pictures per second; 25 if not given.
-            on_damage: `stop` at a picture that cannot be read, or `hold` the one before it in its place.
+            frame_rate: images per second; 25 if not given.
+            on_damage: at an image that cannot be read, `stop`, or `hold` the previous one in its place.
 
         Raises:
-            MediaError: no pictures, of different kinds or sizes, with gaps in a pattern, or one that is no picture.
+            MediaError: there are no images, their formats or sizes differ, a number of a pattern is missing, or a file
+                is no image.
         """
         rate = DEFAULT_SEQUENCE_RATE if frame_rate is None else frame_rate
         if rate <= 0:
@@ -74,21 +74,21 @@ class ImageSequence:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        pass  # every file is closed as soon as it is read
+        pass  # every file is closed after reading
 
     def frames(self, *, from_pts: int | None = None) -> Iterator[SourceFrame]:
-        """Yield the pictures; the pts of the first is 0 and every one lasts one tick.
+        """Yield the images; the pts of the first is 0, and every duration is one tick.
 
         Args:
-            from_pts: which picture to begin with; those before are not opened.
+            from_pts: index of the first image; those before it are not opened.
 
         Raises:
-            TruncatedMediaError: a picture cannot be decoded, or has changed since; those before are good.
-            MediaError: the same of the first picture, or there is none at `from_pts`.
+            TruncatedMediaError: an image cannot be decoded, or has changed; the images before it are valid.
+            MediaError: the same of the first image, or there is none at `from_pts`.
         """
         start = from_pts or 0
         if not 0 <= start < len(self.files):
-            raise MediaError(f"{self.path}: has pictures 0 to {len(self.files) - 1}, none at {start}.")
+            raise MediaError(f"{self.path}: has images 0 to {len(self.files) - 1}, none at {start}.")
         held = self._last_readable_before(start) if self._holds and start else None
         was_lost = False
         for index in range(start, len(self.files)):
@@ -108,17 +108,17 @@ class ImageSequence:
 
     @property
     def notes(self) -> list[str]:
-        """Which pictures were held over, as a sentence."""
+        """Note on images that cannot be read."""
         if not self._unreadable:
             return []
         names = [self.files[index].name for index in sorted(self._unreadable)]
-        more = f" and {len(names) - _TOLD} more" if len(names) > _TOLD else ""
-        return [f"cannot be read: {', '.join(names[:_TOLD])}{more}. The picture before is held in their place"]
+        more = f" and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
+        return [f"cannot be read: {', '.join(names[:_MOST_LISTED])}{more}. The previous image is held in their place"]
 
     def _picture(self, index: int) -> av.VideoFrame:
         picture = decode_picture(self.files[index], pixel_format=self.pixel_format)
         if (picture.width, picture.height) != (self.info.width, self.info.height):
-            raise MediaError(f"{self.files[index]}: has changed since it was first looked at.")
+            raise MediaError(f"{self.files[index]}: has changed since its header was read.")
         return picture
 
     def _last_readable_before(self, start: int) -> av.VideoFrame | None:
@@ -129,22 +129,22 @@ class ImageSequence:
                 continue
         return None
 
-    def _lost(self) -> list[Stretch]:
-        """Stretches of pictures that cannot be read."""
-        tick, stretches = self.info.time_base, list[Stretch]()
+    def _lost(self) -> list[TimeSpan]:
+        """Time spans of images that cannot be read."""
+        tick, spans = self.info.time_base, list[TimeSpan]()
         for index in sorted(self._unreadable):
             start = index * tick
-            if stretches and stretches[-1].end == start:
-                start = stretches.pop().start
-            stretches.append(Stretch(start, (index + 1) * tick))
-        return stretches
+            if spans and spans[-1].end == start:
+                start = spans.pop().start
+            spans.append(TimeSpan(start, (index + 1) * tick))
+        return spans
 
     def _stopped(self, index: int, reason: str, *, first: bool) -> MediaError:
         kind = MediaError if first else TruncatedMediaError
-        return kind(f"{reason} It is picture {index + 1} of {len(self.files)}; mend it or take it out.")
+        return kind(f"{reason} It is image {index + 1} of {len(self.files)}. Repair or remove it.")
 
     def _survey(self) -> tuple[PictureFacts, str]:
-        """Look at every header: one size is expected, and the format that holds all pictures is chosen."""
+        """Read every header, check that sizes are equal, and choose the pixel format that holds all images."""
         first: PictureFacts | None = None
         formats = set()
         for index, path in enumerate(self.files):
@@ -159,33 +159,23 @@ class ImageSequence:
             if (facts.width, facts.height) != (first.width, first.height):
                 raise MediaError(
                     f"{path}: is {facts.width}x{facts.height}, expected {first.width}x{first.height} like "
-                    f"{self.files[0].name}. It is picture {index + 1} of {len(self.files)}."
+                    f"{self.files[0].name}. It is image {index + 1} of {len(self.files)}."
                 )
             formats.add(facts.pixel_format)
         if first is None:
-            raise MediaError(f"{self.path}: no picture found.")
+            raise MediaError(f"{self.path}: no image found.")
         return first, richest(formats)
 
 
-def is_sequence(path: Path) -> bool:
-    """Whether a path is a folder or a pattern; a file whose name only looks like a pattern is a file."""
-    return path.is_dir() or (is_pattern(path) and not path.exists())
-
-
-def is_pattern(path: Path) -> bool:
-    """Whether the last part of a path holds a place for a number, such as %d or %04d."""
-    return any(found != "%%" for found in _CONVERSION.findall(path.name))
-
-
 def numbered(pattern: str, number: int) -> str:
-    """Fill in a number as printf does; `%%` becomes a per cent sign.
+    """Format a number into a pattern, as printf does; `%%` becomes a per cent sign.
 
     Raises:
-        MediaError: the pattern has no place for a number, or more than one.
+        MediaError: the pattern has no number conversion, or more than one.
     """
-    places = [found for found in _CONVERSION.findall(pattern) if found != "%%"]
-    if len(places) != 1:
-        raise MediaError(f"{pattern}: expected one place for a number, such as %04d, found {len(places)}.")
+    conversions = [found for found in _CONVERSION.findall(pattern) if found != "%%"]
+    if len(conversions) != 1:
+        raise MediaError(f"{pattern}: expected one number conversion, such as %04d, found {len(conversions)}.")
 
     def fill(found: re.Match[str]) -> str:
         return "%" if found[0] == "%%" else f"{number:0{int(found[0][1:-1] or 0)}d}"
@@ -194,15 +184,15 @@ def numbered(pattern: str, number: int) -> str:
 
 
 def matches(pattern: str, name: str) -> re.Match[str] | None:
-    """The match of a name that a pattern gives for some number, which is its group 1; None of any other name."""
-    pieces = re.split(r"(%%|%\d*d)", pattern)
-    shape = "".join("%" if p == "%%" else "([0-9]+)" if i % 2 else re.escape(p) for i, p in enumerate(pieces))
+    """Match a file name against a pattern; group 1 is the number. None if the name does not match."""
+    parts = re.split(r"(%%|%\d*d)", pattern)
+    shape = "".join("%" if p == "%%" else "([0-9]+)" if i % 2 else re.escape(p) for i, p in enumerate(parts))
     found = re.fullmatch(shape, name)
     return found if found is not None and numbered(pattern, int(found[1])) == name else None
 
 
 def natural_key(name: str) -> tuple[str | tuple[int, int], ...]:
-    """Sort key in which digits count as one number; of equal numbers the shorter one comes first."""
+    """Sort key in which digits count as one number; of equal numbers, the one with fewer digits comes first."""
     parts = re.split("([0-9]+)", name)
     return tuple((int(part), len(part)) if index % 2 else part for index, part in enumerate(parts))
 
@@ -215,12 +205,12 @@ def _folder_files(folder: Path) -> list[Path]:
     files = [entry for entry in entries if entry.suffix.lower() in PICTURE_ENDINGS]
     if not files:
         found = "the folder is empty" if not entries else f"found {len(entries)} other files"
-        raise MediaError(f"{folder}: expected pictures ({', '.join(PICTURE_ENDINGS)}), but {found}.")
+        raise MediaError(f"{folder}: expected images ({', '.join(PICTURE_ENDINGS)}), but {found}.")
     kinds = Counter(PICTURE_ENDINGS[file.suffix.lower()] for file in files)
     if len(kinds) > 1:
         counts = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
         raise MediaError(
-            f"{folder}: expected pictures of one kind, found {counts}. Move the others away, or name a pattern such "
+            f"{folder}: expected images of one format, found {counts}. Move the others away, or name a pattern such "
             f"as {folder / '%04d.png'}."
         )
     return sorted(files, key=lambda file: natural_key(file.name))
@@ -229,7 +219,7 @@ def _folder_files(folder: Path) -> list[Path]:
 def _pattern_files(pattern: Path) -> list[Path]:
     numbered(pattern.name, 0)
     if pattern.suffix.lower() not in PICTURE_ENDINGS:
-        raise MediaError(f"{pattern}: expected a pattern of pictures ({', '.join(PICTURE_ENDINGS)}).")
+        raise MediaError(f"{pattern}: expected a pattern of images ({', '.join(PICTURE_ENDINGS)}).")
     try:
         names = [entry.name for entry in pattern.parent.iterdir()]
     except OSError as err:
@@ -241,15 +231,15 @@ def _pattern_files(pattern: Path) -> list[Path]:
         if after != before + 1:
             raise MediaError(
                 f"{pattern}: {numbered(pattern.name, before + 1)} is missing: the numbers go from {before} to {after}. "
-                f"To take what is there, name the folder: {pattern.parent}"
+                f"To use the existing files, name the folder: {pattern.parent}"
             )
     return [pattern.parent / numbered(pattern.name, number) for number in numbers]
 
 
 def _refuse_equal_names(path: Path, files: list[Path]) -> None:
-    """Outputs are named after inputs, without the ending."""
+    """Check that file name stems are unique: they become the names of the outputs."""
     seen: dict[str, Path] = {}
     for file in files:
         other = seen.setdefault(file.stem, file)
         if other != file:
-            raise MediaError(f"{path}: {other.name} and {file.name} differ in their ending only. Rename one.")
+            raise MediaError(f"{path}: {other.name} and {file.name} differ in their extension only. Rename one.")

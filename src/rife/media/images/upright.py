@@ -1,4 +1,4 @@
-"""Pictures turned as a display matrix says, for outputs that cannot hold one: animations, picture files, y4m."""
+"""Rotation of frames by a display matrix, for outputs that cannot store one: animations, image files, y4m."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _ORIENTATIONS = {
     (0, -1, -1, 0): 7,
     (0, -1, 1, 0): 8,
 }
-"""EXIF's number (TIFF 6.0, tag 274) by the signs of a display matrix: x' = a x + c y, y' = b x + d y."""
+"""EXIF orientation (TIFF 6.0, tag 274) by the signs of a display matrix: x' = a x + c y, y' = b x + d y."""
 
 _SLIGHT = 0.01
-"""Share of the largest entry below which an entry is rounding."""
+"""Share of the largest entry below which an entry counts as zero."""
 
 
 def orientation_of(matrix: Sequence[int] | None) -> int | None:
-    """EXIF's number, 1 to 8, of a display matrix; 1 of none, None of a matrix that is no quarter turn.
+    """EXIF orientation, 1 to 8, of a display matrix; 1 for None, None for an angle that is no multiple of 90 degrees.
 
     Args:
         matrix: FFmpeg's nine numbers.
@@ -43,28 +43,28 @@ def orientation_of(matrix: Sequence[int] | None) -> int | None:
 
 
 def swaps_sides(orientation: int) -> bool:
-    """Whether width and height change places."""
+    """Whether an EXIF orientation exchanges width and height."""
     return orientation > 4
 
 
 def degrees_of(matrix: Sequence[int]) -> float:
-    """Degrees, 0 to 360, by which a display matrix turns a picture clockwise."""
+    """Clockwise rotation of a display matrix in degrees, 0 to 360."""
     return math.degrees(math.atan2(matrix[1], matrix[0])) % 360
 
 
 def upright(picture: av.VideoFrame, orientation: int, *, siting: Siting | None = None) -> av.VideoFrame:
-    """Turn and mirror a picture.
+    """Rotate and mirror a frame.
 
-    Codes are moved, never changed, but for chroma of a lower resolution that lies elsewhere after the turn: it is
-    enlarged, turned and brought back to where the format has it by convention.
+    Codes are moved, not changed, except for subsampled chroma whose location changes by the rotation: it is upsampled,
+    rotated, and downsampled to the default chroma location.
 
     Args:
-        picture: in one of `LAYOUTS` with a plane for each channel.
-        orientation: EXIF's number, 1 to 8.
-        siting: where its chroma lies; the usual for its range if not given.
+        picture: a frame in a planar format of `LAYOUTS`.
+        orientation: EXIF orientation, 1 to 8.
+        siting: its chroma location; the default of its colour range if not given.
 
     Returns:
-        A picture of the same format; the picture itself if there is nothing to turn.
+        A frame of the same format; the frame itself for orientation 1.
     """
     if orientation == 1:
         return picture
@@ -77,6 +77,6 @@ def upright(picture: av.VideoFrame, orientation: int, *, siting: Siting | None =
 
 
 def _lies_evenly(picture: av.VideoFrame, layout: PlaneLayout, siting: Siting | None) -> bool:
-    """Whether chroma lies in the middle of its luma samples, as JPEG has it: then a turn keeps it there."""
+    """Whether chroma is centred among its luma samples, as in JPEG, so that a rotation preserves its location."""
     centred = siting == "center" or (siting is None and layout.full_range)
     return centred and layout.half_width == layout.half_height and not (picture.width % 2 or picture.height % 2)
