@@ -95,9 +95,8 @@ class ThreadTeam:
             for error in errors:
                 raise error
         finally:
-            del (
-                errors
-            )  # an error refers to its frames, and these to the error: only the garbage collector would free them
+            # An error refers to its frames, and these to the error: only the garbage collector would free them.
+            del errors
 
     @cached_property
     def _calls(self) -> SimpleQueue[_SharedCall | None]:
