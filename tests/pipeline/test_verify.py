@@ -23,7 +23,7 @@ from rife.media.measure import thumbnail
 from rife.media.video import mux as assembly
 from rife.media.video.containers import container_for
 from rife.media.video.encoding import Encoding
-from rife.media.video.mux import Part, Picture, assemble
+from rife.media.video.mux import Picture, TimedSegment, assemble
 from rife.media.video.segment import SegmentReader, SegmentWriter
 from rife.media.video.tracks import CopiedTracks
 from rife.pipeline import interpolate_video
@@ -154,20 +154,20 @@ class Written:
         self.folder = folder
         self.picture = picture_of(np.full((48, 64), 90))
         self.encoding = Encoding("libx264", "yuv420p", {"preset": "ultrafast", "bf": "2"})
-        self._parts: dict[int, tuple[Path, int]] = {}
+        self._segments: dict[int, tuple[Path, int]] = {}
 
     def check(self, plan: Plan, suffix: str) -> FinishedCheck:
         """Write the frames of a plan, and check them."""
         path, coarse = self.folder / f"out{suffix}", container_for(Path(f"x{suffix}")).tick
         times = list(shown_times(plan, coarse))
-        segment, reordering = self._part(len(times) - 1)
+        segment, reordering = self._segment(len(times) - 1)
         tick = coarse or plan.clock.tick
         picture = Picture(self.encoding, self.picture, Fraction(25), tick, None, {})
 
-        def parts() -> Iterator[Part]:
-            yield Part(segment, times, reordering)
+        def segments() -> Iterator[TimedSegment]:
+            yield TimedSegment(segment, times, reordering)
 
-        assemble(path, parts, reordering=reordering, picture=picture, tracks=None)
+        assemble(path, segments, reordering=reordering, picture=picture, tracks=None)
         cells = thumbnail(self.picture).cells
         expected = Expected(
             times=(frame.pts for frame in plan.all_frames()),
@@ -180,8 +180,8 @@ class Written:
         )
         return check_finished(path, expected)
 
-    def _part(self, frames: int) -> tuple[Path, int]:
-        if frames not in self._parts:
+    def _segment(self, frames: int) -> tuple[Path, int]:
+        if frames not in self._segments:
             path = self.folder / f"{frames}.mkv"
             with SegmentWriter(
                 path,
@@ -197,8 +197,8 @@ class Written:
                 writer.finish()
             with SegmentReader(path) as reader:
                 reordering = max(place - item.number for place, item in enumerate(reader.packets()))
-            self._parts[frames] = path, reordering
-        return self._parts[frames]
+            self._segments[frames] = path, reordering
+        return self._segments[frames]
 
 
 @pytest.fixture

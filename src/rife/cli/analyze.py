@@ -1,4 +1,4 @@
-"""`rife analyze`: what a video is before frames are made."""
+"""`rife analyze`: the cuts, repeated frames and motion of a video."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ def analyze(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
     on_damage: Annotated[
         OnDamage,
-        typer.Option(help="Where INPUT cannot be decoded: stop, or hold the frame before that and go on behind it."),
+        typer.Option(
+            help="Where INPUT cannot be decoded, stop, or hold the frame before and continue after the damage."
+        ),
     ] = "stop",
     json_lines: Json = False,
 ) -> None:
@@ -51,7 +53,7 @@ def analyze(
 
 
 def _check_targets(output: Path | None, plot: Path | None, source: Path, *, overwrite: bool) -> None:
-    """Refuse at once what could not be written in the end."""
+    """Check, before the video is read, that the files can be written."""
     for target in (output, plot):
         if target is None:
             continue
