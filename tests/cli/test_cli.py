@@ -107,7 +107,7 @@ def test_exit_codes(arguments: list[str], code: int, says: str) -> None:
         ("--slowmo 0", "slowmo: expected a number above 1"),
         ("--fps 60 --factor 2", "got both"),
         ("--codec nosuch", "encoder 'nosuch'"),
-        ("--codec libvpx-vp9 -o o.mov", "does not hold what libvpx-vp9 makes. Take .mp4"),
+        ("--codec libvpx-vp9 -o o.mov", "does not hold the stream of libvpx-vp9. Use .mp4"),
         ("--tile 5", "tile: expected auto, off"),
         ("--memory lots", "memory: expected"),
         ("--input-fps x", "input_fps: expected"),

@@ -94,7 +94,7 @@ def test_an_animation_stays_one_by_default(tmp_path: Path) -> None:
 def test_too_many_pictures_for_a_gif_are_refused_before_any_is_made(tmp_path: Path, blender: Interpolator) -> None:
     made: list[str] = []
     fast = animation(tmp_path / "fast.gif", durations=[30] * 4)
-    with pytest.raises(JobError, match="a GIF shows 50 pictures a second at most"):
+    with pytest.raises(JobError, match="expected at most 50 frames per second"):
         interpolate_video(
             fast, tmp_path / "o.gif", interpolator=blender, on_progress=lambda progress: made.append(progress.stage)
         )

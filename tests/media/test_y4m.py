@@ -259,7 +259,7 @@ def test_times_within_half_a_picture_are_the_rate_and_others_are_refused(tmp_pat
     with sink_for(parse_output(tmp_path / "a.y4m"), spec) as sink:
         for index, pts in enumerate([1000, 1033, 1067, 1100, 1133]):  # as Matroska rounds 30 a second
             sink.write(noise("gray", (8, 8), index), pts=pts, duration=33)
-        with pytest.raises(JobError, match="picture 6 does not fit"):
+        with pytest.raises(JobError, match="frame 6 does not fit"):
             sink.write(noise("gray", (8, 8), 9), pts=1200, duration=33)
     assert not list(tmp_path.iterdir())
 

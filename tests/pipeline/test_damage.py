@@ -97,7 +97,7 @@ def test_sound_whose_times_fall_back_is_copied_as_far_as_it_goes(tmp_path: Path,
     source = Variant("mkv", "appended to itself", 0).make(clip, tmp_path)
     result = interpolate_video(source, tmp_path / "o.mkv", interpolator=blender)
     assert result.output_frames == 48
-    assert any("is not whole" in note for note in result.notes)
+    assert any("is incomplete" in note for note in result.notes)
 
 
 class Once:
@@ -204,7 +204,7 @@ def test_the_worst_quality_is_not_taken_for_flicker(tmp_path: Path, blender: Int
 def test_what_a_file_cannot_hold_is_refused_before_any_work(tmp_path: Path, blender: Interpolator) -> None:
     source = Clip().make(tmp_path)
     for codec, name in (("libx264", "o.webm"), ("prores_ks", "o.mp4")):
-        with pytest.raises(JobError, match=f"does not hold what {codec} makes"):
+        with pytest.raises(JobError, match=f"does not hold the stream of {codec}"):
             interpolate_video(source, tmp_path / name, codec=codec, interpolator=blender)
     with pytest.raises(JobError, match="in slow motion only"):
         interpolate_video(source, tmp_path / "o.mp4", audio="stretch", interpolator=blender)

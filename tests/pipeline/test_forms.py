@@ -190,9 +190,9 @@ def test_encoders_make_the_same_file_twice(codec: str, tmp_path: Path, blender: 
 
 def test_encoders_that_are_not_there(tmp_path: Path, blender: Interpolator) -> None:
     source = Clip().make(tmp_path)
-    with pytest.raises(JobError, match="FFmpeg has none of that name"):
+    with pytest.raises(JobError, match="FFmpeg has no encoder of that name"):
         interpolate_video(source, tmp_path / "o.mp4", interpolator=blender, codec="h266")
-    with pytest.raises(JobError, match=r"the encoder h264_nvenc refused the video.*with `codec`"):
+    with pytest.raises(JobError, match=r"the encoder h264_nvenc rejected the video.*with `codec`"):
         interpolate_video(source, tmp_path / "o.mp4", interpolator=blender, codec="h264_nvenc")
     with pytest.raises(JobError, match="no presets"):
         interpolate_video(source, tmp_path / "o.mkv", interpolator=blender, codec="ffv1", preset="fast")
@@ -314,7 +314,7 @@ def test_motion_jpeg_is_made_in_full_range(tmp_path: Path, blender: Interpolator
 
 
 def test_an_encoder_that_refuses_is_quoted_without_names_of_functions(tmp_path: Path, blender: Interpolator) -> None:
-    with pytest.raises(JobError, match=r"the encoder mpeg2video refused the video \(MPEG-1/2 does not support") as err:
+    with pytest.raises(JobError, match=r"the encoder mpeg2video rejected the video \(MPEG-1/2 does not support") as err:
         interpolate_video(Clip().make(tmp_path), tmp_path / "o.mkv", codec="mpeg2video", interpolator=blender)
     assert "avcodec" not in str(err.value)
     assert "returned" not in str(err.value)

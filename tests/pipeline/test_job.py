@@ -175,7 +175,7 @@ def test_no_such_file(tmp_path: Path, blender: Interpolator) -> None:
 def test_not_a_video(content: bytes, tmp_path: Path, blender: Interpolator) -> None:
     source = tmp_path / "text.mp4"
     source.write_bytes(content)
-    assert "not a video that can be read" in str(refused(tmp_path, source, blender))
+    assert "not a readable video" in str(refused(tmp_path, source, blender))
 
 
 def test_a_folder(tmp_path: Path, blender: Interpolator) -> None:
@@ -190,7 +190,7 @@ def test_sound_without_pictures(tmp_path: Path, blender: Interpolator) -> None:
         tone.sample_rate = 48000
         out.mux(stream.encode(tone))
         out.mux(stream.encode(None))
-    assert "no picture track" in str(refused(tmp_path, source, blender))
+    assert "no video track" in str(refused(tmp_path, source, blender))
 
 
 def test_zero_frames(tmp_path: Path, blender: Interpolator) -> None:

@@ -84,7 +84,7 @@ def test_damage_before_the_first_frame_is_told(tmp_path: Path, blender: Interpol
     source = with_damaged_packets(by_ffmpeg(tmp_path, *KINDS["mp4"]), (0,))
     result = interpolate_video(source, tmp_path / "o.mkv", on_damage="hold", interpolator=blender)
     assert result.source_frames == 40
-    assert any("damaged at 0.00 to 1.00 s, and no frame comes before" in note for note in result.notes)
+    assert any("damaged at 0.00 to 1.00 s, before its first frame" in note for note in result.notes)
 
 
 def test_damaged_sound_does_not_cost_the_picture(tmp_path: Path, blender: Interpolator) -> None:

@@ -26,15 +26,15 @@ def test_an_output_that_is_not_written_is_bad_usage_and_all_that_are_are_listed(
 @pytest.mark.parametrize(
     ("codec", "suffix", "advice"),
     [
-        ("libx264", ".webm", "Take .mp4 or .m4v or .mov or .mkv or .3gp or .3g2."),
-        ("qtrle", ".mkv", "Take .mov."),
-        ("utvideo", ".mp4", "Take .mkv."),
+        ("libx264", ".webm", "Use .mp4 or .m4v or .mov or .mkv or .3gp or .3g2."),
+        ("qtrle", ".mkv", "Use .mov."),
+        ("utvideo", ".mp4", "Use .mkv."),
     ],
 )
 def test_outputs_that_hold_what_an_encoder_makes_are_named_after_a_trial(
     codec: str, suffix: str, advice: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(OptionError, match=f"a {suffix} file does not hold what {codec} makes") as caught:
+    with pytest.raises(OptionError, match=f"a {suffix} file does not hold the stream of {codec}") as caught:
         check_job(parse_input(Clip().make(tmp_path)), parse_output(tmp_path / f"o{suffix}"), JobSettings(codec=codec))
     assert str(caught.value).endswith(advice)
 

@@ -58,7 +58,7 @@ def test_hdr10_metadata(codec: str, suffix: str, tmp_path: Path, blender: Interp
 def test_hdr10_metadata_that_cannot_be_written_is_named(tmp_path: Path, blender: Interpolator) -> None:
     source = clip(tmp_path, options={"x264-params": f"mastering-display={DISPLAY}:cll=1000,400"})
     result = interpolate_video(source, tmp_path / "o.mov", codec="prores_ks", interpolator=blender)
-    assert any("HDR metadata is not carried over: prores_ks cannot write it" in note for note in result.notes)
+    assert any("HDR metadata is not preserved: prores_ks cannot write it" in note for note in result.notes)
 
 
 @pytest.mark.parametrize("siting", ["left", "topleft", "center"])
@@ -119,10 +119,10 @@ def test_an_aspect_ratio_that_could_not_be_written_is_named(
 ) -> None:
     monkeypatch.setattr("rife.media.video.mux.write_display_size", lambda path, size: False)
     result = interpolate_video(clip(tmp_path), tmp_path / "o.webm", interpolator=blender)
-    assert "the aspect ratio of pixels (4:3) is not kept" in result.notes
+    assert "the sample aspect ratio (4:3) is not preserved" in result.notes
 
 
 def test_a_dolby_vision_record_that_is_not_carried_over_is_named(tmp_path: Path, blender: Interpolator) -> None:
     source = dolby_vision_film(tmp_path / "in.mp4", 8)
     result = interpolate_video(source, tmp_path / "o.mp4", codec="libx265", interpolator=blender)
-    assert result.notes == ("Dolby Vision metadata (profile 8) is not carried over",)
+    assert result.notes == ("Dolby Vision metadata (profile 8) is not preserved",)

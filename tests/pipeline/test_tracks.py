@@ -68,7 +68,7 @@ def test_a_film_keeps_all_its_tracks(before: str, after: str, tmp_path: Path, bl
     result = interpolate_video(source, output, interpolator=blender)
     form = {".mkv": "subrip", ".mp4": "mov_text", ".mov": "mov_text"}
     text_changes = form[before] != form[after]
-    converted = f"subtitle track 3 ({form[before]}) is converted to {form[after]}: {after} holds text in that form"
+    converted = f"subtitle track 3 ({form[before]}) is converted to {form[after]}: {after} holds text in that codec"
     assert result.notes == ((converted,) if text_changes else ())
     with av.open(str(source)) as a, av.open(str(output)) as b:
         kinds = [s.type for s in a.streams if s.type in ("video", "audio", "subtitle")]
@@ -184,7 +184,7 @@ def test_a_timecode_that_is_kept_is_not_called_lost(
     with av.open(str(result.path)) as file:
         told = {name.lower(): value for name, value in file.streams.video[0].metadata.items()}
     assert told.get("timecode") == ("01:00:00:00" if kept else None)
-    assert result.notes == (() if kept else ("the timecode 01:00:00:00 is not kept: .3gp cannot hold it",))
+    assert result.notes == (() if kept else ("the timecode 01:00:00:00 is not preserved: .3gp cannot hold it",))
 
 
 # --- slow motion -------------------------------------------------------------------------------------------
@@ -197,7 +197,7 @@ def test_slow_motion_keeps_the_rate_and_is_longer(slow: str, tmp_path: Path, ble
     assert result.frame_rate == 25
     assert result.duration_seconds == 2 * Fraction(slow)
     assert result.output_frames == 50 * Fraction(slow)
-    assert sum("the output is slower, and sound is dropped, not stretched" in note for note in result.notes) == 2
+    assert sum("the output is slower, and audio is dropped, not stretched" in note for note in result.notes) == 2
     with av.open(str(tmp_path / "o.mkv")) as file:
         starts = [float(p.pts * p.time_base) for p in file.demux(file.streams.subtitles[0]) if p.size]
         assert starts == pytest.approx([0.1 * float(slow), 1.0 * float(slow)], abs=0.002)

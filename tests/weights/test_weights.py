@@ -528,7 +528,7 @@ def test_two_processes_download_a_release_once(release: Path, cache: Path) -> No
 def test_a_model_of_ncnn_is_declined_by_name(name: str, tmp_path: Path) -> None:
     (tmp_path / "flownet.param").write_bytes(b"7767517\n100 120\nInput in0 0 1 in0\n")
     (tmp_path / "flownet.bin").write_bytes(b"weights")
-    with pytest.raises(CheckpointError, match=r"a model of ncnn.*flownet\.pkl"):
+    with pytest.raises(CheckpointError, match=r"an ncnn model.*flownet\.pkl"):
         load_network(tmp_path / name)
 
 

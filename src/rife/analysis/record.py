@@ -218,7 +218,7 @@ def _fields(text: str, name: str) -> dict[str, Any]:
         fields = json.loads(text)
     except (json.JSONDecodeError, RecursionError) as err:
         raise JobError(
-            f"{name}: expected JSON as the analyze command writes it, but it breaks off: {err}.", hint=_NEXT
+            f"{name}: expected JSON as the analyze command writes it, but it is malformed: {err}.", hint=_NEXT
         ) from err
     if not isinstance(fields, dict):
         raise JobError(

@@ -1,7 +1,7 @@
-"""Files at public addresses, verified by hash. A download that was interrupted goes on where it stopped.
+"""Downloads from public URLs, verified by hash. An interrupted download resumes where it stopped.
 
-The hash decides, not the address: a page can change the file behind it. Nothing reads a file before its hash is
-checked. Proxies come from the environment (`https_proxy`, `no_proxy`), as Python's own library reads them.
+A URL does not guarantee its content; only the hash identifies a file. No file is read before its hash is verified.
+Proxies are taken from the environment (`https_proxy`, `no_proxy`) by Python's standard library.
 """
 
 from __future__ import annotations
@@ -21,30 +21,30 @@ from rife.assets.cache import cache_folder
 from rife.errors import FetchError
 
 MAX_BYTES = 1 << 30
-"""A larger file is refused while it arrives."""
+"""Largest file; the download of a larger one is aborted."""
 
 TIMEOUT_SECONDS = 30.0
-"""The longest wait for an answer, and for the next bytes."""
+"""Timeout of a response, and of the next bytes."""
 
 _TRIES = 4
-"""Requests to one address as long as each of them brings the file further."""
+"""Largest number of requests to one URL, each of which must add bytes."""
 
 _PAUSE_SECONDS = 1.0
 _BLOCK_BYTES = 1 << 18
 _PARTIAL, _BEYOND_END, _SERVER_ERROR = 206, 416, 500
 
 OnBytes = Callable[[int, int | None], None]
-"""Called with the bytes that have arrived, and with the length of the file if it is known."""
+"""Callback with the number of bytes received, and the size of the file or None."""
 
 
 @dataclass(frozen=True)
 class ReleaseFile:
-    """One file that stands at public addresses.
+    """A published file at one or more URLs.
 
     Attributes:
-        urls: its addresses, tried in order.
+        urls: URLs of the file, in order of use.
         sha256: hash of the file, in lower-case hex.
-        bytes: its length; None if that is not known.
+        bytes: size of the file; None if unknown.
     """
 
     urls: tuple[str, ...]
@@ -52,29 +52,29 @@ class ReleaseFile:
     bytes: int | None = None
 
     def __post_init__(self) -> None:
-        """Insist on an address and a full hash."""
+        """Check that there is a URL and a complete hash."""
         if not self.urls or len(self.sha256) != 64 or set(self.sha256) - set("0123456789abcdef"):
-            raise ValueError(f"{self.urls}: needs an address and a sha256 of 64 hexadecimal digits")
+            raise ValueError(f"{self.urls}: needs a URL and a sha256 of 64 hexadecimal digits")
 
     @property
     def label(self) -> str:
-        """What to call it in messages and metadata."""
+        """Name of the file in messages and metadata."""
         return self.urls[0]
 
 
 @contextmanager
 def downloaded(source: ReleaseFile, *, on_bytes: OnBytes | None = None) -> Iterator[Path]:
-    """Download a file, check its hash, and yield its path; the file is removed after the block.
+    """Download a file, verify its hash, and yield its path; the file is removed after the block.
 
-    What has arrived is stored in the cache folder, so that the next try continues there, in another process too. The
-    caller lets one process at a time do this for one file.
+    The partial file is stored in the cache folder, where the next attempt resumes it, also in another process. The
+    caller ensures that only one process at a time downloads a file.
 
     Args:
-        source: addresses and hash.
-        on_bytes: follows the progress.
+        source: URLs and hash of the file.
+        on_bytes: callback for the progress.
 
     Raises:
-        FetchError: no address gave the file; names each of them with the reason, and the expected hash.
+        FetchError: the download failed at all URLs; the message has the reason for each, and the expected hash.
         OSError: the cache folder cannot be written.
     """
     folder = cache_folder() / "downloads"
@@ -94,26 +94,26 @@ def downloaded(source: ReleaseFile, *, on_bytes: OnBytes | None = None) -> Itera
 
 
 class Published(Protocol):
-    """A published file: what to call it, and its hash."""
+    """A published file with a name and a hash."""
 
     @property
     def label(self) -> str:
-        """What to call it in messages."""
+        """Name of the file in messages."""
 
     @property
     def sha256(self) -> str:
-        """Its hash, in lower-case hex."""
+        """Hash of the file, in lower-case hex."""
 
 
 def check_file(source: Published, path: Path) -> None:
-    """Check that a file fetched by hand is the published one.
+    """Check that a manually downloaded file is the published one.
 
     Args:
         source: the published file.
-        path: the file at hand.
+        path: the downloaded file.
 
     Raises:
-        FetchError: it cannot be read, or its hash is another one.
+        FetchError: the file cannot be read, or has another hash.
     """
     try:
         found = sha256_of(path)
@@ -136,15 +136,16 @@ def sha256_of(path: Path) -> str:
 
 
 def _download_from(url: str, source: ReleaseFile, partial: Path, on_bytes: OnBytes) -> None:
-    """Complete the partial file from one address, and check its hash.
+    """Complete the partial file from one URL, and verify its hash.
 
     Raises:
-        FetchError: the reason; a partial file that can be continued stays, one of other content does not.
+        FetchError: the download failed; a partial file that can be resumed is preserved, one with a wrong hash is
+            removed.
     """
     continued = _size_of(partial) > 0
     _complete(url, source, partial, on_bytes)
     found = sha256_of(partial)
-    if found != source.sha256 and continued:  # its beginning may have come from elsewhere
+    if found != source.sha256 and continued:  # its beginning may come from another URL
         partial.unlink()
         _complete(url, source, partial, on_bytes)
         found = sha256_of(partial)
@@ -156,10 +157,10 @@ def _download_from(url: str, source: ReleaseFile, partial: Path, on_bytes: OnByt
 
 
 def _complete(url: str, source: ReleaseFile, partial: Path, on_bytes: OnBytes) -> None:
-    """Request what is missing until the file is as long as the server says.
+    """Request the missing bytes until the file has the size that the server states.
 
     Raises:
-        FetchError: the server refuses, or a request brings nothing.
+        FetchError: the server rejects a request, or a request adds no bytes.
     """
     for number in range(_TRIES):
         before = _size_of(partial)
@@ -180,7 +181,7 @@ def _complete(url: str, source: ReleaseFile, partial: Path, on_bytes: OnBytes) -
 
 
 def _continue(url: str, source: ReleaseFile, partial: Path, on_bytes: OnBytes) -> bool:
-    """Request what is missing and append it; whether the file is as long as the server says."""
+    """Request and append the missing bytes, and return whether the file has the size that the server states."""
     done = _size_of(partial)
     headers = {"User-Agent": "rife", "Accept-Encoding": "identity"}
     if done:
@@ -195,7 +196,7 @@ def _continue(url: str, source: ReleaseFile, partial: Path, on_bytes: OnBytes) -
     with answer:
         if answer.headers.get_content_type() == "text/html":
             raise FetchError("gave a web page, not the file")
-        if answer.status != _PARTIAL:  # the server does not continue
+        if answer.status != _PARTIAL:  # the server does not support resuming
             done = 0
         length = answer.headers.get("Content-Length")
         total = done + int(length) if length else None

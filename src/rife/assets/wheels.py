@@ -32,7 +32,7 @@ class WheelMember:
 
     @property
     def label(self) -> str:
-        """What to call it in messages and metadata."""
+        """Name of the file in messages and metadata."""
         return f"{self.requirement} {self.member}"
 
     def __post_init__(self) -> None:

@@ -92,7 +92,7 @@ class TrackSpan:
 
 
 @dataclass
-class _Course:
+class _SpanBuilder:
     """State of a track while its packets are read."""
 
     first: Fraction
@@ -123,17 +123,17 @@ class _Course:
 
 def track_spans(packets: Iterable[Packet[Stream]]) -> dict[int, TrackSpan]:
     """The time span of each track, by stream index."""
-    courses: dict[int, _Course] = {}
+    builders: dict[int, _SpanBuilder] = {}
     for packet in packets:
         if packet.pts is None:
             continue
         when, seconds = packet.pts * packet.time_base, (packet.duration or 0) * packet.time_base
-        course = courses.get(packet.stream.index)
-        if course is None:
-            courses[packet.stream.index] = _Course(when, when, when + seconds, seconds)
+        builder = builders.get(packet.stream.index)
+        if builder is None:
+            builders[packet.stream.index] = _SpanBuilder(when, when, when + seconds, seconds)
         else:
-            course.add(when, seconds)
-    return {index: course.span() for index, course in courses.items()}
+            builder.add(when, seconds)
+    return {index: builder.span() for index, builder in builders.items()}
 
 
 def _planar(picture: av.VideoFrame) -> av.VideoFrame:

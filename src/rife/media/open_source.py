@@ -43,7 +43,7 @@ def open_source(
         return ImageSequence(path, frame_rate=rate, on_damage=on_damage)
     if rate is not None:
         raise JobError(
-            f"{path}: has its own times; an input rate is for picture files and for y4m that tells none.",
+            f"{path}: has its own times; an input rate is for image files, and for y4m without a rate.",
             hint=Hint("Leave {input_fps} out, or choose the rate of the output with {fps}."),
         )
     if is_animation(path):

@@ -313,8 +313,8 @@ class Y4mSink:
         position = (pts - self._first_pts) * self._spec.time_base * self._spec.frame_rate
         if abs(position - self.frames_written) > Fraction(1, 2):
             raise JobError(
-                f"{self._label}: y4m has one constant rate, here {float(self._spec.frame_rate):g} a second, and the "
-                f"time of picture {self.frames_written + 1} does not fit it.",
+                f"{self._label}: y4m has a constant frame rate, here {float(self._spec.frame_rate):g} a second, and "
+                f"the time of frame {self.frames_written + 1} does not fit it.",
                 hint=Hint("Make the rate constant with {fps}."),
             )
         try:

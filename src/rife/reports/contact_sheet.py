@@ -26,7 +26,7 @@ from rife.options import Number, parse_number, parse_path
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-Picture = npt.NDArray[np.uint8]
+RgbArray = npt.NDArray[np.uint8]
 
 _ENDINGS = (".png", ".jpg")
 _COLUMN_WIDTH, _LABEL, _GAP = 320, 20, 10
@@ -50,7 +50,7 @@ class _Shown:
     """
 
     seconds: Fraction
-    picture: Picture
+    picture: RgbArray
     aspect: Fraction
 
 
@@ -162,7 +162,7 @@ def _pictures(path: Path, *, first: Fraction, last: Fraction | None = None) -> I
                 yield _Shown(when, _rgb(frame, turn), 1 / aspect if swaps_sides(turn) else aspect)
 
 
-def _rgb(frame: SourceFrame, turn: int) -> Picture:
+def _rgb(frame: SourceFrame, turn: int) -> RgbArray:
     name = "gbrap" if has_alpha(frame.picture.format.name) else "gbrp"
     channels = samples(upright(adapted(frame.picture, name), turn))
     rgb = np.stack(channels[:3], -1)
@@ -206,7 +206,7 @@ def _moment(before: Path, after: Path, start: Fraction) -> _Moment:
     return _Moment(sources, frames[:7])
 
 
-def _busiest_box(a: Picture, b: Picture) -> tuple[float, float]:
+def _busiest_box(a: RgbArray, b: RgbArray) -> tuple[float, float]:
     """Top and left, as shares of the frame's size, of the region that changes most: a third of the height and width."""
     height, width = a.shape[0] // _ZOOM, a.shape[1] // _ZOOM
     change = np.abs(a.astype(np.int16) - b.astype(np.int16)).sum(2).astype(np.float64)

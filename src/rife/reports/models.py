@@ -49,18 +49,18 @@ class NetworkFacts:
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """Named weights.
+    """Facts of a named model.
 
     Attributes:
-        name: what users type.
-        network: the network that they are for, in numbers.
-        cached: their path in the cache; None if they are not there.
-        licence: SPDX identifier.
-        good_at: one sentence to choose by.
-        source: where they come from.
+        name: name of the model.
+        network: size and cost of its network.
+        cached: path of its weights in the cache, or None.
+        licence: SPDX identifier of the weights' licence.
+        good_at: purpose, in one sentence.
+        source: URL or package of the published file.
         sha256: hash of the published file.
-        corroborated: what confirms the hash.
-        compared: frames of this package were compared with those of the published code.
+        corroborated: confirmation of the hash by other sources.
+        compared: whether frames of this package were compared with those of the published code.
     """
 
     name: str

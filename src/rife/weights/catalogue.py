@@ -1,4 +1,4 @@
-"""The catalogue: every set of weights that has a name, where it stands, its hash, and what it is good at."""
+"""The catalogue of named weights: source, hash, licence and purpose."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class CatalogueEntry:
         network: name of the network's row in `rife.network.specs.SPECS`.
         source: file of the weights.
         licence: SPDX identifier of the weights' licence.
-        good_at: one sentence to choose by.
-        corroborated: what confirms the hash.
+        good_at: purpose, in one sentence.
+        corroborated: confirmation of the hash by other sources.
     """
 
     name: str
@@ -34,14 +34,14 @@ class CatalogueEntry:
     corroborated: str
 
     def __post_init__(self) -> None:
-        """Insist on every field: a row without a licence or a confirmed hash is not published."""
+        """Check that every field is set: an entry needs a licence and a confirmed hash."""
         for field in ("name", "network", "licence", "good_at", "corroborated"):
             if not getattr(self, field):
                 raise ValueError(f"catalogue entry {self.name}: {field} is empty")
 
     @property
     def compared(self) -> bool:
-        """Whether this package's frames were compared with those of the published code and these weights."""
+        """Whether frames of this package were compared with those of the published code, with these weights."""
         return isinstance(self.source, WheelMember)
 
 
@@ -183,5 +183,5 @@ CATALOGUE: dict[str, CatalogueEntry] = {entry.name: entry for entry in _ENTRIES}
 
 
 def cached_path(entry: CatalogueEntry) -> Path:
-    """The path of the converted weights of a catalogue entry in the cache, whether they are there or not."""
+    """Path of the converted weights of a catalogue entry in the cache; the file need not exist."""
     return cache_folder() / "weights" / f"{entry.name}-{entry.source.sha256[:12]}.safetensors"

@@ -50,7 +50,7 @@ def convert(
 
 
 def _provenance(source: Path) -> dict[str, str]:
-    """Origin of a file: its own metadata if they name a file of the catalogue, else its hash."""
+    """Origin of a file: its own metadata if it names a file of the catalogue, else its hash."""
     licences = {entry.source.sha256: entry.licence for entry in CATALOGUE.values()}
     own = read_metadata(source)
     if own.get("source_sha256") in licences:

@@ -93,7 +93,7 @@ def recognise(state: Mapping[str, Tensor], *, origin: str, network: str | None =
     raise CheckpointError(
         f"{origin}: no RIFE network fits its {len(found)} tensors. Nearest is {nearest.label}: {differences[0]}"
         f"{f' (and {len(differences) - 1} more differences)' if len(differences) > 1 else ''}.{remark}",
-        hint=Hint("{models} lists those that are known."),
+        hint=Hint("{models} lists the known networks."),
     )
 
 

@@ -88,7 +88,7 @@ def load_weights(model: str | Path = DEFAULT_MODEL, *, network: str | None = Non
         )
     if is_ncnn(Path(model)):
         raise CheckpointError(
-            f"{name}: a model of ncnn, as rife-ncnn-vulkan ships it; its weights cannot be loaded here. Take the "
+            f"{name}: an ncnn model, as in rife-ncnn-vulkan; its weights cannot be loaded here. Use the "
             "PyTorch file of the same release (flownet.pkl or flownet.safetensors), or a known model: "
             f"{', '.join(CATALOGUE)}."
         )
@@ -96,12 +96,12 @@ def load_weights(model: str | Path = DEFAULT_MODEL, *, network: str | None = Non
 
 
 def fetch(name: str, *, file: Path | None = None, on_bytes: OnBytes | None = None) -> Path:
-    """Return the cached safetensors file of a catalogue entry, fetching and converting it the first time.
+    """Return the cached safetensors file of a catalogue entry; the first call fetches and converts it.
 
     Args:
         name: a name of the catalogue.
-        file: the published file, fetched by hand: its hash is checked, and nothing is downloaded.
-        on_bytes: follows the progress of a download by address.
+        file: the published file, downloaded manually: its hash is verified, and nothing is downloaded.
+        on_bytes: callback for the progress of a download.
 
     Raises:
         CheckpointError: the name is unknown, or the published file cannot be fetched or has another hash.
@@ -114,7 +114,7 @@ def fetch(name: str, *, file: Path | None = None, on_bytes: OnBytes | None = Non
         if file is None and path.exists() and _is_readable(path):
             return path
         path.parent.mkdir(parents=True, exist_ok=True)
-        # One process downloads, and the others find what it has made.
+        # One process downloads; the others wait for the lock, and find the converted file.
         with FileLock(path.with_suffix(".lock")):
             if file is None and path.exists() and _is_readable(path):
                 return path
@@ -124,8 +124,8 @@ def fetch(name: str, *, file: Path | None = None, on_bytes: OnBytes | None = Non
         raise CheckpointError(
             f"model {name}: {err}",
             hint=Hint(
-                "Fetch the published file by hand and put it into the cache with {fetch}, or name any weights file of "
-                "a RIFE network: {model}.",
+                "Download the published file manually and put it into the cache with {fetch}, or name any weights file "
+                "of a RIFE network: {model}.",
                 {"model": "PATH"},
             ),
         ) from err
@@ -139,7 +139,7 @@ def fetch(name: str, *, file: Path | None = None, on_bytes: OnBytes | None = Non
 
 @contextmanager
 def _published(entry: CatalogueEntry, file: Path | None, on_bytes: OnBytes | None) -> Iterator[Path]:
-    """Yield the published file of an entry, its hash checked."""
+    """Yield the published file of an entry, with its hash verified."""
     source = entry.source
     if file is not None:
         check_file(source, file)
@@ -188,7 +188,7 @@ def load_file(path: Path, *, origin: str | None = None, network: str | None = No
     Args:
         path: the file.
         origin: name of the file in messages; its path if not given.
-        network: name of the required network; if not given, the file's metadata decide between networks with the same
+        network: name of the required network; if not given, the file's metadata decides between networks with the same
             tensors.
 
     Raises:

@@ -1,7 +1,7 @@
-"""Models of ncnn, as rife-ncnn-vulkan and its descendants ship them: recognised, and declined with a reason.
+"""Recognition of ncnn models, as in rife-ncnn-vulkan and its derivatives, for an error message with a reason.
 
 Such a model is a pair of files: `flownet.param`, a text that begins with a magic number, and `flownet.bin`. Its layers
-are those of the inference graph, not of the network, so that its weights cannot be loaded here.
+are those of the inference graph, not of the network, so that its weights cannot be loaded.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ _MAGIC = b"7767517"
 
 
 def is_ncnn(path: Path) -> bool:
-    """Whether a path names a model of ncnn: the folder, or one of the two files."""
+    """Whether a path is an ncnn model: the folder, or one of the two files."""
     try:
         if path.is_dir():
             return any(_is_param(file) for file in path.glob("*.param"))

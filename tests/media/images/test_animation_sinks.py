@@ -184,7 +184,7 @@ def test_pictures_that_stand_still_keep_the_length(tmp_path: Path, ending: str) 
 
 
 def test_a_gif_too_fast_for_browsers_is_refused_at_once(tmp_path: Path) -> None:
-    with pytest.raises(JobError, match=r"50 pictures a second at most.*got 60\. Take fps=50"):
+    with pytest.raises(JobError, match=r"50 frames per second.*got 60\. Use fps=50"):
         write(tmp_path / "a.gif", pictures(2), durations=[1, 1], time_base=Fraction(1, 60))
     assert not list(tmp_path.iterdir())
 

@@ -221,7 +221,7 @@ def test_a_gap_in_a_pattern_is_refused_by_name(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("pattern", "words"),
-    [("x%d.png", "no file matches"), ("%d_%d.png", "found 2"), ("f%d.txt", "pattern of pictures")],
+    [("x%d.png", "no file matches"), ("%d_%d.png", "found 2"), ("f%d.txt", "pattern of images")],
 )
 def test_patterns_that_cannot_be_read(tmp_path: Path, pattern: str, words: str) -> None:
     with pytest.raises(MediaError, match=words):

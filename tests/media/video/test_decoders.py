@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rife.media.colour.pixel_formats import samples
-from rife.media.video.decoders import has_opacity_tag, opacity_decoder, with_opacity_tag
+from rife.media.video.decoders import alpha_decoder, has_alpha_tag, with_alpha_tag
 
 
 def clip(path: Path, pixel_format: str) -> list[np.ndarray]:
@@ -41,7 +41,7 @@ def test_opacity_is_decoded_with_the_times_and_colours_of_the_usual_decoder(suff
         usual = list(container.decode(video=0))
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
-        decoder = opacity_decoder(stream)
+        decoder = alpha_decoder(stream)
         assert decoder is not None
         pictures = [picture for packet in container.demux(stream) for picture in decoder.decode(packet)]
     assert [picture.format.name for picture in usual] == ["yuv420p"] * 3, "or the decoder is not needed any more"
@@ -57,7 +57,7 @@ def test_streams_without_opacity_keep_their_decoder(tmp_path: Path) -> None:
     path = tmp_path / "clip.webm"
     clip(path, "yuv420p")
     with av.open(str(path)) as container:
-        assert opacity_decoder(container.streams.video[0]) is None
+        assert alpha_decoder(container.streams.video[0]) is None
 
 
 @pytest.mark.parametrize(
@@ -65,12 +65,12 @@ def test_streams_without_opacity_keep_their_decoder(tmp_path: Path) -> None:
     [({"alpha_mode": "1"}, False), ({"ALPHA_MODE": "1"}, False), ({"alpha_mode": "0"}, True), ({"TITLE": "1"}, True)],
 )
 def test_the_tag_of_opacity_in_either_case(tags: dict[str, str], opaque: bool) -> None:
-    assert has_opacity_tag(tags) is not opaque
+    assert has_alpha_tag(tags) is not opaque
 
 
 def test_the_tag_follows_the_pictures_of_the_output() -> None:
     source = {"ALPHA_MODE": "1", "title": "A"}
-    assert with_opacity_tag(source, codec="vp9", pixel_format="yuva420p") == {"title": "A", "alpha_mode": "1"}
-    assert with_opacity_tag({}, codec="vp8", pixel_format="yuva420p") == {"alpha_mode": "1"}
-    assert with_opacity_tag(source, codec="vp9", pixel_format="yuv420p") == {"title": "A"}
-    assert with_opacity_tag(source, codec="ffv1", pixel_format="yuva420p") == {"title": "A"}
+    assert with_alpha_tag(source, codec="vp9", pixel_format="yuva420p") == {"title": "A", "alpha_mode": "1"}
+    assert with_alpha_tag({}, codec="vp8", pixel_format="yuva420p") == {"alpha_mode": "1"}
+    assert with_alpha_tag(source, codec="vp9", pixel_format="yuv420p") == {"title": "A"}
+    assert with_alpha_tag(source, codec="ffv1", pixel_format="yuva420p") == {"title": "A"}

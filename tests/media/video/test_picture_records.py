@@ -20,7 +20,7 @@ def lost(path: Path, *, muxer: str = "mp4") -> list[str]:
 @pytest.mark.parametrize("profile", [5, 8])
 def test_dolby_vision(profile: int, tmp_path: Path) -> None:
     (note,) = lost(dolby_vision_film(tmp_path / "in.mp4", profile))
-    assert note.startswith(f"Dolby Vision metadata (profile {profile}) is not carried over")
+    assert note.startswith(f"Dolby Vision metadata (profile {profile}) is not preserved")
     assert ("colours of this profile are wrong" in note) == (profile == 5)
 
 

@@ -13,7 +13,7 @@ from PIL import Image, features
 from rife.errors import MediaError, TruncatedMediaError
 from rife.interpolation.interpolator import Interpolator
 from rife.media.open_source import open_source
-from rife.media.video.picture_track import PictureTrack, is_picture_track, with_opacity
+from rife.media.video.picture_track import PictureTrack, is_picture_track, with_alpha
 from rife.pipeline import interpolate_video
 from support.clips import Clip, decoded
 from support.pictures import textured
@@ -42,7 +42,7 @@ def test_all_frames_with_their_times_and_not_the_still_picture(tmp_path: Path, b
         wanted = textured(index).astype(int)
         assert np.abs(frame.picture.to_ndarray(format="rgb24") - wanted).mean() < 12
     assert [f.pts for f in source.frames(from_pts=frames[2].pts)] == [frame.pts for frame in frames[2:]]
-    with pytest.raises(MediaError, match="no picture could be decoded at 3"):
+    with pytest.raises(MediaError, match="no frame could be decoded at 3"):
         list(source.frames(from_pts=3))
     result = interpolate_video(path, tmp_path / "o.mkv", interpolator=blender)
     assert (result.source_frames, result.output_frames, result.notes) == (5, 10, ())
@@ -85,6 +85,6 @@ def test_opacity_of_either_range(name: str, whole: str, limited: bool, tmp_path:
     layer = av.VideoFrame(96, 64, "gray")
     layer.color_range = 1 if limited else 2
     np.frombuffer(memoryview(layer.planes[0]), np.uint8)[:] = 235 if limited else 255
-    out = with_opacity(picture.reformat(format=name), layer)
+    out = with_alpha(picture.reformat(format=name), layer)
     assert out.format.name == whole
     assert (out.to_ndarray(format="rgba")[..., 3] == 255).all()

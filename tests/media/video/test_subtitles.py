@@ -55,7 +55,7 @@ def test_text_is_converted_and_keeps_its_times(
     source, output = subtitle_file(tmp_path / f"in{before}", codec, cues), tmp_path / f"out{after}"
     notes = converted(source, output)
     label = {"srt": "subrip"}.get(codec, codec)
-    assert notes == [f"subtitle track 1 ({label}) is converted to {expected}: {after} holds text in that form"]
+    assert notes == [f"subtitle track 1 ({label}) is converted to {expected}: {after} holds text in that codec"]
     with av.open(str(output)) as file:
         (text,) = file.streams
         assert text.codec_context.codec.canonical_name == expected
@@ -103,7 +103,7 @@ def test_looks_that_are_lost_are_named(event: str, after: str, lost: str, tmp_pa
     source = subtitle_file(tmp_path / "in.mkv", "ass", [(100, 500, event), (600, 700, "Plain")], header=STYLED)
     _, note = converted(source, tmp_path / f"out{after}")
     form = "mov_text" if after == ".mp4" else "webvtt"
-    assert note == f"subtitle track 1 (ass): lost in {form}: {lost}; the text and its times are kept"
+    assert note == f"subtitle track 1 (ass): lost in {form}: {lost}; the text and its times are preserved"
     assert len(said(tmp_path / f"out{after}")) == 2
 
 
@@ -125,7 +125,7 @@ def test_a_text_that_cannot_be_decoded_is_left_out_and_counted(tmp_path: Path) -
     source = subtitle_file(tmp_path / "in.mkv", "srt", [(100, 200, "One"), (300, 400, "Tw@"), (500, 600, "Three")])
     source.write_bytes(source.read_bytes().replace(b"Tw@", b"Tw\xf6"))
     _, note = converted(source, tmp_path / "out.mp4")
-    assert note == "subtitle track 1 (subrip) is not whole: 1 of its packets are damaged, or not in UTF-8"
+    assert note == "subtitle track 1 (subrip) is incomplete: 1 of its packets are damaged, or not in UTF-8"
     assert [text for _, _, text in said(tmp_path / "out.mp4")] == ["One", "Three"]
 
 

@@ -57,9 +57,8 @@ def check_gif_rate(target: Path, frame_rate: Fraction) -> None:
     """
     if frame_rate > FASTEST_GIF:
         raise JobError(
-            f"{target}: a GIF shows {FASTEST_GIF} pictures a second at most, expected no more, got "
-            f"{float(frame_rate):g}.",
-            hint=Hint("Take {fps} or less, or write .webp or .apng.", {"fps": FASTEST_GIF}),
+            f"{target}: expected at most {FASTEST_GIF} frames per second, the limit of GIF, got {float(frame_rate):g}.",
+            hint=Hint("Use {fps} or less, or write .webp or .apng.", {"fps": FASTEST_GIF}),
         )
 
 

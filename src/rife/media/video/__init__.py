@@ -1,1 +1,1 @@
-"""Video files."""
+"""Video files: demuxing, decoding, encoding and muxing."""

@@ -1,7 +1,7 @@
-"""Sound for slow motion: longer at the same pitch, by FFmpeg's atempo filter.
+"""Audio for slow motion: stretched at the same pitch by FFmpeg's atempo filter.
 
-Sound is placed by its times: each stretch of sound without a hole is slowed down on its own and begins at its own time,
-slower. Holes in between become silence, which every player keeps in time; times of packets that jump, many ignore.
+The timestamps of the audio are preserved: each span without a gap is stretched separately and begins at its own scaled
+time. Gaps become silence, which every player plays in time; many players ignore a jump of packet timestamps.
 """
 
 from __future__ import annotations
@@ -27,28 +27,28 @@ from rife.media.video.onsets import is_heard
 from rife.media.video.reader import VideoReader
 
 _SLOWEST_STEP = Fraction(1, 2)
-"""atempo is good down to half the tempo; slower is reached in steps."""
+"""Slowest tempo of one atempo filter with good quality; slower tempos take several filters in a row."""
 
 _DRIFT_SECONDS = Fraction(1, 20)
-"""Times of packets are rounded, and overlap or leave gaps by less than this; a longer gap is a hole."""
+"""Largest overlap or distance of packets that comes from rounded times; a longer distance is a gap."""
 
 _LEAST_HOLE_SECONDS = Fraction(1, 5)
-"""Silence that the check of the finished file can tell from a pause between two words."""
+"""Shortest silence that the check of the finished file distinguishes from a pause between two words."""
 
 _LONGEST_SECONDS = Fraction(24 * 3600)
-"""Sound of a file that does not tell its length is not believed to go on after a longer hole."""
+"""Longest plausible gap in the audio of a file without a stated duration."""
 
 Samples = npt.NDArray[np.float32]
 
 
 @dataclass
-class _Course:
-    """When the sound of the source is heard by its times, in source seconds: what the finished file is compared with.
+class _AudibleSpan:
+    """Time span of the source's audio, in source seconds; the finished file is compared with it.
 
     Attributes:
-        start: of the first sample, once there is one.
-        end: of the last sample.
-        resumes: where sound is heard at once after a hole.
+        start: time of the first sample; None before it.
+        end: end of the last sample.
+        resumes: times at which audio is audible immediately after a gap.
     """
 
     start: Fraction | None = None
@@ -56,7 +56,7 @@ class _Course:
     resumes: list[Fraction] = field(default_factory=list)
 
     def add(self, when: Fraction | None, samples: Samples, rate: int) -> None:
-        """Take samples that begin at a time, or right after the last ones."""
+        """Add samples that begin at a time, or directly after the last samples."""
         when = self.end if when is None else when
         if not len(samples):
             return
@@ -67,8 +67,8 @@ class _Course:
         self.end = when + Fraction(len(samples), rate)
 
 
-class StretchedSound:
-    """A sound track of the source, slower, as a new track of the output."""
+class StretchedAudio:
+    """An audio track of the source, stretched, as a new track of the output."""
 
     def __init__(
         self, source: VideoReader, stream: Stream, file: OutputContainer, *, slowdown: Fraction, codec: str
@@ -76,21 +76,21 @@ class StretchedSound:
         """Create the track.
 
         Args:
-            source: where the sound is.
-            stream: its track.
-            file: output, not yet begun.
+            source: reader of the source.
+            stream: audio track of the source.
+            file: output, before its header is written.
             slowdown: output seconds for each source second.
-            codec: FFmpeg name of the encoder.
+            codec: FFmpeg's name of the encoder.
 
         Raises:
-            ValueError: the output cannot hold sound.
+            ValueError: the output cannot hold audio.
         """
         self._source, self.source_index, self._slowdown = source, stream.index, slowdown
         self.damaged_packets = 0
-        self._course = _Course()
+        self._audible = _AudibleSpan()
         template = cast("AudioStream", stream).codec_context
         self._rate = _nearest_rate(codec, template.sample_rate)
-        # Encoders take each number of channels in one order only, with the speakers at the sides or at the back.
+        # For each number of channels, the encoders support one layout only, with side or back speakers.
         self._channels = template.layout.nb_channels
         self._layout = _LAYOUTS.get(self._channels, template.layout.name)
         self._copy = cast("AudioStream", file.add_stream(codec, rate=self._rate))
@@ -100,23 +100,23 @@ class StretchedSound:
         self._copy.disposition = stream.disposition
 
     def span(self) -> TrackSpan:
-        """When the sound is heard in the output, once all packets were taken."""
-        start = self._course.start or Fraction(0)
-        # Encoders and filters round to frames of their own.
+        """Time span of the audio in the output; valid after all packets were read."""
+        start = self._audible.start or Fraction(0)
+        # Encoders and filters round to their own frame sizes.
         return TrackSpan(
             start * self._slowdown,
-            (self._course.end - start) * self._slowdown,
+            (self._audible.end - start) * self._slowdown,
             Fraction(1, 8),
-            onsets=tuple(when * self._slowdown for when in self._course.resumes),
+            onsets=tuple(when * self._slowdown for when in self._audible.resumes),
         )
 
     def packets(self) -> Iterator[Packet[Stream]]:
-        """Yield the encoded sound in order."""
+        """Yield the encoded packets in order."""
         written: int | None = None
-        for place, samples in self._placed():
-            for part in _blocks(samples, self._rate) if written is None else self._joined(samples, place - written):
+        for position, samples in self._positioned():
+            for part in _blocks(samples, self._rate) if written is None else self._joined(samples, position - written):
                 if written is None:
-                    written = place
+                    written = position
                 frame = self._frame(part)
                 frame.pts, frame.time_base = written, Fraction(1, self._rate)
                 written += frame.samples
@@ -125,42 +125,42 @@ class StretchedSound:
             yield from cast("list[Packet[Stream]]", self._copy.encode(None))
 
     def _joined(self, samples: Samples, gap: int) -> Iterator[Samples]:
-        """Samples that begin a number of samples after the last: with silence before them, or less of them."""
+        """Prepend silence to samples that begin `gap` samples late, or drop the first samples if `gap` is negative."""
         for first in range(0, gap, self._rate):
             yield np.zeros((min(self._rate, gap - first), samples.shape[1]), np.float32)
         yield from _blocks(samples[max(0, -gap) :], self._rate)
 
-    def _placed(self) -> Iterator[tuple[int, Samples]]:
-        """Yield slower sound with the number of its first sample in the output."""
+    def _positioned(self) -> Iterator[tuple[int, Samples]]:
+        """Yield stretched samples with the index of the first one in the output."""
         graph: Graph | None = None
-        begun, place, taken = Fraction(0), 0, 0
+        begun, position, taken = Fraction(0), 0, 0
         for start, samples in self._sound():
             if start is not None:
                 if graph is not None:
-                    yield from self._rest(graph, place, end=begun + Fraction(taken, self._rate))
+                    yield from self._rest(graph, position, end=begun + Fraction(taken, self._rate))
                 graph, begun, taken = self._graph(), start, 0
-                place = self._output_sample(begun)
+                position = self._output_sample(begun)
             if graph is None:
-                raise RuntimeError("sound begins with its time")
+                raise RuntimeError("the first samples have no time")
             graph.push(self._frame(samples))
             taken += len(samples)
             for slow in _pulled(graph):
-                yield place, slow
-                place += len(slow)
+                yield position, slow
+                position += len(slow)
         if graph is not None:
-            yield from self._rest(graph, place, end=begun + Fraction(taken, self._rate))
+            yield from self._rest(graph, position, end=begun + Fraction(taken, self._rate))
 
-    def _rest(self, graph: Graph, place: int, *, end: Fraction) -> Iterator[tuple[int, Samples]]:
-        """What a filter still holds, up to the end of its sound in source seconds."""
-        # The filter leaves out what does not fill its window; silence does.
+    def _rest(self, graph: Graph, position: int, *, end: Fraction) -> Iterator[tuple[int, Samples]]:
+        """Yield the rest of a filter's samples, up to the end of its audio in source seconds."""
+        # The filter drops samples that do not fill its window; silence fills it.
         graph.push(self._frame(np.zeros((self._rate // 5, self._channels), np.float32)))
         graph.push(None)
         limit = self._output_sample(end)
         for slow in _pulled(graph):
-            kept = slow[: max(0, limit - place)]
-            if len(kept):
-                yield place, kept
-            place += len(kept)
+            part = slow[: max(0, limit - position)]
+            if len(part):
+                yield position, part
+            position += len(part)
 
     def _output_sample(self, seconds: Fraction) -> int:
         return round(seconds * self._slowdown * self._rate)
@@ -171,7 +171,7 @@ class StretchedSound:
         return frame
 
     def _sound(self) -> Iterator[tuple[Fraction | None, Samples]]:
-        """Yield the samples of the source, (N, channels); with their time in seconds where they begin after a hole."""
+        """Yield the samples of the source, (N, channels); the time in seconds is set for the first ones after a gap."""
         position: Fraction | None = None
         for start, samples in self._decoded():
             when = self._believed(start)
@@ -181,7 +181,7 @@ class StretchedSound:
                 samples = samples[round((when - (start or when)) * self._rate) :]
             elif drift < -_DRIFT_SECONDS:
                 samples = samples[round(-drift * self._rate) :]
-            self._course.add(when if drift >= -_DRIFT_SECONDS else None, samples, self._rate)
+            self._audible.add(when if drift >= -_DRIFT_SECONDS else None, samples, self._rate)
             if not len(samples):
                 continue
             after_hole = position is None or drift > _DRIFT_SECONDS
@@ -191,20 +191,20 @@ class StretchedSound:
             yield when if after_hole else None, samples
 
     def _believed(self, start: Fraction | None) -> Fraction | None:
-        """A time of the source, unless it is damaged."""
-        course = self._course
-        if start is not None and course.start is not None and start - course.end > self._longest_hole:
+        """A time of the source; None if it is implausible."""
+        audible = self._audible
+        if start is not None and audible.start is not None and start - audible.end > self._longest_hole:
             self.damaged_packets += 1
             return None
         return start
 
     @property
     def _longest_hole(self) -> Fraction:
-        told = self._source.info.duration_seconds
-        return _LONGEST_SECONDS if told is None else told
+        stated = self._source.info.duration_seconds
+        return _LONGEST_SECONDS if stated is None else stated
 
     def _decoded(self) -> Iterator[tuple[Fraction | None, Samples]]:
-        """Yield decoded sound in one format with its time in seconds."""
+        """Yield decoded samples in one format with their time in seconds."""
         latest: int | None = None
         resampler: av.AudioResampler | None = None
         kind: object = None
@@ -244,11 +244,11 @@ class StretchedSound:
 
 
 _LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
-"""Orders of channels that the encoders of stretched sound take."""
+"""Channel layouts that the encoders of stretched audio support, by number of channels."""
 
 
 def _nearest_rate(encoder: str, rate: int) -> int:
-    """The lowest sample rate of an encoder that keeps all of a sound, or its highest."""
+    """The lowest sample rate of an encoder that is not below the source's, or the encoder's highest."""
     rates = sorted(av.Codec(encoder, "w").audio_rates or [rate])
     return next((known for known in rates if known >= rate), rates[-1])
 
@@ -258,7 +258,7 @@ def _blocks(samples: Samples, most: int) -> Iterator[Samples]:
 
 
 def _samples(frame: AudioFrame) -> Samples:
-    """(N, channels) of a frame of packed floats."""
+    """Samples (N, channels) of a frame of packed floats."""
     return cast("Samples", frame.to_ndarray()).reshape(-1, frame.layout.nb_channels)
 
 

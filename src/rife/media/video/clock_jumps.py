@@ -1,12 +1,12 @@
-"""Clocks that start again or jump: recordings, pieces of a stream, and files that were put together byte by byte.
+"""Timestamp discontinuities: recordings, parts of a stream, and files that were concatenated byte by byte.
 
-Transport and program streams count time with a clock that may be another one from any packet on. Such a joint is
-bridged here as players do it: what comes after it follows what comes before it, and picture and sound keep the distance
-that they have behind the joint. A joint is found where the decoding times of a track fall back, or leap ahead while no
-other track gets there. A gap that all tracks share and that is shorter than a leap is a gap, and stays one.
+The clock of transport and program streams may change at any packet. This module bridges such a discontinuity as
+players do: the packets after it directly follow those before it, and the offset between video and audio after it is
+preserved. A discontinuity is detected where the decoding times of a track decrease, or jump forward while no other
+track reaches the new time. A gap that all tracks share, shorter than such a jump, is preserved as a gap.
 
-Each clock of a file is a number of ticks that is added to its times. A track changes to the next clock at its own first
-packet behind the joint: packets of other tracks from before the joint may still come after that one.
+Each clock of a file is an offset that is added to its times. A track changes to the next clock at its own first packet
+after the discontinuity: packets of other tracks from before the discontinuity may still follow that packet.
 """
 
 from __future__ import annotations
@@ -20,26 +20,27 @@ from av.packet import Packet
 from av.stream import Stream
 
 _LEAP_SECONDS = Fraction(10)
-"""A longer way ahead is another clock, a shorter one a gap: FFmpeg's own dts_delta_threshold."""
+"""A longer forward jump is another clock, a shorter one a gap: FFmpeg's own dts_delta_threshold."""
 
 _FALL_SECONDS = Fraction(1, 10)
-"""A decoding time that falls back by less trembles, FFmpeg's own bound too."""
+"""A decoding time that decreases by less is jitter: FFmpeg's own bound."""
 
 _LOOKED_AT_PACKETS = 4096
 _LOOKED_AT_SECONDS = Fraction(5)
-"""How far behind a joint its first packets of the other tracks are looked for."""
+"""Largest distance after a discontinuity at which the first packets of the other tracks are searched for."""
 
 _LEADING_PACKETS = 16
-"""Pictures that are shown before the first one of a clock are among so many packets behind it."""
+"""Number of packets after a discontinuity that contain all leading frames: those shown before the first packet's frame.
+"""
 
 
 @dataclass(frozen=True)
 class Jump:
-    """A place where one clock of a file ends and another one begins.
+    """A discontinuity: one clock of a file ends and another one begins.
 
     Attributes:
-        at_seconds: where that is, in the joined time.
-        by_seconds: how far the clock went ahead of what was expected; negative where it fell back.
+        at_seconds: its position, in continuous time.
+        by_seconds: difference from the expected time; negative if the clock went backwards.
     """
 
     at_seconds: Fraction
@@ -48,13 +49,13 @@ class Jump:
 
 @dataclass
 class _Track:
-    """What is known of a track while its packets pass."""
+    """State of a track while its packets are read."""
 
     time_base: Fraction
     clock: int = 0
-    decoded: Fraction | None = None  # joined decoding time of its last packet
-    next: Fraction = Fraction(0)  # joined decoding time that its next packet should have
-    end: Fraction = Fraction(0)  # joined end of what it shows or plays
+    decoded: Fraction | None = None  # continuous decoding time of its last packet
+    next: Fraction = Fraction(0)  # expected continuous decoding time of its next packet
+    end: Fraction = Fraction(0)  # continuous end of its frames or samples
     usual: Fraction = Fraction(0)
 
     def pass_on(self, packet: Packet[Stream], offset: Fraction) -> None:
@@ -75,7 +76,7 @@ class _Track:
 
 @dataclass
 class _Sides:
-    """Where a track ends before a joint, in joined time, and where it begins behind the joint, in the new clock's."""
+    """End of a track before a discontinuity, in continuous time, and its beginning after it, by the new clock."""
 
     track: _Track
     old_offset: Fraction
@@ -86,21 +87,21 @@ class _Sides:
     count: int = 0
     reached: Fraction = Fraction(0)
 
-    def look_at(self, packet: Packet[Stream], jump: Fraction, *, place: int | None, is_first: bool) -> None:
-        """Take in a packet of the track.
+    def look_at(self, packet: Packet[Stream], jump: Fraction, *, pos: int | None, is_first: bool) -> None:
+        """Add a packet of the track.
 
         Args:
-            packet: with the times of the file.
-            jump: by how much the clock went ahead of what was expected.
-            place: of the joint in the file, where that is known.
-            is_first: it is the packet that jumped.
+            packet: the packet with the times of the file.
+            jump: difference of the new clock from the expected time.
+            pos: byte position of the discontinuity in the file; None if unknown.
+            is_first: whether this packet revealed the discontinuity.
         """
         when = _when(packet)
         if when is None:
             return
         error = when + self.old_offset - self.next
         leaps = not -_FALL_SECONDS <= error <= _LEAP_SECONDS and abs(error - jump) <= _LEAP_SECONDS
-        goes_with = leaps or _goes_with(packet, error, jump, place=place, usual=self.track.usual)
+        goes_with = leaps or _goes_with(packet, error, jump, pos=pos, usual=self.track.usual)
         if not (is_first or self.count or goes_with):
             length = (packet.duration or 0) * self.track.time_base or self.track.usual
             self.next = when + self.old_offset + length
@@ -115,7 +116,7 @@ class _Sides:
 
     @property
     def offset(self) -> Fraction | None:
-        """What the new clock needs at least for this track; None where nothing of it was seen behind the joint."""
+        """Smallest offset of the new clock for this track; None if no packet of it follows the discontinuity."""
         if self.begin_decoded is None or self.begin_shown is None:
             return None
         return max(self.next - self.begin_decoded, self.end - self.begin_shown)
@@ -123,10 +124,10 @@ class _Sides:
 
 @dataclass
 class JoinedClocks:
-    """Packets of a file in its order, with times that go on over every joint.
+    """Packets of a file in its order, with times that are continuous over every discontinuity.
 
     Attributes:
-        jumps: the joints that were passed so far.
+        jumps: the discontinuities so far.
     """
 
     read: Callable[[], Packet[Stream] | None]
@@ -135,10 +136,10 @@ class JoinedClocks:
     _tracks: dict[int, _Track] = field(default_factory=dict)
     _waiting: deque[Packet[Stream]] = field(default_factory=deque)
     _failure: Exception | None = None
-    _joint_place: int | None = None
+    _discontinuity_pos: int | None = None
 
     def __iter__(self) -> Iterator[Packet[Stream]]:
-        """Yield the packets; what `read` raises comes after those that it had given."""
+        """Yield the packets; an error of `read` is raised after the packets before it."""
         while (packet := self.next()) is not None:
             yield packet
 
@@ -146,7 +147,7 @@ class JoinedClocks:
         """The next packet, or None at the end of the file.
 
         Raises:
-            Exception: what `read` raised.
+            Exception: the error of `read`.
         """
         if not self._waiting and not self._look_at_one_more():
             failure, self._failure = self._failure, None
@@ -165,7 +166,7 @@ class JoinedClocks:
         return packet
 
     def _look_at_one_more(self) -> bool:
-        """Read a packet that is not passed on yet; whether there is one."""
+        """Read one packet into the queue, and return whether there is one."""
         if self._failure is not None:
             return False
         try:
@@ -178,7 +179,7 @@ class JoinedClocks:
         return packet is not None
 
     def _offset_of(self, packet: Packet[Stream], when: Fraction) -> Fraction:
-        """What is added to the times of a packet of picture or sound; its track may change to another clock here."""
+        """Offset for the times of a video or audio packet; the packet's track may change to another clock."""
         index = packet.stream.index
         if index not in self._tracks:
             self._tracks[index] = self._begun(packet, when)
@@ -187,8 +188,8 @@ class JoinedClocks:
             error = when + self._offsets[track.clock] - track.next
             newest = len(self._offsets) - 1
             jumps = self._is_jump(track, error, when + self._offsets[track.clock])
-            behind = jumps or self._is_behind_joint(packet, track, error)
-            if track.clock < newest and behind and self._follows(track, when, newest):
+            is_after = jumps or self._is_after_discontinuity(packet, track, error)
+            if track.clock < newest and is_after and self._follows(track, when, newest):
                 track.clock = newest
             elif jumps:
                 self._bridge(packet, track, error)
@@ -196,7 +197,7 @@ class JoinedClocks:
         return self._offsets[track.clock]
 
     def _begun(self, packet: Packet[Stream], when: Fraction) -> _Track:
-        """A track that begins; where that is far from all others, it is the first to have another clock."""
+        """Create the state of a new track; if it begins far from all others, it reveals a discontinuity."""
         track = _Track(packet.time_base)
         track.clock = self._offsets.index(self._nearest(when))
         if self._tracks:
@@ -206,28 +207,28 @@ class JoinedClocks:
         return track
 
     def _bridge(self, packet: Packet[Stream], track: _Track, error: Fraction) -> None:
-        """Begin a new clock with a packet of a track."""
-        at, self._joint_place = self._now, packet.pos
+        """Begin a new clock at a packet of a track."""
+        at, self._discontinuity_pos = self._now, packet.pos
         self._offsets.append(self._bridged(packet, track, error))
         track.clock = len(self._offsets) - 1
         self.jumps.append(Jump(at, error))
 
     @property
     def _now(self) -> Fraction:
-        """Where picture and sound are, in joined time."""
+        """End of video and audio so far, in continuous time."""
         return max((track.end for track in self._tracks.values()), default=Fraction(0))
 
-    def _is_behind_joint(self, packet: Packet[Stream], track: _Track, error: Fraction) -> bool:
-        """Whether a packet that is no jump of its own goes with the latest jump of another track."""
+    def _is_after_discontinuity(self, packet: Packet[Stream], track: _Track, error: Fraction) -> bool:
+        """Whether a packet without a jump of its own follows the latest discontinuity of another track."""
         if not self.jumps or track.clock == len(self._offsets) - 1:
             return False
         jump = self.jumps[-1]
         if track.end > jump.at_seconds + _LOOKED_AT_SECONDS:
             return False
-        return _goes_with(packet, error, jump.by_seconds, place=self._joint_place, usual=track.usual)
+        return _goes_with(packet, error, jump.by_seconds, pos=self._discontinuity_pos, usual=track.usual)
 
     def _follows(self, track: _Track, when: Fraction, clock: int) -> bool:
-        """Whether a packet goes on with what was before by another clock."""
+        """Whether a packet continues its track without a jump by another clock."""
         return -_FALL_SECONDS <= when + self._offsets[clock] - track.next <= _LEAP_SECONDS
 
     def _is_jump(self, track: _Track, error: Fraction, when: Fraction) -> bool:
@@ -235,34 +236,34 @@ class JoinedClocks:
             return True
         if error <= _LEAP_SECONDS:
             return False
-        # Where sound goes on meanwhile, a picture that stands for minutes is a picture that stands for minutes.
+        # If audio continues meanwhile, a frame that is shown for minutes is valid.
         others = (other for other in self._tracks.values() if other is not track and other.decoded is not None)
         return all(other.end < when - _LEAP_SECONDS for other in others)
 
     def _bridged(self, packet: Packet[Stream], jumped: _Track, error: Fraction) -> Fraction:
-        """The offset of a new clock: nothing behind the joint begins before its track has ended before the joint."""
+        """Offset of a new clock: no track begins after the discontinuity before it has ended before it."""
         now = self._now
         sides = {
             index: _Sides(track, self._offsets[track.clock], track.next, track.end)
             for index, track in self._tracks.items()
             if track.end > now - _LEAP_SECONDS
         }
-        for place in range(_LOOKED_AT_PACKETS):
+        for index in range(_LOOKED_AT_PACKETS):
             side = sides.get(packet.stream.index)
             if side is not None:
-                side.look_at(packet, error, place=self._joint_place, is_first=place == 0)
+                side.look_at(packet, error, pos=self._discontinuity_pos, is_first=index == 0)
             if all(side.count >= _LEADING_PACKETS for side in sides.values()):
                 break
             if any(side.reached > _LOOKED_AT_SECONDS for side in sides.values()):
                 break
-            if place >= len(self._waiting) and not self._look_at_one_more():
+            if index >= len(self._waiting) and not self._look_at_one_more():
                 break
-            packet = self._waiting[place]
+            packet = self._waiting[index]
         offsets = [offset for side in sides.values() if (offset := side.offset) is not None]
         return max(offsets, default=self._offsets[jumped.clock] - error)
 
     def _nearest(self, when: Fraction) -> Fraction:
-        """The clock by which a packet without a history is nearest to where picture and sound are."""
+        """Offset of the clock by which a packet without predecessors is nearest to the current video and audio."""
         if len(self._offsets) == 1:
             return self._offsets[0]
         now = self._now
@@ -270,12 +271,12 @@ class JoinedClocks:
         return min(used, key=lambda offset: abs(when + offset - now))
 
 
-def _goes_with(packet: Packet[Stream], error: Fraction, jump: Fraction, *, place: int | None, usual: Fraction) -> bool:
-    """Whether a packet near a joint belongs behind it: by its time, or by its place in a file that was put together."""
+def _goes_with(packet: Packet[Stream], error: Fraction, jump: Fraction, *, pos: int | None, usual: Fraction) -> bool:
+    """Whether a packet near a discontinuity belongs after it: by its time, or its position in a concatenated file."""
     if abs(error - jump) < abs(error):
         return True
-    lies_behind = place is not None and packet.pos is not None and packet.pos > place
-    return lies_behind and abs(error) > usual / 2 and abs(error - jump) <= _LEAP_SECONDS
+    lies_after = pos is not None and packet.pos is not None and packet.pos > pos
+    return lies_after and abs(error) > usual / 2 and abs(error - jump) <= _LEAP_SECONDS
 
 
 def _when(packet: Packet[Stream]) -> Fraction | None:

@@ -1,6 +1,6 @@
-"""The table of containers: one row for each kind of video file that can be written, with all that is known of it.
+"""The table of containers: one row for each kind of video file that can be written, with all its properties.
 
-Which streams a container holds is not listed: its muxer is asked (`rife.media.video.muxers`).
+The codecs of a container are not listed: its muxer is queried (`rife.media.video.muxers`).
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from rife.errors import MediaError
 
 @dataclass(frozen=True)
 class Container:
-    """A kind of video file.
+    """A container format.
 
     Attributes:
-        muxer: FFmpeg's name for the kind of file.
+        muxer: FFmpeg's name of the muxer.
         codec: default encoder.
-        alpha_codec: default encoder of pictures with transparency, where `codec` cannot hold it.
-        tick: seconds to which times are rounded; 0 where they are kept as they are.
-        stretched_audio_codec: encoder of sound that is slowed down.
-        holds_alpha_beside: holds the transparency of encoders that write it as a second picture.
-        stores_display_size: stores the size at which pictures are shown, not the aspect ratio of their pixels.
-        hevc_tag: tag of an H.265 track; the muxer's own if not given.
+        alpha_codec: default encoder of frames with alpha, if `codec` does not support it.
+        tick: seconds to which the muxer rounds times; 0 if it preserves them.
+        stretched_audio_codec: encoder of stretched audio.
+        holds_alpha_beside: supports encoders that write alpha as a second frame.
+        stores_display_size: stores the display size, not the sample aspect ratio.
+        hevc_tag: tag of an H.265 track; the muxer's default if not given.
     """
 
     muxer: str
@@ -64,19 +64,19 @@ CONTAINERS = {
     ".3gp": Container("3gp", "libx264"),
     ".3g2": Container("3g2", "libx264"),
 }
-"""Video files that can be written, by ending."""
+"""Containers that can be written, by extension."""
 
 
 def container_for(path: Path) -> Container:
-    """The row of a file's ending.
+    """The container of a file, by its extension.
 
     Raises:
-        MediaError: no such file can be written.
+        MediaError: no container has this extension.
     """
     try:
         return CONTAINERS[path.suffix.lower()]
     except KeyError:
         raise MediaError(
-            f"{path}: cannot write {path.suffix or 'a file without an ending'}; "
+            f"{path}: cannot write {path.suffix or 'a file without an extension'}; "
             f"expected one of {', '.join(CONTAINERS)}."
         ) from None

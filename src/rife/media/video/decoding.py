@@ -1,4 +1,4 @@
-"""One pass over the picture track of a file: packets in, pictures with their times out, and what is out of order."""
+"""One decoding pass over the video track of a file: frames with their times, and findings about damage."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from av.video.stream import VideoStream
 
 from rife.errors import MediaError, TruncatedMediaError
 from rife.media.source import SourceFrame, VideoInfo
-from rife.media.video.decoders import opacity_decoder
+from rife.media.video.decoders import alpha_decoder
 from rife.media.video.findings import Findings
 from rife.media.video.packets_in_time import PacketsInTime, end_seconds, is_cut_off
 from rife.media.video.showing_times import Ends, ShowingTimes
 from rife.media.video.video_file import refuse_encrypted
 
 _MOST_DELAY_FRAMES = 16
-"""No codec shows its first picture later than this after it is decoded."""
+"""Longest delay of any codec from decoding to presentation of its first frame."""
 
 
 @dataclass(frozen=True)
 class FileFacts:
-    """What is known of a file before a pass.
+    """Facts of a file before a pass.
 
     Attributes:
-        path: of the file.
-        info: of its pictures.
-        ends: where its header says that it ends.
-        can_jump: its clock may jump.
-        holds_on: where it is damaged, the frame before is held and decoding goes on; else it stops.
+        path: path of the file.
+        info: properties of its frames.
+        ends: stated ends of the track and the file.
+        can_jump: whether the format allows timestamp discontinuities.
+        holds_on: at damage, hold the previous frame and continue; otherwise stop.
     """
 
     path: Path
@@ -46,7 +46,7 @@ class FileFacts:
 
 
 class DecodingPass:
-    """A pass over an open file; it can be made once."""
+    """A single pass over an open file."""
 
     def __init__(
         self,
@@ -57,18 +57,18 @@ class DecodingPass:
         start_ticks: Callable[[Stream], int],
         delay: int | None,
     ) -> None:
-        """Begin where the container stands.
+        """Begin at the current position of the container.
 
         Args:
-            facts: of the file.
+            facts: facts of the file.
             container: the open file.
-            stream: its picture track.
-            start_ticks: where the file starts, on the clock of a track.
-            delay: ticks by which all its times are too late, where an earlier pass has seen that.
+            stream: its video track.
+            start_ticks: start time of the file in ticks of a track.
+            delay: ticks by which all times are too late, known from an earlier pass; None if unknown.
         """
         self.delay = delay
         self._facts, self._stream = facts, stream
-        self._decoder = opacity_decoder(stream)
+        self._decoder = alpha_decoder(stream)
         self._packets = PacketsInTime(container, None, start_ticks=start_ticks, joins=facts.can_jump)
         self._start_ticks = start_ticks(stream)
         self._times = self._new_times()
@@ -78,14 +78,14 @@ class DecodingPass:
         self._came_later: Fraction | None = None
 
     def frames(self, *, from_start: bool) -> Generator[SourceFrame]:
-        """Yield the pictures with their times.
+        """Yield the frames with their times.
 
         Args:
-            from_start: the container stands at its beginning.
+            from_start: whether the container is at its beginning.
 
         Raises:
-            TruncatedMediaError: the file ends, or cannot be decoded any further, before its own end.
-            MediaError: no frame could be decoded, or the picture is encrypted or goes on in another track.
+            TruncatedMediaError: the file ends, or decoding fails, before its stated end.
+            MediaError: no frame can be decoded, the video is encrypted, or it continues in another track.
         """
         failure: av.FFmpegError | None = None
         while failure is None:
@@ -103,7 +103,7 @@ class DecodingPass:
                 continue
             for picture in pictures:
                 if self._facts.holds_on and picture.is_corrupt and self._times.frames:
-                    self._times.damaged(picture)  # half of it is a guess of the decoder
+                    self._times.damaged(picture)  # the decoder guesses a part of it
                 else:
                     yield from self._times.shown(picture)
         if failure is not None:
@@ -121,7 +121,7 @@ class DecodingPass:
         raise problem from failure
 
     def findings(self) -> Findings:
-        """What was out of order."""
+        """Findings of the pass about damage and times."""
         times = self._times
         return Findings(self._packets.jumps, tuple(times.lost), tuple(times.not_believed), times.in_decoding_order)
 
@@ -131,11 +131,11 @@ class DecodingPass:
         return ShowingTimes(facts.info, facts.ends, reorders=reorders, delay=self.delay or 0, fills=facts.holds_on)
 
     def _decoded(self, packet: Packet[Stream], *, first: bool) -> list[av.VideoFrame]:
-        """The pictures that a packet gives; none where it is of another track."""
+        """Decode a packet; no frames for a packet of another track."""
         if packet.stream is not self._stream:
             self._pass_by(packet)
             return []
-        if packet.dts is not None or packet.size:  # the end of the file comes as an empty packet
+        if packet.dts is not None or packet.size:  # an empty packet marks the end of the file
             if first and not self._times.frames and self.delay is None:
                 self.delay = self._delay_of(packet)
                 self._times = self._new_times()
@@ -150,7 +150,7 @@ class DecodingPass:
         return pictures
 
     def _pass_by(self, packet: Packet[Stream]) -> None:
-        """Note how far another track gets; and whether a picture begins in it where this one has ended."""
+        """Note the end of another track, and whether video begins in it after the end of this track."""
         if packet.dts is None or is_cut_off(packet):
             return
         self._reached_seconds = max(self._reached_seconds, end_seconds(packet))
@@ -161,7 +161,7 @@ class DecodingPass:
                 self._came_later = self._times.end_seconds
 
     def _goes_on(self, packet: Packet[Stream] | None, error: av.FFmpegError) -> bool:
-        """Whether a pass goes on behind what could not be read (no packet) or decoded."""
+        """Whether the pass continues after a failed read (`packet` is None) or a packet that cannot be decoded."""
         if packet is None:
             if not (self._facts.holds_on and self._packets.may_go_on(error)):
                 return False
@@ -169,7 +169,7 @@ class DecodingPass:
             return True
         if not packet.size:
             return False
-        # An edit list or a cut may let a track begin before its first key frame, or hide what leads up to a picture.
+        # By an edit list or a cut, a track may begin before its first key frame, and leading packets may be hidden.
         if packet.is_discard:
             return True
         if self._facts.holds_on:
@@ -178,25 +178,25 @@ class DecodingPass:
         return not (packet.is_keyframe or self._key_was_decoded)
 
     def _delay_of(self, packet: Packet[Stream]) -> int:
-        """By how much the times of a container without times for showing are too late, from its first packet."""
+        """Delay of all times in a container without presentation times, in ticks, from the first packet."""
         if packet.pts is None or packet.dts is None or packet.pts <= packet.dts:
             return 0
         start = self._stream.start_time
-        # FFmpeg knows the first time for showing, or has nothing but the first time for decoding.
+        # FFmpeg's start time is the first presentation time, or, without presentation times, the first decoding time.
         if start is not None and start - self._start_ticks != packet.dts:
             return 0
         delay = packet.pts - packet.dts
         return delay if delay * self._facts.info.time_base * self._facts.info.frame_rate <= _MOST_DELAY_FRAMES else 0
 
     def _held_back(self) -> list[av.VideoFrame]:
-        """Pictures that the decoder had finished but not given out when it failed."""
+        """Frames that the decoder had completed but not returned when it failed."""
         try:
             return (self._decoder or self._stream).decode(None)
         except av.FFmpegError:
             return []
 
     def _problem(self, failure: av.FFmpegError | None) -> MediaError | None:
-        """What is wrong with where the pass ended, if anything."""
+        """The error of a pass that ended too early; None if it is complete."""
         if failure is not None:
             return self._truncated(str(failure.strerror))
         if self._last_is_corrupt:
@@ -206,7 +206,7 @@ class DecodingPass:
         announced = self._facts.info.duration_seconds
         if announced is None or self._packets.jumps:
             return None
-        # Containers round their length, and count it from another track's start: half a second is no loss.
+        # Containers round durations, and may count from the start of another track: half a second is no loss.
         slack = max(Fraction(1, 2), 2 / self._facts.info.frame_rate)
         if max(self._reached_seconds, self._times.end_seconds) < announced - slack:
             return self._truncated("the file ends")
@@ -224,8 +224,8 @@ class DecodingPass:
         )
 
     def _goes_on_elsewhere(self, at: Fraction) -> MediaError:
-        """The picture track ends where another one begins: recordings of different make in one file."""
+        """The error for a video track that ends where another one begins: concatenated recordings that differ."""
         return MediaError(
-            f"{self._facts.path}: at {float(at):.2f} s the file goes on with other tracks than it began with: it is "
-            "put together of recordings that do not fit. Cut it there, and convert the parts one by one."
+            f"{self._facts.path}: at {float(at):.2f} s the file continues with other tracks than it began with: it is "
+            "a concatenation of recordings that differ. Cut it there, and convert the parts one by one."
         )

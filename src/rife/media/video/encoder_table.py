@@ -1,7 +1,7 @@
-"""The table of encoders: one row for each video encoder that is known well, with all that is known of it.
+"""The table of encoders: one row for each supported video encoder, with all its properties.
 
-What an encoder says of itself is not listed: it is asked (`rife.media.video.encoders`). A row holds the rest: how
-quality, speed and HDR metadata are set, and what FFmpeg lists but the encoder does not do.
+Properties that an encoder reports itself are not listed: it is queried (`rife.media.video.encoders`). A row holds the
+rest: options for quality, speed and HDR metadata, and features that FFmpeg lists but the encoder does not support.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from dataclasses import dataclass, field, replace
 
 @dataclass(frozen=True)
 class HdrOptions:
-    """How an encoder is given static HDR metadata.
+    """Options of an encoder for static HDR metadata.
 
     Attributes:
-        option: the option that holds the encoder's own settings.
-        mastering: name of the mastering display there.
-        light: name of the content light level there.
-        decimals: numbers are decimal fractions, not multiples of the standard's units.
-        always: settings without which it is not written.
+        option: name of the option that holds the encoder's own settings.
+        mastering: name of the setting for the mastering display.
+        light: name of the setting for the content light level.
+        decimals: whether numbers are decimal fractions, not multiples of the standard's units.
+        always: further settings that the encoder requires to write the metadata.
     """
 
     option: str
@@ -31,24 +31,24 @@ class HdrOptions:
 
 @dataclass(frozen=True)
 class Encoder:
-    """What is known of a video encoder.
+    """Properties of a video encoder.
 
     Attributes:
         options: options at any quality.
-        quality: name of the constant-quality option; empty where there is none.
-        lossless: options for quality 0, added to `options`; None where quality 0 has no meaning of its own.
-        lossless_setting: what is appended to an option of `options` for quality 0: its name, and the text.
-        preset: name of the speed option; empty where there is none.
-        default_preset: the speed if none is asked for.
-        few_threads: at the default preset, a quarter of the threads is as quick beside a network on the processor.
-        fixed_sizes: takes a few sizes and rates only, those of its standard.
-        even_sizes: refuses odd sizes where chroma is subsampled.
-        keeps_rgb: RGB stays RGB: whoever names it edits, and does not stream.
-        alpha_format: the only pixel format with transparency that it takes, "" for none; None for all that it lists.
-        alpha_beside: writes transparency as a second picture beside the first, which not every container holds.
-        matrices: numbers of the colour matrices (ITU-T H.273) that its stream can state; None for all.
-        hdr: how it is given static HDR metadata; None where it cannot be.
-        is_quicktime: its stream is at home in QuickTime, not in Matroska.
+        quality: name of the constant-quality option; empty if there is none.
+        lossless: options for quality 0, added to `options`; None if the encoder has no lossless mode.
+        lossless_setting: name of an option of `options`, and text to append to it for quality 0.
+        preset: name of the speed option; empty if there is none.
+        default_preset: default value of the speed option.
+        few_threads: at the default preset, a quarter of the threads is as fast beside a network on the CPU.
+        fixed_sizes: supports only the sizes and rates of its standard.
+        even_sizes: does not support odd sizes with subsampled chroma.
+        keeps_rgb: RGB is preserved: the encoder is chosen for editing, not for streaming.
+        alpha_format: the only supported pixel format with alpha; "" for none, None for all listed formats.
+        alpha_beside: writes alpha as a second frame, which not every container supports.
+        matrices: numbers of the colour matrices (ITU-T H.273) that its stream can store; None for all.
+        hdr: options for static HDR metadata; None if the encoder cannot write it.
+        is_quicktime: the segments are QuickTime files, not Matroska files.
         is_hevc: writes H.265.
     """
 
@@ -70,12 +70,12 @@ class Encoder:
     is_hevc: bool = False
 
     def pixel_formats(self, listed: Sequence[str], with_alpha: Sequence[str], *, holds_alpha_beside: bool) -> list[str]:
-        """The pixel formats that it takes of those that it lists.
+        """Pixel formats that the encoder supports.
 
         Args:
-            listed: all.
-            with_alpha: those of them with transparency.
-            holds_alpha_beside: whether the container does.
+            listed: pixel formats that FFmpeg lists.
+            with_alpha: those of them with alpha.
+            holds_alpha_beside: whether the container supports alpha as a second frame.
         """
         taken = set(with_alpha) if self.alpha_format is None else {self.alpha_format}
         if self.alpha_beside and not holds_alpha_beside:
@@ -89,7 +89,7 @@ _QSV = Encoder(quality="global_quality", preset="preset", default_preset="medium
 _AMF = Encoder({"rc": "cqp"}, quality="qp_i", preset="quality", default_preset="quality", even_sizes=True)
 
 ENCODERS = {
-    # x264's crf 0 is lossless at 8 bit only; its qp 0 always is.
+    # x264's crf 0 is lossless at 8 bits only; its qp 0 always is.
     # Beside the network, medium costs a tenth of the whole job, and is 0.7 dB better at 45 dB (docs/performance.md).
     "libx264": Encoder(
         quality="crf",
@@ -111,7 +111,7 @@ ENCODERS = {
         preset="preset",
         default_preset="medium",
         even_sizes=True,
-        alpha_format="",  # lists such formats, and opens with none of them unless its library was built for it
+        alpha_format="",  # lists formats with alpha, but opens with them only if its library was built for it
         hdr=HdrOptions("x265-params", "master-display", "max-cll", always=("hdr10=1", "repeat-headers=1")),
         is_hevc=True,
     ),
@@ -125,7 +125,7 @@ ENCODERS = {
         alpha_beside=True,
         matrices=(0, 1, 2, 3, 5, 6, 7, 9),
     ),
-    # VP8 has no constant quality without a bound on its rate; this one is far above what any quality takes.
+    # VP8 has no constant quality without a bound on the bit rate; this bound is far above that of any quality.
     "libvpx": Encoder(
         {"b:v": "200M", "deadline": "good", "auto-alt-ref": "0"},
         quality="crf",
@@ -157,9 +157,9 @@ ENCODERS = {
     "h264_amf": _AMF,
     "hevc_amf": replace(_AMF, is_hevc=True),
 }
-"""Encoders that are known well, by FFmpeg's names. Any other that FFmpeg has can be named, and is used as it comes."""
+"""Supported encoders by FFmpeg's names. Any other encoder of FFmpeg can be named, and runs with its default options."""
 
 
 def encoder_row(name: str) -> Encoder:
-    """What is known of an encoder: its row, or an empty one."""
+    """The row of an encoder, or an empty row."""
     return ENCODERS.get(name, Encoder())

@@ -1,4 +1,4 @@
-"""What an encoder takes: asked of the encoder itself, opened for a moment on a small picture."""
+"""Capabilities of encoders, found by opening each encoder for a small frame size."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from av.video.stream import VideoStream
 from rife.media.video.muxers import admits, coded_stream, reason_of, trial
 
 _SIDE = 128
-"""Pixels; some encoders refuse smaller pictures."""
+"""Pixels; some encoders do not support smaller frames."""
 
 _RATE = Fraction(25)
 """Frames per second; every standard has this rate."""
@@ -28,7 +28,7 @@ _RATE = Fraction(25)
 _REFUSALS = (av.FFmpegError, ValueError, OverflowError)
 
 _TAKES_BOTH = ("libx264", "libx265")
-"""Encoders that are known to take both ranges; opening one takes time."""
+"""Encoders that support both colour ranges; a test by opening them takes time."""
 
 _LOG_LEVEL_OF_SVT = "SVT_LOG"
 _ERRORS_ONLY = "1"
@@ -36,13 +36,13 @@ _ERRORS_ONLY = "1"
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep SVT-AV1 from writing a banner to standard error; what the user has set for it stays."""
-    told = os.environ.get(_LOG_LEVEL_OF_SVT)
+    """Suppress SVT-AV1's banner on standard error; a log level that the user has set is preserved."""
+    previous = os.environ.get(_LOG_LEVEL_OF_SVT)
     os.environ.setdefault(_LOG_LEVEL_OF_SVT, _ERRORS_ONLY)
     try:
         yield
     finally:
-        if told is None:
+        if previous is None:
             os.environ.pop(_LOG_LEVEL_OF_SVT, None)
 
 
@@ -55,18 +55,18 @@ def refusal(
     frame_rate: Fraction = _RATE,
     time_base: Fraction | None = None,
 ) -> list[str]:
-    """What an encoder says when it refuses settings, line by line.
+    """Log messages of an encoder that does not open with the given settings.
 
     Args:
-        codec: FFmpeg name of the encoder.
-        pixel_format: what it is given, in full range where the name says so.
+        codec: FFmpeg's name of the encoder.
+        pixel_format: pixel format of the frames, in full range if the name implies it.
         options: FFmpeg's option names and values.
-        size: width and height of its pictures.
-        frame_rate: pictures per second.
-        time_base: seconds per tick of their times; the length of one if not given.
+        size: width and height of the frames.
+        frame_rate: frames per second.
+        time_base: seconds per tick; one frame if not given.
 
     Returns:
-        FFmpeg's messages, errors first, and at least one line; nothing if the encoder opens.
+        FFmpeg's messages, errors first, at least one line; empty if the encoder opens.
     """
     encoder = _encoder(codec, pixel_format, options)
     encoder.width, encoder.height = size
@@ -87,12 +87,12 @@ def refusal(
 
 
 def container_holds(muxer: str, codec: str, options: dict[str, str] | None = None) -> bool:
-    """Whether a kind of file holds what an encoder makes, so that it can be read again.
+    """Whether a container holds the stream of an encoder so that it can be read again.
 
     Args:
-        muxer: FFmpeg's name for the kind of file.
-        codec: FFmpeg name of the encoder.
-        options: what the encoder is opened with.
+        muxer: FFmpeg's name of the muxer.
+        codec: FFmpeg's name of the encoder.
+        options: options of the encoder.
     """
     if admits(muxer, av.Codec(codec, "w")):
         return not _is_refused(muxer, codec, options or {})
@@ -100,9 +100,9 @@ def container_holds(muxer: str, codec: str, options: dict[str, str] | None = Non
 
 
 def _is_refused(muxer: str, codec: str, options: dict[str, str]) -> bool:
-    """Whether a kind of file that admits to hold a codec still refuses what an encoder makes: VP9 in QuickTime."""
+    """Whether a muxer lists a codec but rejects the stream of an encoder, such as VP9 in QuickTime."""
     if refusal(codec, _first_format(codec), options):
-        return False  # this machine lacks what the encoder needs; the file says nothing of that
+        return False  # the encoder does not open on this machine, which the muxer cannot know
     with trial(muxer) as (file, _):
         track = cast("VideoStream", file.add_stream(codec, rate=_RATE))
         track.width = track.height = _SIDE
@@ -116,7 +116,7 @@ def _is_refused(muxer: str, codec: str, options: dict[str, str]) -> bool:
 
 
 def _is_read_back(muxer: str, codec: str) -> bool:
-    """Whether a picture comes back from a file of a kind that does not admit to hold what an encoder makes."""
+    """Whether a frame can be read back from a container whose muxer does not list the codec of an encoder."""
     encoder = _encoder(codec, _first_format(codec), {})
     picture = av.VideoFrame(_SIDE, _SIDE, _first_format(codec))
     picture.pts = 0
@@ -139,13 +139,13 @@ def _is_read_back(muxer: str, codec: str) -> bool:
 
 
 def preset_problem(codec: str, option: str, preset: str, *, options: dict[str, str]) -> str | None:
-    """What is expected in place of a preset that an encoder does not have; None if it has the preset.
+    """Valid presets of an encoder, as text, if it does not have a given preset; None if it has the preset.
 
     Args:
-        codec: FFmpeg name of the encoder.
+        codec: FFmpeg's name of the encoder.
         option: name of its speed option.
-        preset: what the user asks for.
-        options: what the encoder is opened with beside the preset.
+        preset: the given preset.
+        options: further options of the encoder.
     """
     described = CodecContext.create(codec, "w").supported_options.private
     row = next((each for each in described if each.name == option), None)
@@ -153,25 +153,25 @@ def preset_problem(codec: str, option: str, preset: str, *, options: dict[str, s
         return None
     if row.type is not OptionType.STRING:
         return _not_described(row, preset)
-    # The encoder's library has the names, and tells them when it is given another one.
-    said = refusal(codec, _first_format(codec), options | {option: preset})
-    named = next(filter(None, (re.match(r"Possible presets:\s*(.+)", line) for line in said)), None)
+    # The encoder's library lists the names in its error message for an unknown one.
+    messages = refusal(codec, _first_format(codec), options | {option: preset})
+    named = next(filter(None, (re.match(r"Possible presets:\s*(.+)", line) for line in messages)), None)
     return None if named is None else f"one of {', '.join(named[1].split())}"
 
 
 @cache
 def taken_formats(codec: str, formats: tuple[str, ...]) -> tuple[str, ...]:
-    """The pixel formats that an encoder takes of those that it lists; some take YUV in full range only.
+    """Listed pixel formats that an encoder really supports: some encoders support YUV in full range only.
 
     Args:
-        codec: FFmpeg name of the encoder.
-        formats: what it lists.
+        codec: FFmpeg's name of the encoder.
+        formats: pixel formats that FFmpeg lists.
     """
     limited = [name for name in formats if _in_full_range(name) in formats]
     if codec in _TAKES_BOTH or not limited or not refusal(codec, limited[0], {}):
         return formats
     if refusal(codec, _in_full_range(limited[0]), {}):
-        return formats  # it does not open here at all, which is said where it is used
+        return formats  # the encoder does not open on this machine, which is reported on its use
     return tuple(name for name in formats if name not in limited)
 
 
@@ -194,7 +194,7 @@ def _in_full_range(name: str) -> str:
 
 
 def _not_described(row: CodecOption, preset: str) -> str | None:
-    """What FFmpeg's description of an option expects in place of a value that is not in it."""
+    """Valid values of an option, as text, by FFmpeg's description; None if the preset is valid."""
     names = [choice.name for choice in row.choices]
     with suppress(ValueError):
         if row.min <= int(preset) <= row.max:

@@ -1,4 +1,4 @@
-"""Chooses the encoder of a file, and its options for quality, speed, colour and HDR."""
+"""Choice of the encoder of a file, and of its options for quality, speed, colour and HDR."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from rife.options import DEFAULT_CRF
 
 @dataclass(frozen=True)
 class EncodeSettings:
-    """What the user asks of the encoder.
+    """User settings of the encoder.
 
     Attributes:
-        codec: FFmpeg name of an encoder; the container's own if not given.
-        crf: quality, 0 (lossless) to 63; near the threshold of what can be seen if not given.
-        preset: the encoder's own word for its speed.
-        pixel_format: FFmpeg name; the source's own, or the nearest that the encoder takes, if not given.
+        codec: FFmpeg's name of an encoder; the container's default if not given.
+        crf: quality, 0 (lossless) to 63; nearly transparent quality if not given.
+        preset: the encoder's own name of its speed.
+        pixel_format: FFmpeg's name; the source's own, or the nearest that the encoder supports, if not given.
     """
 
     codec: str | None = None
@@ -40,15 +40,15 @@ class EncodeSettings:
 
 @dataclass(frozen=True)
 class Encoding:
-    """An encoder, ready to open: what a source and the user's settings come to.
+    """An encoder with its settings for a source.
 
     Attributes:
-        codec: FFmpeg name of the encoder.
-        pixel_format: what it is given.
+        codec: FFmpeg's name of the encoder.
+        pixel_format: pixel format of the frames.
         options: FFmpeg's option names and values.
-        notes: what of the source it cannot hold.
-        stored_format: what is really given to the encoder, of the same samples under another name.
-        few_threads: a quarter of the threads is as quick, beside a network on the processor.
+        notes: messages for the user about losses in this encoding.
+        stored_format: pixel format of the encoder, if it has the same samples under another name.
+        few_threads: a quarter of the threads is as fast beside a network on the CPU.
     """
 
     codec: str
@@ -60,11 +60,11 @@ class Encoding:
 
 
 def check_holds(path: Path, settings: EncodeSettings) -> None:
-    """Refuse an encoder whose stream this kind of file does not hold, and a preset that it does not have.
+    """Check that the container holds the encoder's stream, and that the encoder has the preset.
 
     Raises:
-        MediaError: an ending that cannot be written.
-        OptionError: the file does not hold it, or there is no such preset.
+        MediaError: no container has the extension.
+        OptionError: the container does not hold the stream, or the encoder does not have the preset.
     """
     container = container_for(path)
     codec = settings.codec or container.codec
@@ -72,8 +72,8 @@ def check_holds(path: Path, settings: EncodeSettings) -> None:
     row = encoder_row(codec)
     if settings.codec is not None and not container_holds(container.muxer, codec, row.options):
         able = [suffix for suffix, other in CONTAINERS.items() if container_holds(other.muxer, codec, row.options)]
-        advice = f"Take {' or '.join(able)}." if able else "No output can; take another encoder."
-        raise OptionError(f"{path}: a {path.suffix} file does not hold what {codec} makes. {advice}")
+        advice = f"Use {' or '.join(able)}." if able else "No container does. Use another encoder."
+        raise OptionError(f"{path}: a {path.suffix} file does not hold the stream of {codec}. {advice}")
     if settings.preset is not None and row.preset:
         expected = preset_problem(codec, row.preset, settings.preset, options=row.options)
         if expected is not None:
@@ -81,10 +81,10 @@ def check_holds(path: Path, settings: EncodeSettings) -> None:
 
 
 def check_settings(settings: EncodeSettings) -> None:
-    """Refuse an encoder or a choice that cannot be, before anything is done.
+    """Check that an encoder exists and has options for the given settings.
 
     Raises:
-        OptionError: no such encoder, or a quality or preset that it has no option for.
+        OptionError: the encoder does not exist, or has no option for the quality or the preset.
     """
     if settings.codec is not None:
         _encoder(settings.codec)
@@ -108,15 +108,15 @@ def encoding_for(
     """Choose encoder, pixel format and options for a file.
 
     Args:
-        path: the output; its ending names the container.
-        settings: what the user asks for.
-        first: first picture of the source, as decoded.
-        siting: where its chroma lies, where that is known.
+        path: path of the output; its extension determines the container.
+        settings: user settings.
+        first: first frame of the source, as decoded.
+        siting: its chroma location, if known.
         hdr: its static HDR metadata.
 
     Raises:
-        OptionError: the encoder does not exist or does not take the pixel format.
-        MediaError: an ending that cannot be written.
+        OptionError: the encoder does not exist or does not support the pixel format.
+        MediaError: no container has the extension.
     """
     container = container_for(path)
     alpha = has_alpha(first.format.name)
@@ -135,10 +135,10 @@ def encoding_for(
     options |= _picture_options(name, first, pixel_format)
     notes: tuple[str, ...] = ()
     if hdr is not None and row.hdr is None:
-        notes = (f"HDR metadata is not carried over: {name} cannot write it; libx265 can",)
+        notes = (f"HDR metadata is not preserved: {name} cannot write it; libx265 can",)
     elif hdr is not None and row.hdr is not None:
-        told = hdr_settings(hdr, row.hdr)
-        options[row.hdr.option] = ":".join(filter(None, (options.get(row.hdr.option), told)))
+        hdr_values = hdr_settings(hdr, row.hdr)
+        options[row.hdr.option] = ":".join(filter(None, (options.get(row.hdr.option), hdr_values)))
     few_threads = row.few_threads and options[row.preset] == row.default_preset
     return Encoding(name, pixel_format, options, notes, few_threads=few_threads)
 
@@ -160,12 +160,12 @@ def _quality_options(row: Encoder, settings: EncodeSettings) -> dict[str, str]:
 
 
 def _picture_options(name: str, first: av.VideoFrame, pixel_format: str) -> dict[str, str]:
-    """Options that depend on the pictures, or on this processor."""
+    """Options that depend on the frames, or on this processor."""
     if name == "prores_ks":
         return {"profile": "4444" if "444" in pixel_format else "hq"}
     if name.startswith("libx264") and torch.backends.cpu.get_cpu_capability() == "AVX512":
-        # x264's macroblock tree is not the same from run to run with AVX-512; a job taken up again must end in the
-        # frames of one that was not.
+        # With AVX-512, x264's macroblock tree differs from run to run; a resumed job must produce the same frames as
+        # an uninterrupted one.
         return {"x264-params": "asm=avx2"}
     if name == "ffv1":
         return {"slices": _slices(first.width, first.height, pixel_format)}
@@ -173,11 +173,11 @@ def _picture_options(name: str, first: av.VideoFrame, pixel_format: str) -> dict
 
 
 def encoder_formats(codec: str, container: Container) -> list[str]:
-    """Pixel formats that an encoder really takes, for a kind of file.
+    """Pixel formats that an encoder supports in a container.
 
     Args:
-        codec: FFmpeg name of the encoder.
-        container: row of the file.
+        codec: FFmpeg's name of the encoder.
+        container: container of the file.
     """
     listed = [fmt.name for fmt in av.Codec(codec, "w").video_formats or ()]
     with_alpha = [name for name in listed if has_alpha(name)]
@@ -185,40 +185,41 @@ def encoder_formats(codec: str, container: Container) -> list[str]:
 
 
 def check_matrix(picture: av.VideoFrame, codec: str) -> None:
-    """Refuse an encoder whose stream cannot say which matrix its colours have: players would show wrong ones.
+    """Check that the stream of an encoder can store a frame's colour matrix; without it, players show wrong colours.
 
     Args:
-        picture: as it goes to the encoder.
-        codec: FFmpeg name of the encoder.
+        picture: the frame for the encoder.
+        codec: FFmpeg's name of the encoder.
 
     Raises:
-        MediaError: names what it could say.
+        MediaError: the stream cannot store the matrix; the message lists those it can store.
     """
-    told = encoder_row(codec).matrices
-    if told is not None and picture.colorspace not in told:
+    supported = encoder_row(codec).matrices
+    if supported is not None and picture.colorspace not in supported:
         raise MediaError(
-            f"colours: {codec} cannot write that they have matrix {picture.colorspace} (ITU-T H.273), so players would "
-            f"show wrong ones; expected one of {', '.join(map(str, told))}. Write .mp4 or .mkv with another encoder."
+            f"colours: {codec} cannot store the matrix {picture.colorspace} (ITU-T H.273), and players would show "
+            f"wrong colours; expected one of {', '.join(map(str, supported))}. "
+            "Write .mp4 or .mkv with another encoder."
         )
 
 
 def intermediate_for(formats: Sequence[str], first: av.VideoFrame) -> Encoding:
-    """Choose a lossless encoding for pictures that are written in another way in the end.
+    """Choose a lossless encoding for the intermediate segments of an output that is written frame by frame.
 
     Args:
-        formats: pixel formats of `LAYOUTS` that the output takes.
-        first: first picture of the source, as decoded.
+        formats: pixel formats of `LAYOUTS` that the output supports.
+        first: first frame of the source, as decoded.
     """
     pixel_format = working_format(first.format.name, formats, size=(0, 0), keep_rgb=True)
-    # FFV1 takes planar RGB of more than 8 bit only, and knows full range by its tag, not by the name of the format.
+    # FFV1 supports planar RGB only above 8 bits, and stores full range as a tag, not as a pixel format.
     stored = "bgra" if pixel_format in ("gbrp", "gbrap") else pixel_format.replace("yuvj", "yuv")
     options = ENCODERS["ffv1"].options | {"slices": _slices(first.width, first.height, stored)}
     return Encoding("ffv1", pixel_format, options, stored_format=stored)
 
 
 def _slices(width: int, height: int, pixel_format: str) -> str:
-    """A number of slices that FFV1 takes for a size: it refuses some that divide chroma of odd widths unevenly."""
-    for slices in ("4", "0", "1"):  # 0: as many as the encoder likes
+    """A valid number of FFV1 slices for a size: some numbers that divide chroma of odd widths unevenly are invalid."""
+    for slices in ("4", "0", "1"):  # 0: the encoder's choice
         context = av.CodecContext.create("ffv1", "w")
         if isinstance(context, av.VideoCodecContext):
             context.width, context.height, context.pix_fmt = width, height, pixel_format
@@ -234,7 +235,9 @@ def _encoder(name: str) -> av.Codec:
     try:
         codec = av.Codec(name, "w")
     except ValueError as err:
-        raise OptionError(f"encoder {name!r}: FFmpeg has none of that name; libx264, libx265, ... are.") from err
+        raise OptionError(
+            f"encoder {name!r}: FFmpeg has no encoder of that name. Examples are libx264 and libx265."
+        ) from err
     if codec.type != "video":
-        raise OptionError(f"encoder {name!r}: expected one for video, got one for {codec.type}.")
+        raise OptionError(f"encoder {name!r}: expected a video encoder, got one for {codec.type}.")
     return codec

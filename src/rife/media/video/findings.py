@@ -1,4 +1,4 @@
-"""What a pass over a file found out of order, and how that is told."""
+"""Findings of a decoding pass about damage and times, and their notes for the user."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from fractions import Fraction
 from rife.media.video.clock_jumps import Jump
 from rife.media.video.showing_times import TimeSpan
 
-_TOLD = 20
-"""Places that are listed one by one; a longer list helps nobody."""
+_MOST_LISTED = 20
+"""Largest number of entries in a note."""
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What was bridged, held or not believed.
+    """Findings of a decoding pass.
 
     Attributes:
-        jumps: where the file's clock starts again or jumps.
-        lost: what cannot be decoded; the frame before it, if there is one, is held meanwhile.
-        not_believed: start and stated length of frames that would be shown past the end of the file.
-        in_decoding_order: the file has no times for showing, and its frames were put in order.
+        jumps: timestamp discontinuities.
+        lost: time spans that cannot be decoded; the previous frame, if there is one, is held there.
+        not_believed: start and stated duration of frames that would last past the end of the file.
+        in_decoding_order: the file has no presentation times, and its frames were reordered.
     """
 
     jumps: Sequence[Jump] = ()
@@ -31,32 +31,32 @@ class Findings:
 
     @property
     def can_seek(self) -> bool:
-        """Whether a place in the file is found by its time: not where times are not the file's own."""
+        """Whether seeking by time is reliable: only if the times of the frames are those of the file."""
         return not (self.jumps or self.lost or self.not_believed or self.in_decoding_order)
 
     def notes(self) -> list[str]:
-        """Say it in sentences."""
+        """The findings as sentences for the user."""
         notes = []
         if self.jumps:
-            places = [f"{float(jump.at_seconds):.2f} s" for jump in self.jumps]
+            positions = [f"{float(jump.at_seconds):.2f} s" for jump in self.jumps]
             notes.append(
-                f"the source's clock starts again or jumps at {_listed(places)}: what follows is joined to what is "
-                "before, picture and sound together"
+                f"the source's timestamps are discontinuous at {_listed(positions)}: the parts are joined, with video "
+                "and audio in sync"
             )
-        held = [str(stretch) for stretch in self.lost if stretch.held]
+        held = [str(span) for span in self.lost if span.held]
         if held:
-            notes.append(f"the source is damaged at {_listed(held)}: the frame before is held there")
-        for stretch in self.lost:
-            if not stretch.held:
-                notes.append(f"the source is damaged at {stretch}, and no frame comes before: the picture begins later")
-        for start, length in self.not_believed[:_TOLD]:
+            notes.append(f"the source is damaged at {_listed(held)}: the previous frame is held there")
+        for span in self.lost:
+            if not span.held:
+                notes.append(f"the source is damaged at {span}, before its first frame: the video begins later")
+        for start, length in self.not_believed[:_MOST_LISTED]:
             notes.append(
-                f"the frame at {float(start):.2f} s would be shown for {float(length):.2f} s, past the end that the "
-                "source announces: not believed, it is shown until that end or as long as other frames"
+                f"the frame at {float(start):.2f} s has a stated duration of {float(length):.2f} s, past the stated "
+                "end of the source: it is shown until that end or as long as other frames"
             )
         return notes
 
 
-def _listed(places: list[str]) -> str:
-    more = f" and {len(places) - _TOLD} more places" if len(places) > _TOLD else ""
-    return ", ".join(places[:_TOLD]) + more
+def _listed(positions: list[str]) -> str:
+    more = f" and {len(positions) - _MOST_LISTED} more positions" if len(positions) > _MOST_LISTED else ""
+    return ", ".join(positions[:_MOST_LISTED]) + more

@@ -1,7 +1,7 @@
-"""Static HDR metadata: what a film was mastered on and how bright it gets, from one file to another.
+"""Copying of static HDR metadata: the mastering display and the content light level.
 
-It describes the whole film, so that it is as right for made frames as for the source's. Encoders write it into the
-stream when told to in a language of their own; others have no way to be told.
+The metadata describes the whole film, and therefore applies to new frames as well as to source frames. Each encoder has
+its own syntax for it; some encoders cannot write it.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ Point: TypeAlias = tuple[Fraction, Fraction]
 """Chromaticity (x, y)."""
 
 _CHROMATICITY_STEPS, _LUMINANCE_STEPS = 50_000, 10_000
-"""Units to 1, and to 1 cd/m2, in which H.264 and H.265 write (SMPTE ST 2086)."""
+"""Units per 1, and per 1 cd/m2, of H.264 and H.265 (SMPTE ST 2086)."""
 
 
 @dataclass(frozen=True)
 class MasteringDisplay:
-    """The display that a film was mastered on (SMPTE ST 2086).
+    """The mastering display of a film (SMPTE ST 2086).
 
     Attributes:
-        red: its primary.
-        green: its primary.
-        blue: its primary.
-        white: its white.
-        darkest: in cd/m2.
-        brightest: in cd/m2.
+        red: red primary.
+        green: green primary.
+        blue: blue primary.
+        white: white point.
+        darkest: minimum luminance in cd/m2.
+        brightest: maximum luminance in cd/m2.
     """
 
     red: Point
@@ -46,7 +46,7 @@ class MasteringDisplay:
 
 @dataclass(frozen=True)
 class ContentLight:
-    """How bright a film gets (CTA-861.3), in cd/m2; 0 where that is not known.
+    """Content light level of a film (CTA-861.3), in cd/m2; 0 if unknown.
 
     Attributes:
         brightest_pixel: MaxCLL.
@@ -59,36 +59,36 @@ class ContentLight:
 
 @dataclass(frozen=True)
 class StaticHdr:
-    """HDR10's static metadata, as far as a film has it; at least one of both."""
+    """HDR10's static metadata of a film; at least one of both is set."""
 
     mastering: MasteringDisplay | None
     content_light: ContentLight | None
 
 
 def read_static_hdr(picture: av.VideoFrame) -> StaticHdr | None:
-    """Find static HDR metadata beside a decoded picture.
+    """Read static HDR metadata from the side data of a decoded frame.
 
-    Streams may carry it at their key frames only: ask the first picture.
+    A stream may store it at its key frames only: use the first frame.
 
     Returns:
-        None if there is none; a description of a display that is incomplete counts as none.
+        The metadata; None if there is none. An incomplete description of a display counts as none.
     """
     beside = side_data(picture)
     display, light = beside.get("MASTERING_DISPLAY_METADATA"), beside.get("CONTENT_LIGHT_LEVEL")
     mastering = None if display is None else _mastering(display)
     levels = (0, 0) if light is None else struct.unpack_from("=2I", light)
-    content_light = ContentLight(*levels) if any(levels) else None  # x265 writes zeros where it was told none
+    content_light = ContentLight(*levels) if any(levels) else None  # x265 writes zeros if none were set
     if mastering is None and content_light is None:
         return None
     return StaticHdr(mastering, content_light)
 
 
 def hdr_settings(hdr: StaticHdr, names: HdrOptions) -> str:
-    """The value of the option that makes an encoder write static HDR metadata: settings joined by colons.
+    """Value of an encoder's option for static HDR metadata: settings joined by colons.
 
     Args:
-        hdr: what to write.
-        names: how the encoder is told.
+        hdr: the metadata.
+        names: options of the encoder.
     """
     settings = list(names.always)
     if hdr.mastering is not None:
@@ -100,7 +100,7 @@ def hdr_settings(hdr: StaticHdr, names: HdrOptions) -> str:
 
 
 def _mastering(record: bytes) -> MasteringDisplay | None:
-    """Read FFmpeg's AVMasteringDisplayMetadata: ten fractions, and whether the first eight and last two are known."""
+    """Read FFmpeg's AVMasteringDisplayMetadata: ten fractions, and flags for the first eight and the last two."""
     *numbers, has_primaries, has_luminance = struct.unpack_from("=22i", record)
     parts = list(zip(numbers[::2], numbers[1::2], strict=True))
     if not (has_primaries and has_luminance) or any(denominator == 0 for _, denominator in parts):
@@ -111,7 +111,7 @@ def _mastering(record: bytes) -> MasteringDisplay | None:
 
 
 def _in_steps(display: MasteringDisplay) -> str:
-    """In whole steps, as x264 and x265 take it."""
+    """The mastering display in whole units, the syntax of x264 and x265."""
     named = (("G", display.green), ("B", display.blue), ("R", display.red), ("WP", display.white))
     points = "".join(f"{name}({','.join(str(round(v * _CHROMATICITY_STEPS)) for v in point)})" for name, point in named)
     bright, dark = (round(value * _LUMINANCE_STEPS) for value in (display.brightest, display.darkest))
@@ -119,7 +119,7 @@ def _in_steps(display: MasteringDisplay) -> str:
 
 
 def _in_decimals(display: MasteringDisplay) -> str:
-    """In decimals, as SVT-AV1 takes it."""
+    """The mastering display in decimals, the syntax of SVT-AV1."""
     named = (("G", display.green), ("B", display.blue), ("R", display.red), ("WP", display.white))
     points = "".join(f"{name}({float(x):.7f},{float(y):.7f})" for name, (x, y) in named)
     return f"{points}L({float(display.brightest):.7f},{float(display.darkest):.7f})"

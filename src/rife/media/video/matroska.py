@@ -1,7 +1,7 @@
-"""What FFmpeg does not write into Matroska and WebM by way of PyAV: the size at which a picture is shown.
+"""The display size in Matroska and WebM, which FFmpeg does not write through PyAV.
 
-The size (DisplayWidth and DisplayHeight, RFC 9559 section 5.1.4.1.28) is put into the header of a finished file, in the
-place of padding that FFmpeg leaves behind the list of elements (SeekHead). No byte behind the header moves.
+The size (DisplayWidth and DisplayHeight, RFC 9559 section 5.1.4.1.28) is written into the header of a finished file, in
+place of the padding that FFmpeg leaves after the list of elements (SeekHead). No byte after the header moves.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _DISPLAY_WIDTH, _DISPLAY_HEIGHT, _DISPLAY_UNIT = 0x54B0, 0x54BA, 0x54B2
 _VOID, _CRC32 = 0xEC, 0xBF
 _VIDEO_TYPE = b"\1"
 _LARGEST_HEADER = 1 << 24
-"""Bytes; covers and attached files stand behind the tracks."""
+"""Bytes up to the end of the tracks; covers and attached files follow the tracks."""
 _LARGEST_SIDE = 1 << 14
-"""Pixels; a player opens a window of the size that is written."""
+"""Pixels; a player opens a window of the stored size."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ class Element:
     """An EBML element (RFC 8794).
 
     Attributes:
-        identity: its ID, with the marker of its length.
-        payload: what it holds.
-        size_bytes: how many bytes its size takes, at least.
+        identity: its ID, with the length marker.
+        payload: its content.
+        size_bytes: smallest length of its size field, in bytes.
     """
 
     identity: int
@@ -40,30 +40,30 @@ class Element:
     size_bytes: int = 1
 
     def encoded(self) -> bytes:
-        """The element as it lies in a file."""
+        """The bytes of the element."""
         needed = next(n for n in range(self.size_bytes, 9) if len(self.payload) < (1 << 7 * n) - 1)
         size = len(self.payload) | 1 << 7 * needed
         return _bytes_of(self.identity) + size.to_bytes(needed, "big") + self.payload
 
 
 def elements(data: bytes) -> Iterator[Element]:
-    """Yield the elements that follow each other.
+    """Yield consecutive elements.
 
     Raises:
-        ValueError: not EBML, or cut off.
+        ValueError: the data are no EBML, or truncated.
     """
-    place = 0
-    while place < len(data):
-        element, place = _element(data, place)
+    offset = 0
+    while offset < len(data):
+        element, offset = _element(data, offset)
         yield element
 
 
 def display_size(width: int, height: int, sample_aspect_ratio: Fraction) -> tuple[int, int]:
-    """The size at which pixels of an aspect ratio are shown: exact where a picture can be so large; no side shrinks.
+    """Display size for a sample aspect ratio: not smaller than the coded size, and exact unless it is too large.
 
     Args:
-        width: of the coded picture, in pixels.
-        height: of the coded picture, in pixels.
+        width: coded width in pixels.
+        height: coded height in pixels.
         sample_aspect_ratio: width over height of a pixel.
     """
     shown = width * sample_aspect_ratio / height
@@ -74,14 +74,14 @@ def display_size(width: int, height: int, sample_aspect_ratio: Fraction) -> tupl
 
 
 def write_display_size(path: Path, size: tuple[int, int]) -> bool:
-    """Write the size at which the picture track is shown into a finished Matroska or WebM file.
+    """Write the display size of the video track into a finished Matroska or WebM file.
 
     Args:
         path: a file of FFmpeg's muxer.
         size: width and height in pixels.
 
     Returns:
-        Whether it could be written; the file is as it was if not.
+        Whether the size was written; if not, the file is unchanged.
 
     Raises:
         OSError: the file cannot be read or written.
@@ -99,10 +99,10 @@ def write_display_size(path: Path, size: tuple[int, int]) -> bool:
 
 
 def track_facts(data: bytes) -> dict[int, Element]:
-    """What a header says of its first track, by ID; nothing where there is no track.
+    """Elements of the first track entry of a header, by ID; empty if there is no track.
 
     Args:
-        data: the beginning of a Matroska or WebM file, with its tracks.
+        data: the beginning of a Matroska or WebM file, up to the end of its tracks.
     """
     try:
         tracks = _segment_head(data)[1][-1]
@@ -113,12 +113,12 @@ def track_facts(data: bytes) -> dict[int, Element]:
 
 
 def _segment_head(data: bytes) -> tuple[int, list[Element]]:
-    """Where the segment's content begins, and its elements up to the tracks."""
-    place = 0
-    while _number(data, place, keep_marker=True)[0] != _SEGMENT:
-        _, place = _element(data, place)
-    _, place = _number(data, place, keep_marker=True)
-    _, start = _number(data, place)
+    """Offset of the segment's content, and its elements up to the tracks."""
+    offset = 0
+    while _number(data, offset, keep_marker=True)[0] != _SEGMENT:
+        _, offset = _element(data, offset)
+    _, offset = _number(data, offset, keep_marker=True)
+    _, start = _number(data, offset)
     head: list[Element] = []
     for element in elements(data[start:]):
         head.append(element)
@@ -126,24 +126,24 @@ def _segment_head(data: bytes) -> tuple[int, list[Element]]:
             return start, head
         if element.identity == _CLUSTER:
             break
-    raise ValueError("the tracks do not stand in the header")
+    raise ValueError("the header holds no tracks")
 
 
 def _with_display_size(head: list[Element], size: tuple[int, int]) -> bytes:
-    """The elements up to the tracks, of the same length together, with the size in the tracks and less padding."""
+    """The elements up to the tracks with the display size and less padding; their total length is unchanged."""
     length = sum(len(element.encoded()) for element in head)
     padding = [element.identity for element in head].index(_VOID)
     changed = [*head[:-1], _checked(_changed_tracks(head[-1], size))]
     del changed[padding]
     room = length - sum(len(element.encoded()) for element in changed)
     changed[padding:padding] = _padding(room)
-    moved = dict(zip(_places(head, leave_out=_VOID), _places(changed, leave_out=_VOID), strict=True))
+    moved = dict(zip(_offsets(head, leave_out=_VOID), _offsets(changed, leave_out=_VOID), strict=True))
     changed = [_changed_seek_head(e, moved) if e.identity == _SEEK_HEAD else e for e in changed]
     return b"".join(element.encoded() for element in changed)
 
 
 def _changed_tracks(tracks: Element, size: tuple[int, int]) -> Element:
-    """The tracks with the size in the first one that holds pictures."""
+    """The tracks with the display size in the first video track."""
     entries = list(elements(tracks.payload))
     for number, entry in enumerate(entries):
         facts = list(elements(entry.payload)) if entry.identity == _TRACK_ENTRY else []
@@ -152,23 +152,23 @@ def _changed_tracks(tracks: Element, size: tuple[int, int]) -> Element:
                 entry, [_sized(fact, size) if fact.identity == _VIDEO else fact for fact in facts]
             )
             return _replaced(tracks, entries)
-    raise ValueError("no track holds pictures")
+    raise ValueError("there is no video track")
 
 
 def _sized(video: Element, size: tuple[int, int]) -> Element:
-    told = dict(zip((_DISPLAY_WIDTH, _DISPLAY_HEIGHT), size, strict=True))
-    kept = [fact for fact in elements(video.payload) if fact.identity not in (*told, _DISPLAY_UNIT)]
-    return _replaced(video, [*kept, *(Element(name, _bytes_of(value)) for name, value in told.items())])
+    sizes = dict(zip((_DISPLAY_WIDTH, _DISPLAY_HEIGHT), size, strict=True))
+    others = [fact for fact in elements(video.payload) if fact.identity not in (*sizes, _DISPLAY_UNIT)]
+    return _replaced(video, [*others, *(Element(name, _bytes_of(value)) for name, value in sizes.items())])
 
 
 def _changed_seek_head(seek_head: Element, moved: dict[int, int]) -> Element:
-    """The list of elements, with the places of those that moved."""
+    """The list of elements, with the new offsets of the elements that moved."""
 
     def changed(fact: Element) -> Element:
-        place = int.from_bytes(fact.payload, "big")
-        if fact.identity != _SEEK_POSITION or place not in moved:
+        offset = int.from_bytes(fact.payload, "big")
+        if fact.identity != _SEEK_POSITION or offset not in moved:
             return fact
-        return Element(fact.identity, moved[place].to_bytes(len(fact.payload), "big"), fact.size_bytes)
+        return Element(fact.identity, moved[offset].to_bytes(len(fact.payload), "big"), fact.size_bytes)
 
     entries = [
         _replaced(entry, [changed(fact) for fact in elements(entry.payload)]) if entry.identity == _SEEK else entry
@@ -178,7 +178,7 @@ def _changed_seek_head(seek_head: Element, moved: dict[int, int]) -> Element:
 
 
 def _checked(element: Element) -> Element:
-    """The element with the checksum of what it holds, where it holds one."""
+    """The element with a new checksum of its content, if it holds a checksum."""
     first, *rest = elements(element.payload)
     if first.identity != _CRC32:
         return element
@@ -196,31 +196,31 @@ def _padding(length: int) -> list[Element]:
         return []
     size_bytes = 8 if length > 9 else 1
     if length < 1 + size_bytes:
-        raise ValueError("the header has no room left")
+        raise ValueError("the header has no space left")
     return [Element(_VOID, bytes(length - 1 - size_bytes), size_bytes)]
 
 
-def _places(head: list[Element], *, leave_out: int) -> list[int]:
-    """Where each element begins, but for those of one kind."""
+def _offsets(head: list[Element], *, leave_out: int) -> list[int]:
+    """Offsets of the elements, except for those with the ID `leave_out`."""
     ends = accumulate((len(element.encoded()) for element in head), initial=0)
-    return [place for place, element in zip(ends, head, strict=False) if element.identity != leave_out]
+    return [offset for offset, element in zip(ends, head, strict=False) if element.identity != leave_out]
 
 
-def _element(data: bytes, place: int) -> tuple[Element, int]:
-    identity, place = _number(data, place, keep_marker=True)
-    size, begin = _number(data, place)
+def _element(data: bytes, offset: int) -> tuple[Element, int]:
+    identity, offset = _number(data, offset, keep_marker=True)
+    size, begin = _number(data, offset)
     if begin + size > len(data):
-        raise ValueError("an element is cut off")
-    return Element(identity, data[begin : begin + size], begin - place), begin + size
+        raise ValueError("an element is truncated")
+    return Element(identity, data[begin : begin + size], begin - offset), begin + size
 
 
-def _number(data: bytes, place: int, *, keep_marker: bool = False) -> tuple[int, int]:
-    """A number of variable length, and the place behind it."""
-    length = 9 - data[place].bit_length() if place < len(data) else 9
+def _number(data: bytes, offset: int, *, keep_marker: bool = False) -> tuple[int, int]:
+    """A number of variable length, and the offset after it."""
+    length = 9 - data[offset].bit_length() if offset < len(data) else 9
     if length > 8:
-        raise ValueError("not a number of EBML")
-    value = int.from_bytes(data[place : place + length], "big")
-    return value if keep_marker else value & (1 << 7 * length) - 1, place + length
+        raise ValueError("not an EBML number")
+    value = int.from_bytes(data[offset : offset + length], "big")
+    return value if keep_marker else value & (1 << 7 * length) - 1, offset + length
 
 
 def _bytes_of(number: int) -> bytes:

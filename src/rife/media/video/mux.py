@@ -1,4 +1,4 @@
-"""The final file: finished segments joined packet by packet, and the source's other tracks beside them."""
+"""Muxing of the final file: finished segments, concatenated packet by packet, and the source's other tracks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from rife.errors import RESTART, JobError, MediaError
 from rife.media.colour.chroma_siting import Siting
 from rife.media.colour.convert import adapted
 from rife.media.video.containers import Container, container_for
-from rife.media.video.decoders import with_opacity_tag
+from rife.media.video.decoders import with_alpha_tag
 from rife.media.video.encoder_table import encoder_row
 from rife.media.video.encoding import Encoding
 from rife.media.video.matroska import display_size, write_display_size
@@ -32,12 +32,12 @@ from rife.media.video.tracks import CopiedTracks, decoding_seconds
 
 @dataclass(frozen=True)
 class Part:
-    """A finished segment and when its frames are shown.
+    """A finished segment and the presentation times of its frames.
 
     Attributes:
-        path: of the segment.
-        times: pts of its frames in showing order, and the end of the last one.
-        reordering: how many frames a decoder has to hold back to show it.
+        path: path of the segment.
+        times: pts of its frames in presentation order, and the end of the last frame.
+        reordering: number of frames that a decoder delays for reordering.
     """
 
     path: Path
@@ -47,16 +47,16 @@ class Part:
 
 @dataclass(frozen=True)
 class Picture:
-    """What the picture track of a final file is like.
+    """Properties of the video track of a final file.
 
     Attributes:
-        encoding: of the segments.
-        first: first picture of the source: colour and rotation.
+        encoding: encoding of the segments.
+        first: first frame of the source, for the colour tags.
         frame_rate: average frames per second.
         time_base: seconds per tick of the parts' times.
         sample_aspect_ratio: width over height of a pixel.
-        metadata: of the source's track.
-        siting: where chroma lies, where that is known.
+        metadata: metadata of the source's track.
+        siting: chroma location, if known.
         display_matrix: rotation and mirroring, as FFmpeg's nine numbers.
     """
 
@@ -73,21 +73,21 @@ class Picture:
 def assemble(
     path: Path, parts: Callable[[], Iterator[Part]], *, reordering: int, picture: Picture, tracks: CopiedTracks | None
 ) -> list[str]:
-    """Write the final file. Where a copied track makes that impossible, the file is written without that track.
+    """Write the final file. If a copied track makes that impossible, the file is written without that track.
 
     Args:
-        path: file to write; its ending names the container.
-        parts: gives them in order, each time that it is called.
-        reordering: the largest of all parts.
-        picture: what the picture track is like.
-        tracks: the source's other tracks, where it has any.
+        path: file to write; its extension determines the container.
+        parts: function that returns the parts in order, at each call.
+        reordering: largest reordering of all parts.
+        picture: properties of the video track.
+        tracks: the source's other tracks, if it has any.
 
     Returns:
-        What of the picture track the file does not tell; what of the other tracks, `tracks` notes.
+        Notes on properties of the video track that the file does not store; `tracks` has those of the other tracks.
 
     Raises:
-        MediaError: the file cannot be written, or a segment not be read.
-        JobError: the segments do not fit together.
+        MediaError: the file cannot be written, or a segment cannot be read.
+        JobError: the segments have different codec parameters.
     """
     try:
         _write(path, parts(), reordering=reordering, picture=picture, tracks=tracks)
@@ -97,7 +97,7 @@ def assemble(
         if tracks is None or not written or err.disk_is_full:
             raise
         failure = err
-    # The writer holds packets back, and so cannot say whose packet was at fault.
+    # The muxer buffers packets, and therefore does not report the track that caused an error.
     for without in (*({index} for index in written if len(written) > 1), set(written)):
         tracks.begin_again(without=without, why=str(failure))
         try:
@@ -129,7 +129,7 @@ def _write(
                 tracks.add_to(file, path.suffix.lower())
             file.start_encoding()
         except (av.FFmpegError, ValueError, OverflowError, OSError) as err:
-            message = f"{path.suffix} cannot hold this video from {picture.encoding.codec} ({reason_of(err)})."
+            message = f"{path.suffix} cannot hold this stream of {picture.encoding.codec} ({reason_of(err)})."
             raise _WritingError(message, error=err) from err
         header = sample.stream.codec_context.extradata
         pictures = _pictures(first, parts, video, picture.time_base, reordering=reordering, header=header)
@@ -149,18 +149,18 @@ def _write(
 
 
 def _completed(path: Path, picture: Picture) -> list[str]:
-    """Write what FFmpeg did not write into a finished file, and name what the file does not tell."""
+    """Write the display size into a finished file, and return notes on properties that the file does not store."""
     notes = []
     ratio = picture.sample_aspect_ratio or Fraction(1)
     if ratio != 1 and container_for(path).stores_display_size:
         size = display_size(picture.first.width, picture.first.height, ratio)
         if not write_display_size(path, size):
-            notes.append(f"the aspect ratio of pixels ({ratio.numerator}:{ratio.denominator}) is not kept")
+            notes.append(f"the sample aspect ratio ({ratio.numerator}:{ratio.denominator}) is not preserved")
     with av.open(str(path.absolute())) as file:
-        told = {name.lower() for name in (*file.metadata, *file.streams.video[0].metadata)}
+        stored = {name.lower() for name in (*file.metadata, *file.streams.video[0].metadata)}
     timecode = next((value for name, value in picture.metadata.items() if name.lower() == "timecode"), None)
-    if timecode is not None and "timecode" not in told:
-        notes.append(f"the timecode {timecode} is not kept: {path.suffix} cannot hold it")
+    if timecode is not None and "timecode" not in stored:
+        notes.append(f"the timecode {timecode} is not preserved: {path.suffix} cannot hold it")
     return notes
 
 
@@ -177,8 +177,8 @@ def _add_video(file: OutputContainer, sample: VideoStream, picture: Picture, con
     if picture.display_matrix is not None:
         video.set_display_matrix(list(picture.display_matrix))
     codec = av.Codec(picture.encoding.codec, "w").canonical_name
-    # Browsers look for the opacity of a track only where it is announced.
-    video.metadata.update(with_opacity_tag(picture.metadata, codec=codec, pixel_format=picture.encoding.pixel_format))
+    # Browsers decode the alpha of a track only if the track has the alpha tag.
+    video.metadata.update(with_alpha_tag(picture.metadata, codec=codec, pixel_format=picture.encoding.pixel_format))
     return video
 
 
@@ -187,8 +187,8 @@ def _pictures(
 ) -> Iterator[Packet[Stream]]:
     """Yield the packets of all parts with their final times.
 
-    Decoding times are the showing times, later by the deepest reordering of any part: they grow from part to part,
-    whatever each encoder had made of them.
+    Decoding times are the presentation times, shifted by the largest reordering of all parts: they increase from part
+    to part, independent of each encoder's own decoding times.
     """
     step = first.times[1] - first.times[0]
     waiting = [first.times[0] - step * (reordering - i) for i in range(reordering)]
@@ -196,13 +196,13 @@ def _pictures(
     for part in _chain(first, rest):
         with SegmentReader(part.path) as reader:
             if reader.stream.codec_context.extradata != header:
-                raise JobError(f"{part.path}: was encoded in another way than the segments before it.", hint=RESTART)
+                raise JobError(f"{part.path}: was encoded differently from the segments before it.", hint=RESTART)
             times = part.times
             waiting.extend(times[:-1])
-            for place, item in enumerate(reader.packets()):
+            for index, item in enumerate(reader.packets()):
                 packet = item.packet
                 packet.time_base = tick
-                packet.pts, packet.dts = times[item.number], waiting[place]
+                packet.pts, packet.dts = times[item.number], waiting[index]
                 packet.duration = times[item.number + 1] - times[item.number]
                 packet.stream = video
                 if last is not None:
@@ -215,15 +215,15 @@ def _pictures(
 
 
 def _reach_to(end: int, last: Packet[VideoStream], *, delay: int) -> None:
-    """Let the last packet in decoding order last until the end of the track.
+    """Extend the last packet in decoding order to the end of the track.
 
-    MP4 and QuickTime count the length of a track in decoding times. The packet that is decoded last is not the one
-    that is shown last where frames are reordered, and the length of the frame that is shown last would be lost.
+    MP4 and QuickTime derive the duration of a track from decoding times. With reordered frames, the last packet in
+    decoding order is not the last in presentation order, whose duration would be lost.
 
     Args:
-        end: of the frame that is shown last, in ticks.
-        last: with its times.
-        delay: ticks from the first decoding time to the first showing time.
+        end: end of the last frame in presentation order, in ticks.
+        last: last packet in decoding order, with its times.
+        delay: ticks from the first decoding time to the first presentation time.
     """
     pts = last.pts or 0
     last.dts = max(last.dts or 0, pts - delay)
@@ -237,7 +237,7 @@ def _chain(first: Part, rest: Iterator[Part]) -> Iterator[Part]:
 
 @contextmanager
 def _created(path: Path, options: dict[str, str]) -> Iterator[OutputContainer]:
-    """A new file, closed in any case; that it cannot be closed well matters only where all else went well."""
+    """Create a file, and close it on exit; an error of closing is ignored after another error."""
     try:
         file = av.open(str(path.absolute()), "w", format=container_for(path).muxer, options=options)
     except (av.FFmpegError, OSError) as err:
@@ -252,5 +252,5 @@ def _created(path: Path, options: dict[str, str]) -> Iterator[OutputContainer]:
 def _failed(error: Exception) -> _WritingError:
     reason = reason_of(error)
     if getattr(error, "errno", None) == errno.EINVAL:
-        reason = f"{reason}: the source has times or tracks that this container cannot hold; .mkv holds more"
+        reason = f"{reason}: the source has times or tracks that this container cannot hold; .mkv supports more"
     return _WritingError(f"the finished file cannot be written ({reason}).", error=error)

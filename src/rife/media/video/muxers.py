@@ -1,7 +1,7 @@
-"""What a kind of file holds: FFmpeg's muxers are asked, with each track's own parameters, in memory.
+"""Capabilities of containers: FFmpeg's muxers are tested in memory with each track's own parameters.
 
-A muxer says when it writes its header whether it takes a track. A list of codec names would say less: the same codec
-may be taken with one sample format or channel layout, and not with another.
+A muxer accepts or rejects a track when it writes its header. A list of codec names is not sufficient: a muxer may
+accept a codec with one sample format or channel layout, and reject it with another.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ Strictness = Literal["normal", "experimental"]
 """FFmpeg's `strict` option of a muxer."""
 
 STRICTNESSES: tuple[Strictness, ...] = ("normal", "experimental")
-"""Its values, the strictest first."""
+"""The values of `strict`, the strictest first."""
 
 _REFUSALS = (av.FFmpegError, ValueError, OverflowError)
-"""What PyAV raises where a muxer does not take a track."""
+"""Errors of PyAV for a track that a muxer rejects."""
 
-_KNOWS_MORE_THAN_IT_SAYS = ("matroska",)
-"""Muxers that take codecs by their tags in AVI and WAV, and answer no to those who ask by codec alone, as PyAV does."""
+_UNDERSTATES_CODECS = ("matroska",)
+"""Muxers that support more codecs than they list, by their tags in AVI and WAV; PyAV checks the list only."""
 
 _SAME_TAGS = ("avi", "asf", "wav", "matroska,webm")
-"""Formats whose codec tags are those of AVI and WAV, which Matroska uses for what it has no name for."""
+"""Formats with the codec tags of AVI and WAV, which Matroska uses for codecs without a name of its own."""
 
 _ATTACHED = b"what a file beside the tracks holds"
 
@@ -43,12 +43,12 @@ _NO_TAG = "\0\0\0\0"
 
 
 def reason_of(error: Exception) -> str:
-    """What went wrong in an error's words, without the name of a function of FFmpeg or of a temporary file."""
+    """Reason of an error, without names of FFmpeg's functions or of temporary files."""
     return str(getattr(error, "strerror", None) or error)
 
 
 def muxer_options(strictness: Strictness) -> dict[str, str]:
-    """Options of an output file that may hold what its muxer calls normal, or experimental."""
+    """Options of an output file for a strictness of its muxer."""
     return {"strict": strictness}
 
 
@@ -56,38 +56,38 @@ def copied_stream(file: OutputContainer, stream: AnyStream) -> AnyStream:
     """Create a track for the packets of another file's track.
 
     Args:
-        file: not yet begun.
-        stream: of an open input; this FFmpeg need not have a decoder for it.
+        file: output, before its header is written.
+        stream: track of an open input; FFmpeg need not have a decoder for it.
 
     Returns:
-        The track, with the parameters of `stream` and a codec tag that the muxer chooses.
+        The track, with the parameters of `stream` and the muxer's own codec tag.
 
     Raises:
-        ValueError: the muxer does not take the codec.
+        ValueError: the muxer does not support the codec.
         FFmpegError: the parameters cannot be copied.
     """
     copy = _stream_like(file, stream)
-    if isinstance(copy, AudioStream) and file.format.name not in _KNOWS_MORE_THAN_IT_SAYS:
+    if isinstance(copy, AudioStream) and file.format.name not in _UNDERSTATES_CODECS:
         layout = copy.codec_context.layout
         if layout.name == f"{layout.nb_channels} channels":
-            # AVI and WAV tell a number of channels only; MP4 holds PCM of a known layout only.
+            # AVI and WAV store only the number of channels; MP4 requires a known channel layout for PCM.
             copy.codec_context.layout = f"{layout.nb_channels}c"
     return copy
 
 
 def coded_stream(file: OutputContainer, encoder: VideoCodecContext) -> VideoStream:
-    """Create a picture track for the packets of an encoder, where the muxer does not admit to take its codec.
+    """Create a video track for the packets of an encoder whose codec the muxer does not list.
 
     Args:
-        file: not yet begun; of a muxer of `_KNOWS_MORE_THAN_IT_SAYS`.
-        encoder: open.
+        file: output, before its header is written; its muxer is in `_UNDERSTATES_CODECS`.
+        encoder: the open encoder.
 
     Raises:
         ValueError: the muxer is another one.
     """
     with _placeholder("video") as placeholder:
         track = cast("VideoStream", file.add_stream_from_template(placeholder))
-    # PyAV's stubs leave out that a codec may stand for a stream.
+    # PyAV also accepts a codec in place of a stream; its stubs do not say so.
     BitStreamFilterContext("null", cast("Stream", encoder.codec), track)
     context = track.codec_context
     context.width, context.height, context.pix_fmt = encoder.width, encoder.height, encoder.pix_fmt
@@ -97,7 +97,7 @@ def coded_stream(file: OutputContainer, encoder: VideoCodecContext) -> VideoStre
 
 @contextmanager
 def trial(muxer: str, strictness: Strictness = "normal") -> Iterator[tuple[OutputContainer, io.BytesIO]]:
-    """An output file in memory, to ask a muxer what it takes; errors of its end are passed over."""
+    """Open an output file in memory to test a muxer; errors of closing it are ignored."""
     memory = io.BytesIO()
     file = av.open(memory, "w", format=muxer, options=muxer_options(strictness))
     try:
@@ -108,12 +108,12 @@ def trial(muxer: str, strictness: Strictness = "normal") -> Iterator[tuple[Outpu
 
 
 def holds(muxer: str, stream: Stream, *, strictness: Strictness = "normal") -> bool:
-    """Whether a kind of file holds the packets of a track.
+    """Whether a container holds the packets of a track.
 
     Args:
-        muxer: FFmpeg's name for the kind of file.
-        stream: of an open input; sound, subtitles or a picture track.
-        strictness: how far the muxer may go.
+        muxer: FFmpeg's name of the muxer.
+        stream: audio, subtitle or video track of an open input.
+        strictness: strictness of the muxer.
     """
     with trial(muxer, strictness) as (file, _):
         try:
@@ -125,12 +125,12 @@ def holds(muxer: str, stream: Stream, *, strictness: Strictness = "normal") -> b
 
 
 def needed_strictness(muxer: str, stream: Stream) -> Strictness | None:
-    """How far a muxer has to go to hold a track; None if it never does."""
+    """Strictest setting at which a muxer accepts a track; None if it rejects the track."""
     return next((level for level in STRICTNESSES if holds(muxer, stream, strictness=level)), None)
 
 
 def header_of(muxer: str, stream: Stream) -> bytes:
-    """The header that a muxer writes for a track alone; empty if it does not take the track."""
+    """Header of a file with a single track; empty if the muxer rejects the track."""
     with trial(muxer, "normal") as (file, memory):
         try:
             copied_stream(file, stream)
@@ -143,13 +143,13 @@ def header_of(muxer: str, stream: Stream) -> bytes:
 
 
 def admits(muxer: str, codec: av.Codec) -> bool:
-    """Whether a kind of file says that it holds a codec; some hold more."""
+    """Whether a muxer lists a codec; some muxers support more codecs than they list."""
     with trial(muxer) as (file, _):
         return codec.canonical_name in {_canonical_name(name) for name in file.supported_codecs}
 
 
 def holds_attachments(muxer: str) -> bool:
-    """Whether a kind of file holds files beside its tracks; some muxers take them, and leave them out of the file."""
+    """Whether a container holds attached files; some muxers accept them without writing them."""
     with trial(muxer) as (file, memory):
         try:
             file.add_attachment("name", "application/octet-stream", _ATTACHED)
@@ -161,12 +161,12 @@ def holds_attachments(muxer: str) -> bool:
 
 
 def holds_cover(muxer: str, stream: Stream, cover: Packet[Stream]) -> bool:
-    """Whether a kind of file holds a cover; some muxers take one, and leave it out of the file.
+    """Whether a container holds a cover; some muxers accept one without writing it.
 
     Args:
-        muxer: FFmpeg's name for the kind of file.
-        stream: the cover's track in an open input.
-        cover: its packet.
+        muxer: FFmpeg's name of the muxer.
+        stream: track of the cover in an open input.
+        cover: packet of the cover.
     """
     with trial(muxer, "normal") as (file, memory):
         try:
@@ -189,7 +189,7 @@ def _stream_like(file: OutputContainer, stream: AnyStream) -> AnyStream:
     with suppress(ValueError):
         if stream.codec_context is not None:
             return file.add_stream_from_template(stream, opaque=True)
-    if stream.codec_context is not None and file.format.name not in _KNOWS_MORE_THAN_IT_SAYS:
+    if stream.codec_context is not None and file.format.name not in _UNDERSTATES_CODECS:
         raise ValueError(f"{file.format.name} does not hold {stream.codec_context.codec.canonical_name}")
     with _placeholder(stream.type) as placeholder:
         copy = cast("AnyStream", file.add_stream_from_template(placeholder))
@@ -202,10 +202,10 @@ def _stream_like(file: OutputContainer, stream: AnyStream) -> AnyStream:
 
 @contextmanager
 def _placeholder(kind: str) -> Iterator[Stream]:
-    """A track that every muxer of `_KNOWS_MORE_THAN_IT_SAYS` admits to take, to be overwritten by another one's.
+    """A track that every muxer of `_UNDERSTATES_CODECS` lists, whose parameters are overwritten by those of another.
 
     Raises:
-        ValueError: no track of this kind can be copied.
+        ValueError: tracks of this kind cannot be copied.
     """
     contents: dict[str, tuple[str, bytes, dict[str, str]]] = {
         "audio": ("wav", _SILENCE, {}),

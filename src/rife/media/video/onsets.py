@@ -1,4 +1,4 @@
-"""When sound is heard again after silence."""
+"""Detection of onsets: audio after silence."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ import numpy.typing as npt
 from av.audio.stream import AudioStream
 
 _HEARD_PEAK = 0.02
-"""Peak, of 1 at most, of sound that cannot be taken for silence after lossy coding: -34 dB."""
+"""Smallest peak of audio that is clearly no silence after lossy coding: -34 dB of full scale."""
 
 _SILENT_PEAK = 0.005
-"""Peak of what remains of digital silence after lossy coding: -46 dB."""
+"""Largest peak of digital silence after lossy coding: -46 dB of full scale."""
 
 _LEAST_SILENCE_SECONDS = Fraction(1, 10)
 _BLOCK_SECONDS = Fraction(1, 100)
 
 
 def is_heard(samples: npt.NDArray[np.float32]) -> bool:
-    """Whether samples in [-1, 1] are sound and no silence."""
+    """Whether samples in [-1, 1] are audible."""
     return bool(samples.size) and float(np.abs(samples).max()) > _HEARD_PEAK
 
 
 def onsets(path: Path, index: int) -> list[Fraction]:
-    """Seconds at which sound is heard again after a tenth of a second of silence, or without sound, or more.
+    """Times, in seconds, at which audio begins after a tenth of a second or more of silence, or without samples.
 
     Args:
         path: a media file.
-        index: of its sound track among all of its tracks.
+        index: stream index of the audio track.
     """
     found: list[Fraction] = []
     heard_until: Fraction | None = None
@@ -45,7 +45,7 @@ def onsets(path: Path, index: int) -> list[Fraction]:
 
 
 def _blocks(path: Path, index: int) -> Iterator[tuple[Fraction, Fraction, float]]:
-    """Yield short stretches of sound: when each begins, how long it lasts, and its peak."""
+    """Yield the start, the duration and the peak of short blocks of samples."""
     with av.open(str(path.absolute())) as file:
         stream = file.streams[index]
         if not isinstance(stream, AudioStream):

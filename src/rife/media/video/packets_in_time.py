@@ -1,4 +1,4 @@
-"""The packets of an open file in its order, with times that count from the file's start and go on over every joint."""
+"""Packets of an open file in its order, with times from the start of the file, continuous over discontinuities."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from rife.media.video.clock_jumps import JoinedClocks, Jump
 
 _PRIMING_SECONDS = Fraction(-1, 10)
 _MOST_FAILED_READS = 100
-"""A file that cannot be read so often in a row has nothing more to give."""
+"""Number of failed reads in a row after which a file counts as unreadable."""
 
 
 class PacketsInTime:
-    """Packets one by one; reading can go on behind a place that cannot be read."""
+    """Reader of packets one by one; it can continue after a position that cannot be read."""
 
     def __init__(
         self,
@@ -28,13 +28,13 @@ class PacketsInTime:
         start_ticks: Callable[[Stream], int],
         joins: bool,
     ) -> None:
-        """Begin where the container stands.
+        """Begin at the current position of the container.
 
         Args:
             container: an open file.
-            streams: of which packets are wanted; of all if None.
-            start_ticks: where the file starts, on the clock of a track.
-            joins: whether the format's clock may jump.
+            streams: tracks to read; all if None.
+            start_ticks: start time of the file in ticks of a track.
+            joins: whether the format allows timestamp discontinuities.
         """
         self._container, self._streams, self._start_ticks = container, streams, start_ticks
         self._demuxed = self._begun()
@@ -43,20 +43,20 @@ class PacketsInTime:
 
     @property
     def jumps(self) -> Sequence[Jump]:
-        """The joints that were passed so far."""
+        """The discontinuities so far."""
         return () if self._joined is None else tuple(self._joined.jumps)
 
     def next(self) -> Packet[Stream] | None:
-        """The next packet, an empty one for each track at the end, or None behind these.
+        """The next packet; at the end an empty packet for each track, then None.
 
         Raises:
-            av.FFmpegError: the file cannot be read here.
-            LookupError: a track begins that the header of the file does not name.
+            av.FFmpegError: the file cannot be read at this position.
+            LookupError: a track begins that is not in the header of the file.
         """
         return self._read() if self._joined is None else self._joined.next()
 
     def may_go_on(self, error: Exception) -> bool:
-        """Begin to read behind a place that could not be read; whether there may be more."""
+        """Continue after a failed read, and return whether there may be more packets."""
         self._failed_reads += 1
         if not isinstance(error, av.FFmpegError) or self._failed_reads > _MOST_FAILED_READS:
             return False
@@ -78,11 +78,11 @@ class PacketsInTime:
 
 
 def is_cut_off(packet: Packet[Stream]) -> bool:
-    """Whether an edit list hides the packet for good; what primes a sound decoder just before zero is needed."""
+    """Whether an edit list removes the packet; packets just before zero are needed to prime an audio decoder."""
     return packet.is_discard and end_seconds(packet) < _PRIMING_SECONDS
 
 
 def end_seconds(packet: Packet[Stream]) -> Fraction:
-    """When what a packet holds is over."""
+    """End time of a packet, in seconds."""
     ticks = (packet.pts if packet.pts is not None else packet.dts or 0) + (packet.duration or 0)
     return ticks * packet.time_base

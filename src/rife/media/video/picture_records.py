@@ -1,6 +1,7 @@
-"""Records beside a picture track that no output gets: Dolby Vision, HDR10+, spherical and stereoscopic video.
+"""Metadata of a video track that no output preserves: Dolby Vision, HDR10+, spherical and stereoscopic video.
 
-A record of the whole track is read from the header that FFmpeg's Matroska muxer writes for it: PyAV has no name for it.
+Metadata of the whole track is read from the header that FFmpeg's Matroska muxer writes for it: PyAV has no attribute
+for it.
 """
 
 from __future__ import annotations
@@ -17,25 +18,25 @@ from rife.media.video.muxers import header_of
 _VIDEO, _PROJECTION, _PROJECTION_TYPE, _STEREO_MODE = 0xE0, 0x7670, 0x7671, 0x53B8
 _BLOCK_ADDITION, _ADDITION_TYPE, _ADDITION_DATA = 0x41E4, 0x41E7, 0x41ED
 _DOLBY_VISION = (b"dvcC", b"dvvC", b"dvwC")
-_TELL_VIEWS = ("matroska", "webm")
-"""Muxers that write how views lie in a picture from the track's metadata, which are copied."""
+_STORE_VIEWS = ("matroska", "webm")
+"""Muxers that store the stereo mode, from the copied metadata of the track."""
 
 _PROFILE_WITHOUT_BASE = 5
-"""Its colours are of a space of its own (IPT), which plain decoders take for another one."""
+"""Dolby Vision profile without a compatible base layer: other decoders misinterpret its IPT colours."""
 
 
 def lost_records(stream: VideoStream, first: av.VideoFrame, *, muxer: str) -> list[str]:
-    """Name what a source says of its pictures and the output does not carry on.
+    """Notes on metadata of the video track that the output does not preserve.
 
     Args:
-        stream: the picture track of an open file.
-        first: its first picture, as decoded.
-        muxer: FFmpeg's name for the kind of the output file.
+        stream: video track of an open file.
+        first: its first frame, as decoded.
+        muxer: FFmpeg's name of the output's muxer.
     """
     facts = track_facts(header_of("matroska", stream))
     try:
         names = {str(entry.type.name) for entry in cast("SideDataContainer", first.side_data)}
-    except ValueError:  # PyAV has no name for one of them
+    except ValueError:  # a kind without a name in PyAV
         names = set()
     video = _children(facts.get(_VIDEO))
     out = []
@@ -43,13 +44,13 @@ def lost_records(stream: VideoStream, first: av.VideoFrame, *, muxer: str) -> li
     if profile is not None or names & {"DOVI_RPU_BUFFER", "DOVI_METADATA"}:
         which = f" (profile {profile})" if profile is not None else ""
         wrong = "; colours of this profile are wrong without it" if profile == _PROFILE_WITHOUT_BASE else ""
-        out.append(f"Dolby Vision metadata{which} is not carried over{wrong}")
+        out.append(f"Dolby Vision metadata{which} is not preserved{wrong}")
     if "DYNAMIC_HDR_PLUS" in names:
-        out.append("HDR10+ metadata is not carried over")
+        out.append("HDR10+ metadata is not preserved")
     if _is_spherical(video.get(_PROJECTION, b"")):
-        out.append("the projection (spherical video) is not carried over: players show the output flat")
-    if _STEREO_MODE in video and not (muxer in _TELL_VIEWS and "stereo_mode" in stream.metadata):
-        out.append("how two views lie in a picture (stereoscopic video) is not carried over")
+        out.append("the projection (spherical video) is not preserved: players show the output flat")
+    if _STEREO_MODE in video and not (muxer in _STORE_VIEWS and "stereo_mode" in stream.metadata):
+        out.append("the stereo mode (stereoscopic video) is not preserved")
     return out
 
 
@@ -61,7 +62,7 @@ def _dolby_vision_profile(facts: dict[int, Element]) -> int | None:
 
 
 def _is_spherical(projection: bytes) -> bool:
-    """Whether a projection is not the flat one, which is written for a rotation."""
+    """Whether a projection is not flat; a flat one only stores a rotation."""
     return any(_children(Element(_PROJECTION, projection)).get(_PROJECTION_TYPE, b""))
 
 

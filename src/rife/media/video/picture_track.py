@@ -1,7 +1,7 @@
-"""Animated AVIF and HEIF: a file of a still picture whose frames are a track, and their opacity another one.
+"""Animated AVIF and HEIF: image files with a track of frames, and optionally a track of their alpha.
 
-To FFmpeg such a file is a video with up to four tracks: the still picture and its opacity, of one frame each, then the
-frames and their opacity, as grey. A reader of videos would take the first, the still picture.
+FFmpeg opens such a file as a video with up to four tracks: the still image and its alpha, of one frame each, then the
+frames and their alpha, as grey. The video reader would choose the first track, the still image.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from rife.media.colour.pixel_formats import LAYOUTS, samples
 from rife.media.source import SourceFrame, VideoInfo, check_size
 
 _SEQUENCE_BRANDS = (b"avis", b"msf1", b"hevc", b"hevx")
-"""Brands of a file type box (ISO/IEC 14496-12, 23008-12; AVIF) that announce a sequence of pictures."""
+"""Brands of a file type box (ISO/IEC 14496-12, 23008-12; AVIF) for image sequences."""
 
 _LIMITED_RANGE = 1
 _BRANDS_BYTES = 256
@@ -35,20 +35,20 @@ class PictureTrack:
         """Open a file.
 
         Raises:
-            MediaError: it cannot be read.
+            MediaError: the file cannot be read.
         """
         self.path = path
         with _opened(path) as container:
             tracks = _tracks(container)
             if not tracks:
-                raise MediaError(f"{path}: expected a sequence of pictures, but the file has none.")
+                raise MediaError(f"{path}: expected an image sequence, but the file has none.")
             colours = tracks[0]
             context, tick = colours.codec_context, colours.time_base
             check_size(path, context.width, context.height)
             if tick is None or not colours.duration:
-                raise MediaError(f"{path}: the sequence of pictures does not tell its times; the file is damaged.")
+                raise MediaError(f"{path}: the image sequence has no times; the file is damaged.")
             self._colours = colours.index
-            self._opacity = next((track.index for track in tracks[1:] if _is_opacity_of(track, colours)), None)
+            self._alpha = next((track.index for track in tracks[1:] if _is_alpha_of(track, colours)), None)
             length = colours.duration * tick
             self.info = VideoInfo(
                 path=path,
@@ -67,35 +67,35 @@ class PictureTrack:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        pass  # the file is open while frames are read only
+        pass  # the file is open only while frames are read
 
     def frames(self, *, from_pts: int | None = None) -> Iterator[SourceFrame]:
-        """Yield the pictures in order.
+        """Yield the frames in order.
 
         Args:
-            from_pts: the time of the picture to begin with; those before are decoded all the same.
+            from_pts: pts of the first frame; the frames before it are decoded too.
 
         Raises:
-            TruncatedMediaError: there are fewer than the file announces; those before are good.
-            MediaError: there is none, or none at `from_pts`.
+            TruncatedMediaError: there are fewer frames than stated; all frames yielded before are valid.
+            MediaError: there is no frame, or none at `from_pts`.
         """
         found = 0
         begun = from_pts is None
-        opacity = repeat(None) if self._opacity is None else chain(self._decoded(self._opacity), repeat(None))
-        for picture, layer in zip(self._decoded(self._colours), opacity, strict=False):
-            if self._opacity is not None and layer is None:
+        alpha = repeat(None) if self._alpha is None else chain(self._decoded(self._alpha), repeat(None))
+        for picture, layer in zip(self._decoded(self._colours), alpha, strict=False):
+            if self._alpha is not None and layer is None:
                 break
             found += 1
             pts = picture.pts or 0
             begun = begun or pts == from_pts
             if begun:
-                whole = picture if layer is None else with_opacity(picture, layer)
+                whole = picture if layer is None else with_alpha(picture, layer)
                 yield SourceFrame(whole, pts, max(1, picture.duration or 1))
         if not begun or not found:
-            raise MediaError(f"{self.path}: no picture could be decoded{'' if not found else f' at {from_pts}'}.")
+            raise MediaError(f"{self.path}: no frame could be decoded{'' if not found else f' at {from_pts}'}.")
         if found < (self.info.frames or 0):
             raise TruncatedMediaError(
-                f"{self.path}: picture {found + 1} of {self.info.frames} cannot be decoded; the file is truncated or "
+                f"{self.path}: frame {found + 1} of {self.info.frames} cannot be decoded; the file is truncated or "
                 "damaged."
             )
 
@@ -106,19 +106,19 @@ class PictureTrack:
                 try:
                     frame = next(frames, None)
                 except av.FFmpegError:
-                    return  # the count tells
+                    return  # the caller compares the number of frames
                 if not isinstance(frame, av.VideoFrame):
                     return
                 yield frame
 
 
 def is_picture_track(path: Path) -> bool:
-    """Whether a file is an animated AVIF or HEIF: one that announces a sequence of pictures and has it."""
+    """Whether a file is an animated AVIF or HEIF: it has the brand and the track of an image sequence."""
     try:
         with path.open("rb") as file:
             head = file.read(_BRANDS_BYTES)
     except OSError:
-        return False  # opening it says why
+        return False  # opening the file reports the error
     if head[4:8] != b"ftyp":
         return False
     box = head[8 : int.from_bytes(head[:4], "big")]
@@ -131,15 +131,15 @@ def is_picture_track(path: Path) -> bool:
         return False
 
 
-def with_opacity(picture: av.VideoFrame, layer: av.VideoFrame) -> av.VideoFrame:
-    """A picture with the opacity that a grey picture of the same size holds."""
+def with_alpha(picture: av.VideoFrame, layer: av.VideoFrame) -> av.VideoFrame:
+    """A frame with the alpha of a grey frame of the same size."""
     named = picture.format.name.replace("yuv", "yuva").replace("gbrp", "gbrap")
     if named not in LAYOUTS or not LAYOUTS[named].alpha:
         picture, named = adapted(picture, "gbrp"), "gbrap"
     out = av.VideoFrame(picture.width, picture.height, named)
     out.colorspace, out.color_range = picture.colorspace, picture.color_range
     out.color_primaries, out.color_trc = picture.color_primaries, picture.color_trc
-    *colours, opacity = samples(out)
+    *colours, alpha = samples(out)
     for plane, codes in zip(colours, samples(picture), strict=True):
         plane[:] = codes
     grey = LAYOUTS[layer.format.name]
@@ -148,16 +148,16 @@ def with_opacity(picture: av.VideoFrame, layer: av.VideoFrame) -> av.VideoFrame:
     if range_tag(layer) == _LIMITED_RANGE:
         zero, span = 16 * 2.0 ** (grey.bits - 8), 219 * 2.0 ** (grey.bits - 8)
     full = 2 ** LAYOUTS[named].bits - 1
-    opacity[:] = np.rint(((codes - zero) / span).clip(0, 1) * full)
+    alpha[:] = np.rint(((codes - zero) / span).clip(0, 1) * full)
     return out
 
 
 def _tracks(container: InputContainer) -> list[VideoStream]:
-    """Tracks of more than one frame: the others are the still picture and its opacity."""
+    """Tracks with more than one frame; the others are the still image and its alpha."""
     return [stream for stream in container.streams.video if stream.frames > 1]
 
 
-def _is_opacity_of(track: VideoStream, colours: VideoStream) -> bool:
+def _is_alpha_of(track: VideoStream, colours: VideoStream) -> bool:
     context, own = track.codec_context, colours.codec_context
     grey = (context.pix_fmt or "").startswith("gray") and context.pix_fmt in LAYOUTS
     same = (context.width, context.height, track.frames) == (own.width, own.height, colours.frames)
@@ -169,6 +169,5 @@ def _opened(path: Path) -> InputContainer:
         return av.open(str(path.absolute()), metadata_errors="replace")
     except (av.FFmpegError, OSError, ValueError) as err:
         raise MediaError(
-            f"{path}: not a picture that can be read ({getattr(err, 'strerror', None) or err}); it is damaged or "
-            "incomplete."
+            f"{path}: not a readable image ({getattr(err, 'strerror', None) or err}); it is damaged or incomplete."
         ) from err

@@ -1,4 +1,4 @@
-"""Reading a video file as a stream: pictures with their times, and the packets of the other tracks."""
+"""Streaming reader of a video file: frames with their times, and packets of the other tracks."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ from rife.options import OnDamage
 
 
 class VideoReader:
-    """An open video file: its pictures, and the packets of its other tracks. Each pass opens the file anew."""
+    """An open video file as a `Source`, with the packets of its other tracks. Each pass opens the file again."""
 
     def __init__(self, path: Path, *, on_damage: OnDamage = "stop") -> None:
         """Open a file.
 
         Args:
-            path: of the file.
-            on_damage: `stop` where it cannot be decoded, or `hold` the frame before that, and go on behind it.
+            path: path of the file.
+            on_damage: at frames that cannot be decoded, `stop`, or `hold` the previous frame and continue after them.
 
         Raises:
-            MediaError: no such file, not a video, or one without a picture track.
+            MediaError: the file does not exist, is no video, or has no video track.
         """
         self.path = path
         self.findings = Findings()
@@ -61,27 +61,27 @@ class VideoReader:
 
     @property
     def other_streams(self) -> list[Stream]:
-        """Tracks other than the picture."""
+        """The tracks other than the video track."""
         return [stream for stream in self.container.streams if stream.index != self.stream.index]
 
     @property
     def notes(self) -> list[str]:
-        """What was bridged, held or not believed in the latest pass over the pictures, as sentences."""
+        """Findings of the latest pass about damage and times, as sentences."""
         return self.findings.notes()
 
     def packets(self, indices: Collection[int]) -> Iterator[Packet[Stream]]:
         """Yield the packets of some of the other tracks, in the file's order.
 
         Args:
-            indices: of these streams.
+            indices: stream indices of the tracks.
 
         Raises:
-            MediaError: the file cannot be read any further; what was yielded before is good.
+            MediaError: reading fails before the end of the file; all packets yielded before are valid.
         """
         if not indices:
             return
         with self._file.open() as container:
-            # Where clocks jump, one track alone does not tell by how much.
+            # The offset at a discontinuity depends on all tracks.
             wanted = None if self._can_jump else [stream for stream in container.streams if stream.index in indices]
             packets = PacketsInTime(container, wanted, start_ticks=self._start_ticks, joins=self._can_jump)
             while True:
@@ -90,7 +90,7 @@ class VideoReader:
                 except (av.FFmpegError, LookupError) as err:
                     if self._holds and packets.may_go_on(err):
                         continue
-                    reason = getattr(err, "strerror", None) or "tracks begin that its header does not name"
+                    reason = getattr(err, "strerror", None) or "tracks begin that are not in its header"
                     raise MediaError(f"{self.path}: its other tracks cannot be read to the end ({reason}).") from err
                 if packet is None:
                     return
@@ -102,20 +102,20 @@ class VideoReader:
                     yield packet
 
     def frames(self, *, from_pts: int | None = None) -> Iterator[SourceFrame]:
-        """Yield every frame of the picture track.
+        """Yield every frame of the video track.
 
         Args:
-            from_pts: the pts of the frame to begin with, as an earlier pass gave it; the first one if not given.
+            from_pts: pts of the first frame, known from an earlier pass; the beginning if not given.
 
         Raises:
-            TruncatedMediaError: the file ends, or cannot be decoded any further, before the end that it
-                announces; what was yielded before is good.
-            MediaError: no frame could be decoded, or there is none at `from_pts`.
+            TruncatedMediaError: the file ends, or decoding fails, before its stated end; all frames yielded before
+                are valid.
+            MediaError: no frame can be decoded, or there is none at `from_pts`.
         """
         if from_pts is None:
             yield from self._decoded(None)
             return
-        # From the key frame before it, where seeking leads there; else from the beginning, which always does.
+        # From the previous key frame, if seeking finds the frame; else from the beginning.
         for seek_to in (from_pts, None) if self.findings.can_seek else (None,):
             frames = self._decoded(seek_to)
             first = next((frame for frame in frames if frame.pts >= from_pts), None)
@@ -129,7 +129,7 @@ class VideoReader:
     def _decoded(self, seek_to: int | None) -> Generator[SourceFrame]:
         with self._file.open() as container:
             stream = cast("VideoStream", container.streams[self.stream.index])
-            # Frame threads decode ahead, and lose what they hold when a packet is damaged; slices lose nothing.
+            # Frame threads decode several frames at once, and lose them at a damaged packet; slice threads do not.
             stream.thread_type = "SLICE"
             if seek_to is not None and not self._found(container, stream, seek_to):
                 return
@@ -137,7 +137,7 @@ class VideoReader:
             one = DecodingPass(facts, container, stream, start_ticks=self._start_ticks, delay=self._delay)
             try:
                 yield from one.frames(from_start=seek_to is None)
-            except GeneratorExit:  # the rest was not looked at
+            except GeneratorExit:  # the rest of the file was not read
                 raise
             except MediaError:
                 self._learn(one, from_start=seek_to is None)
@@ -157,7 +157,7 @@ class VideoReader:
             return Ends(lengths_are_of_decoding=of_decoding)
         if picture is not None:
             picture -= start
-            # A tag that another program left behind tells of another file.
+            # A stale tag, left by another program, describes another file.
             if not of_decoding and (file is None or picture > file + Fraction(1, 2)):
                 picture = None
             elif of_decoding and file is not None:
@@ -172,7 +172,7 @@ class VideoReader:
         return True
 
     def _start_ticks(self, stream: Stream) -> int:
-        """Where the file starts, on the clock of a track: a recording may begin at any hour."""
+        """Start time of the file in ticks of a track: a recording may begin at any time."""
         if self._start_seconds <= 0 or stream.time_base is None:
             return 0
         return round(self._start_seconds / stream.time_base)

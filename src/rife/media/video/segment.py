@@ -1,7 +1,7 @@
-"""A stretch of pictures, encoded by an encoder of its own, in a file of its own.
+"""Segments: consecutive frames in a file of their own, each encoded by a new instance of the encoder.
 
-Segments are joined packet by packet into the final file (`rife.media.video.mux`). Exact times do not live in
-here but in the plan: a segment's frames are numbered, and a file that counts milliseconds counts numbers well.
+Segments are concatenated packet by packet into the final file (`rife.media.video.mux`). Exact times are stored in the
+plan: the frames of a segment have numbers as timestamps, which survive a time base of milliseconds.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ from rife.media.video.muxers import admits, coded_stream, reason_of
 
 _NUMBER = Fraction(1, 1000)
 _DEEPEST_REORDERING = 32
-"""No codec holds back more frames than this between decoding and showing order."""
+"""Largest number of frames that any codec delays for reordering."""
 
 
 def segment_suffix(codec: str) -> str:
-    """Ending of the segments of an encoder."""
+    """Extension of the segments of an encoder."""
     return ".mov" if encoder_row(codec).is_quicktime else ".mkv"
 
 
 class SegmentWriter:
-    """An open segment: `write` pictures in order, then `finish`."""
+    """Writer of a segment: `write` frames in order, then `finish`."""
 
     def __init__(
         self,
@@ -57,16 +57,17 @@ class SegmentWriter:
         """Create the file.
 
         Args:
-            path: with the ending that `segment_suffix` gives.
+            path: path with the extension of `segment_suffix`.
             encoding: encoder, pixel format and options.
-            first: first picture of the source: size and colour.
+            first: first frame of the source, for size and colour tags.
             frame_rate: average frames per second, for the encoder's rate control.
             time_base: seconds per tick of the times given to `write`.
             sample_aspect_ratio: width over height of a pixel.
-            threads: of the encoder; as many as it likes if None.
+            threads: number of the encoder's threads; its own choice if None.
 
         Raises:
-            MediaError: the file cannot be created, or the encoder refuses.
+            MediaError: the file cannot be created.
+            JobError: the encoder does not open.
         """
         self._numbers: dict[int, int] = {}
         self._decoded = 0
@@ -99,8 +100,8 @@ class SegmentWriter:
                 time_base=time_base,
             )
             raise JobError(
-                f"the encoder {encoding.codec} refused the video ({said[0] if said else reason_of(err)}).",
-                hint=Hint("Take another one with {codec}, or other settings for it."),
+                f"the encoder {encoding.codec} rejected the video ({said[0] if said else reason_of(err)}).",
+                hint=Hint("Use another one with {codec}, or other settings for it."),
             ) from err
         self._video, self._codec = stream, encoder
 
@@ -113,27 +114,27 @@ class SegmentWriter:
         self._file.close()
 
     def write(self, picture: av.VideoFrame, pts: int) -> None:
-        """Encode a picture at a time.
+        """Encode a frame.
 
         Args:
-            picture: in the encoding's pixel format.
-            pts: time in ticks of the writer's time base, later than all before.
+            picture: a frame in the encoding's pixel format.
+            pts: presentation time in ticks of the writer's time base, greater than all before.
         """
         self._numbers[pts] = len(self._numbers)
         if self._stored_format is not None:
             picture = renamed(picture, self._stored_format)
         if picture.interlaced_frame:
-            picture = _copy(picture, picture.format.name)  # some encoders write the mark, and made pictures have none
+            picture = _copy(picture, picture.format.name)  # some encoders store the flag, which new frames do not have
         picture.pts = pts
         picture.time_base = self._time_base
         picture.pict_type = 0  # the decoder's frame types are not the encoder's
         self._mux(picture)
 
     def finish(self) -> None:
-        """Write what the encoder still holds, and the end of the file.
+        """Flush the encoder, and complete the file.
 
         Raises:
-            MediaError: it could not be written.
+            MediaError: the file cannot be written.
         """
         self._mux(None)
         try:
@@ -142,8 +143,8 @@ class SegmentWriter:
             raise MediaError(f"the end of a segment could not be written ({err}).") from err
 
     def _encoder(self, encoding: Encoding, frame_rate: Fraction) -> tuple[VideoCodecContext, VideoStream | None]:
-        """An encoder that is not open yet, and its track; none where the file does not admit to hold the codec."""
-        # The rate is a hint beside the exact times of the frames; a long fraction does not fit its field.
+        """An encoder that is not open yet, and its track; None for a codec that the muxer does not list."""
+        # The rate is only a hint, since frames have exact times; a long fraction does not fit its field.
         rate = frame_rate.limit_denominator(10_000)
         if admits(self._file.format.name, av.Codec(encoding.codec, "w")):
             stream = cast("VideoStream", self._file.add_stream(encoding.codec, rate=rate))
@@ -158,7 +159,7 @@ class SegmentWriter:
             for packet in self._codec.encode(picture):
                 packet.stream = self._video
                 if packet.pts is None:
-                    raise MediaError(f"{self._codec.name}: gave a frame without a time.")
+                    raise MediaError(f"{self._codec.name}: the encoder returned a packet without a pts.")
                 packet.pts = self._numbers[packet.pts]
                 packet.dts = self._decoded - _DEEPEST_REORDERING
                 packet.duration, packet.time_base = 1, _NUMBER
@@ -174,8 +175,8 @@ class SegmentPacket:
     """An encoded frame of a segment.
 
     Attributes:
-        packet: as it lies in the file.
-        number: of the frame in showing order, from 0.
+        packet: the packet in the file.
+        number: index of the frame in presentation order, from 0.
     """
 
     packet: Packet[VideoStream]
@@ -183,13 +184,13 @@ class SegmentPacket:
 
 
 class SegmentReader:
-    """A finished segment: its packets in decoding order, each with the number of its frame."""
+    """Reader of a finished segment: packets in decoding order with the numbers of their frames, or decoded frames."""
 
     def __init__(self, path: Path) -> None:
         """Open a segment.
 
         Raises:
-            MediaError: it cannot be read.
+            MediaError: the segment cannot be read.
         """
         self.path = path
         try:
@@ -209,14 +210,14 @@ class SegmentReader:
         self._file.close()
 
     def packets(self) -> Iterator[SegmentPacket]:
-        """Yield the packets in decoding order; a segment is read into memory for that."""
+        """Yield the packets in decoding order; the segment is read into memory."""
         packets = [packet for packet in self._file.demux(self.stream) if packet.size]
         showing = sorted(packet.pts or 0 for packet in packets)
         numbers = {pts: number for number, pts in enumerate(showing)}
         yield from (SegmentPacket(packet, numbers[packet.pts or 0]) for packet in packets)
 
     def pictures(self, encoding: Encoding) -> Iterator[av.VideoFrame]:
-        """Yield the decoded pictures in showing order, in the pixel format of their encoding."""
+        """Yield the decoded frames in presentation order, in the pixel format of their encoding."""
         try:
             for picture in self._file.decode(self.stream):
                 yield renamed(picture, encoding.pixel_format)
@@ -227,15 +228,15 @@ class SegmentReader:
 
 
 def renamed(picture: av.VideoFrame, name: str) -> av.VideoFrame:
-    """The same samples under another name of their pixel format; the picture itself if it has that name.
+    """The same samples with another pixel format of equal layout; the frame itself if it has that format.
 
-    Opacity that only the new name has is full; opacity that only the old one has was put there so.
+    Alpha that only the new format has is opaque; alpha that only the old format has was added in the same way.
     """
     return picture if picture.format.name == name else _copy(picture, name)
 
 
 def _copy(picture: av.VideoFrame, name: str) -> av.VideoFrame:
-    """The same samples and colours in a picture of its own, which is progressive."""
+    """A progressive copy of the samples and colour tags."""
     out = av.VideoFrame(picture.width, picture.height, name)
     for plane, values in zip_longest(samples(out), samples(picture)):
         if plane is not None:
@@ -246,7 +247,7 @@ def _copy(picture: av.VideoFrame, name: str) -> av.VideoFrame:
 
 
 def copy_colour(picture: av.VideoFrame, context: VideoCodecContext) -> None:
-    """Give a codec the colour tags of a picture."""
+    """Copy the colour tags of a frame to a codec."""
     context.colorspace, context.color_range = picture.colorspace, range_tag(picture)
     context.color_primaries, context.color_trc = picture.color_primaries, picture.color_trc
 

@@ -1,8 +1,8 @@
-"""When each picture of a file is shown and for how long, whatever the file leaves out or tells wrongly.
+"""Presentation time and duration of each frame, also for files with missing or wrong times.
 
-A decoder gives its pictures in the order in which they are shown, mostly with the times of their packets. Not so where
-the container has no times for showing (AVI, ASF with H.264): there FFmpeg counts packets in the order of decoding, and
-the picture that is shown as the third one is shown at the third of these times.
+A decoder outputs its frames in presentation order, usually with the pts of their packets. In containers without
+presentation times (AVI, ASF with H.264), FFmpeg assigns times in decoding order; there, the n-th frame in presentation
+order gets the n-th of these times.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ from av.stream import Stream
 from rife.media.source import SourceFrame, VideoInfo
 
 LATEST_TICK = 2**53
-"""Times beyond this, centuries or more, are damage; a factor and another clock still have to fit into 64 bits."""
+"""Largest plausible time, centuries or more; with a factor and another time base it still fits into 64 bits."""
 
 _LEAP_SECONDS = Fraction(10)
-"""A picture may stand past the end that the container announces for so long before that is taken for damage."""
+"""Longest plausible duration of a frame past the stated end of the file."""
 
 _ROUNDED_SECONDS = Fraction(1, 500)
-"""Headers tell lengths in milliseconds or the like; what a packet tells is more exact."""
+"""Largest rounding error of a duration in a header; durations of packets are more exact."""
 
 _DEEPEST_REORDERING = 32
-"""Packets that a decoder of any codec may hold back."""
+"""Largest number of packets that a decoder of any codec delays."""
 
 
 @dataclass(frozen=True)
 class Ends:
-    """What the header of a file tells of its end, in seconds from the start of the file; None where it does not.
+    """Stated ends in the header of a file, in seconds from the start of the file; None if not stated.
 
     Attributes:
-        picture: end of the picture track.
+        picture: end of the video track.
         file: end of the whole file.
-        lengths_are_of_decoding: a packet's length is the time to the next packet that is decoded.
+        lengths_are_of_decoding: whether the duration of a packet is the time to the next packet in decoding order.
     """
 
     picture: Fraction | None = None
@@ -49,12 +49,12 @@ class Ends:
 
 @dataclass(frozen=True)
 class TimeSpan:
-    """A part of a file, in seconds.
+    """A time span without decodable frames, in seconds.
 
     Attributes:
-        start: where it begins.
-        end: where it ends.
-        held: the picture before it is shown meanwhile; not so at the beginning, where there is none.
+        start: start of the span.
+        end: end of the span.
+        held: whether the previous frame is held; false at the beginning, where there is none.
     """
 
     start: Fraction
@@ -66,17 +66,17 @@ class TimeSpan:
 
 
 class ShowingTimes:
-    """Gives the pictures of one pass their times. Each is known for how long it is shown once the next one is there."""
+    """Presentation times of the frames of one pass; the duration of a frame is known once the next frame arrives."""
 
     def __init__(self, info: VideoInfo, ends: Ends, *, reorders: bool, delay: int = 0, fills: bool = False) -> None:
         """Begin a pass.
 
         Args:
-            info: of the file.
-            ends: of the file, in the same time.
-            reorders: the decoder holds pictures back to put them in order.
+            info: properties of the file's frames.
+            ends: stated ends of the file.
+            reorders: whether the decoder reorders frames.
             delay: ticks by which all times of the file are too late.
-            fills: a picture that never comes is lost too, where that leaves a gap: decoders pass over some damage.
+            fills: count a missing frame as lost if it leaves a gap: decoders skip some damage without an error.
         """
         self.frames = 0
         self.lost: list[TimeSpan] = []
@@ -95,16 +95,16 @@ class ShowingTimes:
 
     @property
     def end_seconds(self) -> Fraction:
-        """End of the last picture so far, by its own length."""
+        """End of the last frame so far, by its own duration, in seconds."""
         return self._next * self._tick
 
     @property
     def in_decoding_order(self) -> bool:
-        """Whether the times of the packets turned out to be in the order of decoding, though pictures are not."""
+        """Whether the times of the packets increase in decoding order although the decoder reorders frames."""
         return self._order is not None and self._order.is_needed
 
     def sent(self, packet: Packet[Stream]) -> None:
-        """Take note of a packet before it is decoded."""
+        """Note a packet before it is decoded."""
         if self._order is not None and not self._order.sent(packet.pts):
             self._order = None
         self._last_sent = packet.pts, packet.duration or 0
@@ -118,7 +118,7 @@ class ShowingTimes:
             self._latest_sent = max(packet.pts, self._latest_sent or packet.pts)
 
     def damaged(self, what: Packet[Stream] | av.VideoFrame | None) -> None:
-        """Take note of what cannot be decoded, or (None) of a place where the file cannot be read."""
+        """Note a packet or frame that cannot be decoded, or (None) a position at which the file cannot be read."""
         if what is not None and what.pts is not None and self._order is None:
             self._losses.append((what.pts - self._delay - self._taken_off, True))
         else:
@@ -128,7 +128,7 @@ class ShowingTimes:
             self._order.lost(what.pts)
 
     def shown(self, picture: av.VideoFrame) -> Iterator[SourceFrame]:
-        """Take a picture from the decoder, and yield what comes before it: now it is known how long that is shown."""
+        """Add a frame of the decoder, and yield the previous frame, whose duration is now known."""
         if self._comes_too_late(picture):
             return
         pts, length = self._timed(picture)
@@ -136,7 +136,7 @@ class ShowingTimes:
         self._note_missing(picture, pts)
         if self._pending is None and self._losses:
             first = min(when for when, _ in self._losses)
-            if first < pts:  # nothing can be held there
+            if first < pts:  # there is no frame to hold
                 self.lost.append(TimeSpan(first * self._tick, pts * self._tick, held=False))
         if self._pending is not None:
             yield from self._held_until(pts)
@@ -147,11 +147,11 @@ class ShowingTimes:
         self._last, self._next = pts, pts + length
 
     def finish(self, *, is_whole: bool = True, held_until: Fraction | None = None) -> Iterator[SourceFrame]:
-        """Yield the last picture, and what stands for lost ones behind it.
+        """Yield the last frame, and its repetitions in place of lost frames after it.
 
         Args:
-            is_whole: the file was read to its end, and the end that its header tells is that of the last picture.
-            held_until: seconds until which the last picture is shown if what comes after it is lost.
+            is_whole: whether the file was read to its end, so that the stated end is that of the last frame.
+            held_until: end of the last frame, in seconds, if frames after it are lost.
         """
         if self._pending is None:
             return
@@ -169,29 +169,29 @@ class ShowingTimes:
         self._pending = None
 
     def _held_until(self, end: int) -> Iterator[SourceFrame]:
-        """Yield the pending picture, and again at the time of each lost one up to another time."""
+        """Yield the pending frame, and repeat it at the time of each lost frame up to an end time."""
         pending = self._pending
         if pending is None:
             return
         again = sorted({when for when, repeats in self._losses if repeats and pending.pts < when < end})
-        for place, following in pairwise([pending.pts, *again, end]):
-            damaged = pending.after_damage or place > pending.pts
-            yield replace(pending, pts=place, duration=following - place, after_damage=damaged)
+        for start, following in pairwise([pending.pts, *again, end]):
+            damaged = pending.after_damage or start > pending.pts
+            yield replace(pending, pts=start, duration=following - start, after_damage=damaged)
 
     def _comes_too_late(self, picture: av.VideoFrame) -> bool:
-        """Whether a decoder gives a picture behind later ones, as it does where a key frame is lost."""
+        """Whether a decoder outputs a frame after later ones, as it does after a lost key frame."""
         if not (self._fills and self.lost and self._order is None) or picture.pts is None:
             return False
         return picture.pts - self._delay - self._taken_off <= self._last
 
     def _note_missing(self, picture: av.VideoFrame, pts: int) -> None:
-        """Note the times of packets before a picture that have given none, if there is a gap."""
+        """Note the times of packets before a frame without frames of their own, if they leave a gap."""
         if picture.pts is None:
             return
         missing = []
         while self._awaited and self._awaited[0] <= picture.pts:
             missing.append(heapq.heappop(self._awaited) - picture.pts + pts)
-        # Some codecs have packets without a picture of their own (VP8); they leave no gap.
+        # Some codecs have packets without a frame of their own (VP8); they leave no gap.
         half = self._usual // 2
         if self._order is not None:
             missing = [when - self._delay for when in self._order.passed_over] if self._fills else []
@@ -202,14 +202,14 @@ class ShowingTimes:
             self._losses.append((self._first_key - picture.pts + pts, False))
 
     def _passed_losses(self, pts: int) -> bool:
-        """Whether something is lost before a picture; then the stretch is noted."""
+        """Note the time span of lost frames before a frame, and return whether there are any."""
         passed = [when for when, _ in self._losses if when < pts]
         if passed:
             self.lost.append(TimeSpan(max(min(passed), self._last) * self._tick, pts * self._tick))
         return bool(passed)
 
     def _timed(self, picture: av.VideoFrame) -> tuple[int, int]:
-        """Time of a picture, and its length as the file tells it."""
+        """Time of a frame, and its stated duration."""
         pts = picture.pts
         if pts is not None and self._order is not None:
             pts = self._order.shown(pts, is_key=bool(picture.key_frame))
@@ -221,7 +221,7 @@ class ShowingTimes:
         return pts, length if 0 < length <= LATEST_TICK else self._usual
 
     def _believed(self, pts: int) -> int:
-        """A time without what leads far past the end that the container announces."""
+        """A time, corrected for implausible jumps past the stated end of the file."""
         pts -= self._taken_off
         gap = pts - self._last
         if not self.frames or self._ends.file is None or abs(pts) > LATEST_TICK:
@@ -235,7 +235,7 @@ class ShowingTimes:
         return pts - taken_off
 
     def _last_end(self, last: SourceFrame) -> int:
-        """Until when the last picture is shown: by its packet, by the header, and not past the end of the file."""
+        """End of the last frame: by its packet, by the header, and not past the end of the file."""
         stated = self._next - last.pts
         shown_by = None if last.picture.pts is None else last.picture.pts
         is_of_another = self._ends.lengths_are_of_decoding and shown_by != self._last_sent[0]
@@ -245,7 +245,7 @@ class ShowingTimes:
         if header is not None:
             by_header = round(header / self._tick) - last.pts
             differs = abs(by_header - stated) * self._tick > _ROUNDED_SECONDS
-            # MP4 tells the length of the last sample itself; a longer track is only an edit list of the whole film.
+            # MP4 states the duration of the last sample; a longer track only has an edit list for the whole film.
             trusted = is_of_another or by_header < stated or not self._ends.lengths_are_of_decoding
             if by_header > 0 and differs and trusted:
                 length = by_header
@@ -258,7 +258,7 @@ class ShowingTimes:
 
 
 class _DecodingOrder:
-    """Times that grow in the order of decoding, given out in the order of showing."""
+    """Times that increase in decoding order, assigned in presentation order."""
 
     def __init__(self) -> None:
         self.is_needed = False
@@ -267,25 +267,26 @@ class _DecodingOrder:
         self._latest: int | None = None
 
     def sent(self, pts: int | None) -> bool:
-        """Take the time of a packet; false once such times are those of showing, or not there."""
+        """Add the time of a packet, and return false once times do not increase, or are missing."""
         if pts is None or (self._latest is not None and pts <= self._latest):
             return False
         self._latest = pts
         heapq.heappush(self.waiting, pts)
         while len(self.waiting) > _DEEPEST_REORDERING:
-            self.passed_over.append(heapq.heappop(self.waiting))  # its picture was never given out
+            self.passed_over.append(heapq.heappop(self.waiting))  # the decoder has not output its frame
         return True
 
     def lost(self, pts: int | None) -> None:
-        """Forget the time of a packet that gives no picture."""
+        """Remove the time of a packet without a frame."""
         if pts in self.waiting:
             self.waiting.remove(pts)
             heapq.heapify(self.waiting)
 
     def shown(self, pts: int, *, is_key: bool) -> int:
-        """The time at which the next picture is shown, of which the packet's time is known."""
+        """Presentation time of the next frame, whose packet's time is `pts`."""
+        # Frames before a key frame in decoding order are before it in presentation order.
         while is_key and self.waiting and self.waiting[0] < pts:
-            self.passed_over.append(heapq.heappop(self.waiting))  # what was decoded before is shown before
+            self.passed_over.append(heapq.heappop(self.waiting))
         if not self.waiting:
             return pts
         when = heapq.heappop(self.waiting)

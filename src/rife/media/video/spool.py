@@ -1,4 +1,4 @@
-"""What comes through a pipe, kept on the disk without loss, so that it can be read more than once."""
+"""Lossless storage of a pipe's frames on disk, so that they can be read more than once."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from rife.media.video.segment import SegmentReader, SegmentWriter, segment_suffi
 
 
 class Spool:
-    """The pictures of a source that can be read once, as a source that can be read again."""
+    """The frames of a source that can be read once, as a `Source` that can be read again."""
 
     def __init__(self, source: Source, folder: Path) -> None:
         """Read a source to its end.
 
         Args:
             source: an open input.
-            folder: where the pictures are kept; the caller removes it.
+            folder: folder of the stored frames; the caller removes it.
 
         Raises:
-            MediaError: there are no pictures, or they cannot be kept.
+            MediaError: there are no frames, or they cannot be stored.
         """
         self._damage: TruncatedMediaError | None = None
         self._times: list[tuple[int, int]] = []
@@ -49,10 +49,10 @@ class Spool:
             time_base=source.info.time_base,
             sample_aspect_ratio=None,
         ) as writer:
-            self._keep(first, writer)
+            self._store(first, writer)
             try:
                 for frame in frames:
-                    self._keep(frame, writer)
+                    self._store(frame, writer)
             except TruncatedMediaError as err:
                 self._damage = err
             writer.finish()
@@ -60,7 +60,7 @@ class Spool:
 
     @property
     def fingerprint(self) -> str:
-        """What came through the pipe: the same for the same pictures."""
+        """Fingerprint of the frames: equal for equal frames."""
         return f"{len(self._times)} pictures, {self._digest.hexdigest()[:16]}"
 
     def __enter__(self) -> Spool:
@@ -69,10 +69,10 @@ class Spool:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Nothing is open between passes."""
+        """Do nothing: no file is open between passes."""
 
     def frames(self, *, from_pts: int | None = None) -> Iterator[SourceFrame]:
-        """Yield the pictures as they came; for arguments and errors see `Source.frames`."""
+        """Yield the stored frames; for arguments and errors see `Source.frames`."""
         start = 0 if from_pts is None else [pts for pts, _ in self._times].index(from_pts)
         with SegmentReader(self.path) as reader:
             pictures = reader.pictures(self._encoding)
@@ -81,8 +81,8 @@ class Spool:
         if self._damage is not None:
             raise self._damage
 
-    def _keep(self, frame: SourceFrame, writer: SegmentWriter) -> None:
-        # y4m has chroma layouts, such as 4:1:1, that frames are not made in.
+    def _store(self, frame: SourceFrame, writer: SegmentWriter) -> None:
+        # y4m has chroma subsamplings, such as 4:1:1, that new frames cannot have.
         writer.write(adapted(frame.picture, self._encoding.pixel_format), frame.pts)
         self._times.append((frame.pts, frame.duration))
         self._digest.update(samples_crc32(frame.picture).to_bytes(4, "big"))

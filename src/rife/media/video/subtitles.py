@@ -1,7 +1,7 @@
-"""Text subtitles in another form: decoded and encoded by FFmpeg, with their times, where a container takes no copy.
+"""Conversion of text subtitles to another codec, for containers that cannot hold a copy.
 
-FFmpeg's decoders turn every text into an event of ASS, and its encoders begin from there. What an encoder leaves out is
-found by decoding what it made, and is named.
+FFmpeg's decoders convert every text to an ASS event, which is the input of its encoders. Formatting that an encoder
+drops is found by decoding the encoder's output, and is reported.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from av.subtitles.subtitle import AssSubtitle, SubtitleSet
 from rife.media.video.muxers import trial
 
 TEXT_CODECS = ("subrip", "ass", "webvtt", "mov_text")
-"""Forms that text is converted to, the plainest that every player shows first."""
+"""Target codecs, the most widely supported first."""
 
 _NOT_TIMED_BY_PACKETS = ("eia_608",)
-"""Captions whose commands tell when each letter comes and goes."""
+"""Captions in which commands, not packets, time the text."""
 
 _ONE_AT_A_TIME = ("mov_text",)
-"""Forms in which the next event ends the one before it."""
+"""Codecs in which an event ends the previous one."""
 
 _ESCAPED = {"webvtt": ((b"&", b"&amp;"), (b"<", b"&lt;"))}
-"""Characters that an encoder of FFmpeg passes on as they are, and a decoder takes for markup."""
+"""Characters that FFmpeg's encoder does not escape, and that a decoder would interpret as markup."""
 
 _MILLISECOND = Fraction(1, 1000)
 _LAST_SECONDS = 5
-"""How long an event is shown that tells no duration and has none after it."""
+"""Duration of an event without a duration and without a successor."""
 
 _LOOKS = {
     "b": "bold",
@@ -59,7 +59,7 @@ _LOOKS = {
     "r": "",
     "p": "",
 }
-"""What the override tags of ASS stand for; those not listed go by their own name."""
+"""Formatting by the override tags of ASS; other tags are reported by their own name."""
 
 _OVERRIDES = re.compile(rb"(\{[^}]*\})")
 _TAG = re.compile(rb"\\[0-9]?([a-z]+)")
@@ -70,12 +70,12 @@ _MARKUP = re.compile(rb"</?[a-z][^>]*>", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Cue:
-    """A text and when it is shown.
+    """A subtitle event with its times.
 
     Attributes:
-        start: in ticks of the source's track.
-        end: in the same ticks.
-        event: as a decoder gives it: an ASS event without its times.
+        start: start in ticks of the source's track.
+        end: end in the same ticks.
+        event: ASS event without times, as decoded.
     """
 
     start: int
@@ -84,7 +84,7 @@ class Cue:
 
 
 def is_text(stream: Stream) -> bool:
-    """Whether a track's packets are text that this FFmpeg decodes, each with its time."""
+    """Whether a track has text packets that FFmpeg can decode, each with its time."""
     if stream.type != "subtitle" or stream.codec_context is None:
         return False
     codec = stream.codec_context.codec
@@ -92,29 +92,29 @@ def is_text(stream: Stream) -> bool:
 
 
 def form_for(muxer: str, stream: Stream) -> str | None:
-    """The form that a kind of file takes a text in, where it takes one.
+    """The target codec for a text track in a container; None if the container supports none.
 
     Args:
-        muxer: FFmpeg's name for the kind of file.
-        stream: a track for which `is_text` holds.
+        muxer: FFmpeg's name of the muxer.
+        stream: a track for which `is_text` is true.
     """
     return next((form for form in TEXT_CODECS if _takes(muxer, stream, form)), None)
 
 
 class ConvertedSubtitles:
-    """A subtitle track of the source in another form, as a new track of the output."""
+    """A subtitle track of the source in another codec, as a new track of the output."""
 
     def __init__(self, stream: Stream, file: OutputContainer, *, form: str, slowdown: Fraction) -> None:
         """Create the track.
 
         Args:
-            stream: of the source.
-            file: output, not yet begun.
+            stream: track of the source.
+            file: output, before its header is written.
             form: one of `TEXT_CODECS`.
             slowdown: output seconds for each source second.
 
         Raises:
-            ValueError: the output does not take the form.
+            ValueError: the output does not support the codec.
             FFmpegError: the track cannot be decoded.
         """
         self.source_index = stream.index
@@ -131,10 +131,10 @@ class ConvertedSubtitles:
         self._track.disposition = stream.disposition
 
     def packets(self, source: Iterable[Packet[Stream]]) -> Iterator[Packet[Stream]]:
-        """Yield the encoded text in order.
+        """Yield the encoded packets in order.
 
         Args:
-            source: the packets of the source's track.
+            source: packets of the source's track.
         """
         cues = self._cues(source)
         for cue in _one_at_a_time(cues) if self.form in _ONE_AT_A_TIME else cues:
@@ -189,7 +189,7 @@ class ConvertedSubtitles:
         return drawing
 
     def _note_settings(self, packet: Packet[Stream]) -> None:
-        """Remember what of WebVTT FFmpeg's decoder passes over."""
+        """Note WebVTT features that FFmpeg's decoder ignores."""
         if not self._is_webvtt:
             return
         if packet.has_sidedata("webvtt_settings"):
@@ -198,13 +198,13 @@ class ConvertedSubtitles:
             self.lost.add("classes and voices")
 
     def _note_losses(self, event: bytes, coded: bytes) -> None:
-        """Remember which looks of an event are not in what the encoder made of it."""
+        """Note formatting of an event that is missing in the encoder's output."""
         decoder = _decoder(self.form, self._track.codec_context.extradata)
         packet: Packet[Stream] = Packet(coded)
         packet.pts, packet.duration, packet.time_base = 0, 1, _MILLISECOND
         back = decoder.decode2(packet) if coded else None
-        kept = set().union(*(_looks(rect.ass) for rect in back if isinstance(rect, AssSubtitle))) if back else set()
-        self.lost |= _looks(event) - kept
+        stored = set().union(*(_looks(rect.ass) for rect in back if isinstance(rect, AssSubtitle))) if back else set()
+        self.lost |= _looks(event) - stored
         style = event.split(b",", 3)[2].decode("utf-8", "replace")
         if self.form != "ass" and self._styles.get(style, self._plain_style) != self._plain_style:
             self.lost.add("styles")
@@ -237,18 +237,18 @@ def _decoder(name: str, extradata: bytes | None) -> SubtitleCodecContext:
 
 
 def _one_at_a_time(cues: Iterable[Cue]) -> Iterator[Cue]:
-    """Cues that do not overlap: while several are shown, one cue has the text of all."""
+    """Merge overlapping cues: while several are shown, one cue has the text of all."""
     shown: list[Cue] = []
     now = 0
     for cue in cues:
-        yield from _pieces(shown, now, cue.start)
+        yield from _segments(shown, now, cue.start)
         shown = [other for other in shown if other.end > cue.start] + [cue]
         now = cue.start
-    yield from _pieces(shown, now, None)
+    yield from _segments(shown, now, None)
 
 
-def _pieces(shown: list[Cue], now: int, until: int | None) -> Iterator[Cue]:
-    """What is shown from now on, cut where one of several cues ends."""
+def _segments(shown: list[Cue], now: int, until: int | None) -> Iterator[Cue]:
+    """The cues shown from a time on, split where one of them ends."""
     ends = sorted({cue.end for cue in shown if cue.end > now})
     for end in ends:
         stop = end if until is None else min(end, until)
@@ -262,7 +262,7 @@ def _joined(events: list[bytes]) -> bytes:
 
 
 def _text(event: bytes, *, keep_looks: bool = False) -> bytes:
-    """The text of an event: what follows its eighth comma."""
+    """The text of an event, after its eighth comma."""
     text = event.split(b",", 8)[-1]
     return text if keep_looks else _OVERRIDES.sub(b"", text)
 
@@ -280,7 +280,7 @@ def _looks(event: bytes) -> set[str]:
 
 
 def _styles(header: bytes | None) -> dict[str, str]:
-    """The styles of an ASS header: what each says, by name."""
+    """The styles of an ASS header by name."""
     lines = (header or b"").decode("utf-8", "replace").splitlines()
-    told = (line.partition(":")[2].strip().partition(",") for line in lines if line.startswith("Style:"))
-    return {name.strip(): rest.replace(" ", "") for name, _, rest in told}
+    styles = (line.partition(":")[2].strip().partition(",") for line in lines if line.startswith("Style:"))
+    return {name.strip(): rest.replace(" ", "") for name, _, rest in styles}

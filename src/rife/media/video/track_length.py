@@ -1,8 +1,9 @@
-"""Where the picture track of a file ends, as its header says: what a packet lasts is not always how long it is shown.
+"""Stated end of the video track: the duration of a packet is not always that of its frame.
 
-MP4 and QuickTime count how long a sample lasts in the order of decoding. With B-frames the last frame shown is not the
-last one decoded, and its own length stands in the track header alone (ISO/IEC 14496-12, 8.3.2). Matroska need not tell
-how long a frame lasts; FFmpeg and mkvmerge write the end of each track into its DURATION tag.
+In MP4 and QuickTime, the duration of a sample is counted in decoding order. With B-frames, the last frame in
+presentation order is not the last one in decoding order, and only the track header determines its duration (ISO/IEC
+14496-12, 8.3.2). Matroska need not store the duration of a frame; FFmpeg and mkvmerge write the end of each track into
+its DURATION tag.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ _MOST_BOXES = 100_000
 
 
 def counts_in_decoding_order(container: InputContainer) -> bool:
-    """Whether the length of a packet is the time to the next one that is decoded."""
+    """Whether the duration of a packet is the time to the next packet in decoding order."""
     return "mov" in container.format.name.split(",")
 
 
 def stated_end_seconds(path: Path, container: InputContainer, stream: Stream) -> Fraction | None:
-    """The end of a track on the file's own clock, as the header tells it; None where it does not."""
+    """Stated end of a track on the file's own clock; None if the header does not state it."""
     if counts_in_decoding_order(container):
         try:
             with path.open("rb") as file:
@@ -37,7 +38,7 @@ def stated_end_seconds(path: Path, container: InputContainer, stream: Stream) ->
 
 
 def _track_header_end(file: BinaryIO, size: int, track_id: int) -> Fraction | None:
-    """Duration of a track header, in seconds: the sum of the edits of its track."""
+    """Duration in a track header, in seconds: the sum of the track's edits."""
     for kind, first, end in _boxes(file, 0, size):
         if kind != b"moov":
             continue
@@ -55,7 +56,7 @@ def _track_header_end(file: BinaryIO, size: int, track_id: int) -> Fraction | No
 
 
 def _boxes(file: BinaryIO, first: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Kind, first byte and end of the content of each box in a part of a file."""
+    """Yield the type, the first byte and the end of the content of each box in a part of a file."""
     for _ in range(_MOST_BOXES):
         if first + 8 > end:
             return
@@ -73,13 +74,13 @@ def _boxes(file: BinaryIO, first: int, end: int) -> Iterator[tuple[bytes, int, i
 
 
 def _fields(file: BinaryIO, first: int, end: int, *, after_times: bool) -> tuple[int, int]:
-    """The two numbers that follow the times of a movie header (scale, duration) or track header (number, duration)."""
+    """The two fields after the times of a movie header (time scale, duration) or a track header (ID, duration)."""
     file.seek(first)
     data = file.read(min(end - first, 40))
     wide = data[:1] == b"\1"
     time_bytes = 8 if wide else 4
-    place = 4 + 2 * time_bytes
-    number = int.from_bytes(data[place : place + 4], "big")
-    place += 4 if after_times else 8  # a track header has a reserved field between the two
-    duration = int.from_bytes(data[place : place + time_bytes], "big")
+    offset = 4 + 2 * time_bytes
+    number = int.from_bytes(data[offset : offset + 4], "big")
+    offset += 4 if after_times else 8  # a track header has a reserved field between the two
+    duration = int.from_bytes(data[offset : offset + time_bytes], "big")
     return number, 0 if duration == (1 << 8 * time_bytes) - 1 else duration

@@ -1,7 +1,7 @@
-"""The source's other tracks, chapters and titles: copied packet by packet into the output.
+"""Copying of the source's other tracks, chapters and metadata into the output, packet by packet.
 
-Whether an output holds a track, its muxer is asked. Text that it takes in another form only is converted; nothing else
-is encoded again.
+The muxer decides whether the output holds a track. Text that it supports only in another codec is converted, and audio
+is stretched in slow motion; nothing else is encoded again.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from av.stream import AttachmentStream, Disposition, Stream
 
 from rife.errors import MediaError
 from rife.media.measure import TrackSpan, track_spans
-from rife.media.video.audio_stretch import StretchedSound
+from rife.media.video.audio_stretch import StretchedAudio
 from rife.media.video.containers import CONTAINERS
 from rife.media.video.muxers import (
     Strictness,
@@ -39,10 +39,10 @@ from rife.options import Sound
 
 _LATEST_TICK = 2**60
 _LONGEST_SECONDS = 86400
-"""A subtitle that says to last longer does not know its end."""
+"""Longest plausible duration of a subtitle; a longer one means an unknown end."""
 
 _SHOWN_SECONDS = 5
-"""How long such a subtitle is shown where a container has to be told, and none comes after it."""
+"""Duration of a subtitle with an unknown end, if the container requires one."""
 
 _PICTURE_TYPES = {
     "mjpeg": ("cover.jpg", "image/jpeg"),
@@ -52,26 +52,26 @@ _PICTURE_TYPES = {
     "tiff": ("cover.tiff", "image/tiff"),
     "webp": ("cover.webp", "image/webp"),
 }
-"""Names and types of covers that are attached as files."""
+"""File names and media types of covers that are stored as attached files."""
 
 
 class CopiedTracks:
-    """What goes from a source into an output beside the picture, and what cannot."""
+    """The tracks of a source other than video, on their way into an output, with notes on losses."""
 
     def __init__(self, source: VideoReader, *, slowdown: Fraction = Fraction(1), sound: Sound = "drop") -> None:
-        """Take the tracks of a source.
+        """Select the tracks of a source.
 
         Args:
             source: an open file.
-            slowdown: output seconds for each source second; subtitles and chapters are moved accordingly.
-            sound: what happens to sound where the output is slower.
+            slowdown: output seconds for each source second; times of subtitles and chapters are scaled by it.
+            sound: treatment of audio in slow motion.
         """
         self.notes: list[str] = []
         self._source = source
         self._slowdown = slowdown
         self._sound = sound
         self._copies: dict[int, Stream] = {}
-        self._stretched: list[StretchedSound] = []
+        self._stretched: list[StretchedAudio] = []
         self._converted: list[ConvertedSubtitles] = []
         self._dropped: set[int] = set()
         self._incomplete: set[int] = set()
@@ -79,16 +79,16 @@ class CopiedTracks:
 
     @property
     def written(self) -> list[int]:
-        """Numbers of the source's tracks that have one in the output."""
+        """Stream indices of the source's tracks that are in the output."""
         encoded = (*(sound.source_index for sound in self._stretched), *(text.source_index for text in self._converted))
         return sorted([*self._copies, *encoded])
 
     def begin_again(self, *, without: set[int], why: str) -> None:
-        """Forget what was done for a file that could not be written.
+        """Reset the state after a file that could not be written.
 
         Args:
-            without: numbers of the source's tracks that the next file does not get.
-            why: it could not be written.
+            without: stream indices of the source's tracks that the next file leaves out.
+            why: reason of the failure.
         """
         self.notes.clear()
         self._copies.clear()
@@ -102,25 +102,25 @@ class CopiedTracks:
                 self.notes.append(f"{_label(stream)} is not copied: with it, {why}")
 
     def labels(self) -> list[str]:
-        """Name every track."""
+        """Names of all tracks, for messages."""
         return [_label(stream) for stream in self._source.other_streams]
 
     def strictness(self, suffix: str) -> Strictness:
-        """How far the muxer of an output has to go to hold the tracks.
+        """Strictness at which the muxer of an output accepts the audio tracks.
 
         Args:
-            suffix: ending of the output.
+            suffix: extension of the output.
         """
         muxer = CONTAINERS[suffix].muxer
         copied = (stream for stream in self._source.other_streams if stream.type == "audio" and self._slowdown == 1)
         return "experimental" if "experimental" in {needed_strictness(muxer, stream) for stream in copied} else "normal"
 
     def add_to(self, file: OutputContainer, suffix: str) -> None:
-        """Create the tracks in an output file that has its picture track, and was opened with `strictness`.
+        """Create the tracks in an output file that already has its video track, and was opened with `strictness`.
 
         Args:
-            file: not yet begun.
-            suffix: its ending.
+            file: output, before its header is written.
+            suffix: its extension.
         """
         container = self._source.container
         chapters = container.chapters()
@@ -143,7 +143,7 @@ class CopiedTracks:
         )
 
     def packets(self) -> Iterator[Packet[Stream]]:
-        """Yield the packets of all tracks, ready to be written, nearly in the order of their times."""
+        """Yield the packets of all tracks with their final times, nearly in decoding order."""
         sounds = (self._slower(stretched) for stretched in self._stretched)
         read = self._read_texts()
         texts = (self._text(converted, read[converted.source_index]) for converted in self._converted)
@@ -161,9 +161,9 @@ class CopiedTracks:
                 if self._slowdown != 1:
                     _scale(packet, self._slowdown)
                 dts = packet.dts or 0
-                # No container takes times that fall back; what comes after such a packet is good again.
+                # No container supports decreasing times; packets after such a packet are valid again.
                 if dts < decoded_at.get(index, dts) or abs(dts) > _LATEST_TICK:
-                    self._miss(index, "its times fall back or cannot be")
+                    self._miss(index, "its times decrease or are out of range")
                     continue
                 decoded_at[index] = dts
                 packet.stream = copy
@@ -177,7 +177,7 @@ class CopiedTracks:
             self._incomplete.update(self._copies)
 
     def _end_subtitle(self, packet: Packet[Stream]) -> None:
-        """Give an end to a subtitle that tells none; MP4 leaves a last packet without a duration out."""
+        """Set the duration of a subtitle with an unknown end: MP4 drops a last packet without a duration."""
         seconds = (packet.duration or 0) * packet.time_base
         if packet.stream.type != "subtitle" or 0 < seconds <= _LONGEST_SECONDS:
             return
@@ -185,16 +185,18 @@ class CopiedTracks:
         shown = min(left, Fraction(_SHOWN_SECONDS)) if left > 0 else Fraction(_SHOWN_SECONDS)
         packet.duration = max(1, floor(shown / packet.time_base))
 
-    def _slower(self, sound: StretchedSound) -> Iterator[Packet[Stream]]:
+    def _slower(self, sound: StretchedAudio) -> Iterator[Packet[Stream]]:
         try:
             yield from sound.packets()
         except (av.FFmpegError, MediaError, ValueError) as err:
             self._miss(sound.source_index, reason_of(err))
         if sound.damaged_packets:
-            self._miss(sound.source_index, f"{sound.damaged_packets} of its packets are damaged, or fall back in time")
+            self._miss(
+                sound.source_index, f"{sound.damaged_packets} of its packets are damaged or have decreasing times"
+            )
 
     def _read_texts(self) -> dict[int, list[Packet[Stream]]]:
-        """The packets of all text that is converted: small, and read in one go."""
+        """Read all packets of the text tracks to convert: they are small."""
         read: dict[int, list[Packet[Stream]]] = {text.source_index: [] for text in self._converted}
         try:
             for packet in self._source.packets(read) if read else ():
@@ -213,13 +215,13 @@ class CopiedTracks:
         if text.lost:
             lost = ", ".join(sorted(text.lost))
             label = _label(self._stream(text.source_index))
-            self.notes.append(f"{label}: lost in {text.form}: {lost}; the text and its times are kept")
+            self.notes.append(f"{label}: lost in {text.form}: {lost}; the text and its times are preserved")
 
     def _stream(self, index: int) -> Stream:
         return next(stream for stream in self._source.other_streams if stream.index == index)
 
     def _is_known_otherwise(self, stream: Stream) -> bool:
-        """Whether all that a track says is written elsewhere: titles of chapters in MP4, and timecodes."""
+        """Whether the content of a data track is stored elsewhere: chapter titles of MP4, and timecodes."""
         if stream.type != "data":
             return False
         timecode = stream.metadata.get("timecode")
@@ -228,34 +230,34 @@ class CopiedTracks:
         )
 
     def _miss(self, index: int, why: str) -> None:
-        """Note once that something of a track of the source is not in the output."""
+        """Note once that a part of a track of the source is missing in the output."""
         if index not in self._incomplete:
-            self.notes.append(f"{_label(self._stream(index))} is not whole: {why}")
+            self.notes.append(f"{_label(self._stream(index))} is incomplete: {why}")
         self._incomplete.add(index)
 
     def sound_spans(self) -> tuple[TrackSpan | None, ...]:
-        """When each sound track of the output should be heard, in its order; None where a part of it is missing."""
+        """Expected time span of each audio track of the output, in its order; None for an incomplete track."""
         slower = {sound.source_index: sound for sound in self._stretched}
         copied = {index for index, copy in self._copies.items() if copy.type == "audio"}
         try:
             spans = track_spans(self._source.packets(copied))
         except MediaError:
             return (None,) * (len(copied) + len(slower))
-        # A damaged packet may decode to less than it announces, and what is stretched is what was decoded.
+        # A damaged packet may decode to fewer samples than stated; stretched audio has the decoded samples.
         spans.update((index, sound.span()) for index, sound in slower.items())
         return tuple(
             None if index in self._incomplete else spans.get(index) for index in sorted(copied | slower.keys())
         )
 
     def give_up(self, stream: Stream, why: str) -> None:
-        """Leave a track as it is: it could not be written any further."""
+        """Stop writing a track after an error."""
         if stream.index not in self._dropped:
             self.notes.append(f"{stream.type} track {stream.index} of the output is incomplete ({why})")
         self._dropped.add(stream.index)
         self._incomplete.update(index for index, copy in self._copies.items() if copy.index == stream.index)
 
     def _add(self, file: OutputContainer, stream: Stream, suffix: str) -> str:
-        """Create one track; the reason if that cannot be."""
+        """Create one track; return the reason if that is impossible, else an empty string."""
         muxer = CONTAINERS[suffix].muxer
         if isinstance(stream, AttachmentStream):
             if not holds_attachments(muxer):
@@ -265,14 +267,14 @@ class CopiedTracks:
         if stream.disposition & Disposition.attached_pic:
             return self._add_cover(file, stream, suffix)
         if stream.type not in ("audio", "subtitle"):
-            return "only sound, subtitles, covers and attached files are"
+            return "only audio, subtitles, covers and attached files are copied"
         slower = stream.type == "audio" and self._slowdown != 1
         if slower and self._sound == "drop":
-            return "the output is slower, and sound is dropped, not stretched"
+            return "the output is slower, and audio is dropped, not stretched"
         try:
             if slower:
                 codec = CONTAINERS[suffix].stretched_audio_codec
-                stretched = StretchedSound(self._source, stream, file, slowdown=self._slowdown, codec=codec)
+                stretched = StretchedAudio(self._source, stream, file, slowdown=self._slowdown, codec=codec)
                 self._stretched.append(stretched)
                 return ""
             if not holds(muxer, stream, strictness=self.strictness(suffix)):
@@ -286,23 +288,23 @@ class CopiedTracks:
         return ""
 
     def _convert(self, file: OutputContainer, stream: Stream, suffix: str) -> str:
-        """Create a track for text in another form; the reason if it is no text, or there is no such form."""
+        """Create a track for text in another codec; return the reason if that is impossible, else an empty string."""
         form = form_for(CONTAINERS[suffix].muxer, stream) if is_text(stream) else None
         if form is None:
             return f"{suffix} cannot hold it{_others(suffix, lambda muxer: holds(muxer, stream))}"
         text = ConvertedSubtitles(stream, file, form=form, slowdown=self._slowdown)
         self._converted.append(text)
-        self.notes.append(f"{_label(stream)} is converted to {form}: {suffix} holds text in that form")
+        self.notes.append(f"{_label(stream)} is converted to {form}: {suffix} holds text in that codec")
         return ""
 
     def _add_cover(self, file: OutputContainer, stream: Stream, suffix: str) -> str:
-        """Create a cover, in the container's own way or as an attached file; the reason if neither can be."""
+        """Create a cover, as a cover or an attached file; return the reason if both are impossible."""
         try:
             cover = next((packet for packet in self._source.packets([stream.index]) if packet.size), None)
         except MediaError as err:
             return str(err)
         if cover is None:
-            return "it holds no picture"
+            return "it holds no image"
         muxer, kind = CONTAINERS[suffix].muxer, _PICTURE_TYPES.get(_codec_name(stream))
         if holds_cover(muxer, stream, cover):
             copy = copied_stream(file, stream)
@@ -322,11 +324,11 @@ class CopiedTracks:
 
 
 def container_with_sound(path: Path, usual: str) -> str:
-    """The ending of a video file that holds all sound of a source.
+    """Extension of a container that holds all audio tracks of a source.
 
     Args:
-        path: the source; what is no video file has no sound.
-        usual: the ending to take if it can be.
+        path: the source; a source that is no video file has no audio.
+        usual: the preferred extension.
     """
     try:
         with VideoReader(path) as source:
@@ -340,12 +342,12 @@ def container_with_sound(path: Path, usual: str) -> str:
 
 
 def decoding_seconds(packet: Packet[Stream]) -> Fraction:
-    """When a decoder needs a packet."""
+    """Decoding time of a packet, in seconds."""
     return (packet.dts if packet.dts is not None else packet.pts or 0) * packet.time_base
 
 
 def _others(suffix: str, can_hold: Callable[[str], bool]) -> str:
-    """Say which other outputs hold what this one does not; each of them was tried."""
+    """Text that lists the other containers that hold a track; each of them is tested."""
     endings = {row.muxer: ending for ending, row in reversed(CONTAINERS.items())}
     able = [ending for muxer, ending in reversed(endings.items()) if ending != suffix and can_hold(muxer)]
     return f"; {' and '.join(able)} can" if able else ", and no other output can"
@@ -360,14 +362,14 @@ def _label(stream: Stream) -> str:
 
 
 def _takes_any_times(stream: Stream) -> bool:
-    """Whether packets of a track may share a time, and need not tell how long they last."""
+    """Whether packets of a track may have equal times, and no durations."""
     return bool(stream.container.format.flags & cast("int", Flags.ts_nonstrict.value))
 
 
 def _keep_growing(packet: Packet[Stream], *, after: int | None) -> None:
-    """Count a packet's times in the output's ticks, and move the packet a tick on where it shares one.
+    """Rescale a packet's times to the output's ticks, and shift a packet that is not later than the previous one.
 
-    Matroska counts milliseconds, in which short packets share a time; MP4 takes no two packets at one.
+    Times of short packets become equal in the milliseconds of Matroska; MP4 supports no equal times.
     """
     if packet.stream.time_base is None:
         return

@@ -1,4 +1,4 @@
-"""Opening a video file with FFmpeg: which of its tracks is the picture, and why not where it cannot be read."""
+"""Opening a video file with FFmpeg: choice of the video track, and errors for files that cannot be read."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from rife.media.source import VideoInfo
 
 DEFAULT_RATE = Fraction(25)
 _MOST_PIXELS = 16384 * 8192
-"""Four times an 8K picture; a damaged header must not fill the memory."""
+"""Four times an 8K frame; a damaged header must not fill the memory."""
 
 _PROBES: tuple[dict[str, str], ...] = (
     {},
     {"probesize": "50000000", "analyzeduration": "60000000"},
     {"probesize": "500000000", "analyzeduration": "600000000"},
 )
-"""How much is looked at before a file is given up, in bytes and microseconds; FFmpeg's own 5 MB and 5 s come first. A
-stream that begins in the middle tells its size with its next key frame."""
+"""Limits of probing in bytes and microseconds, in order of use; the first is FFmpeg's default, 5 MB and 5 s. A stream
+that begins in the middle states its frame size with its next key frame."""
 
 _ENCRYPTED_TAGS = frozenset(("encv", "enca", "drmi", "drms", "drmt"))
-"""Sample entries of ISO/IEC 14496-12 and of iTunes for what needs a key; FFmpeg hides the first two where it can."""
+"""Encrypted sample entries of ISO/IEC 14496-12 and of iTunes; FFmpeg replaces the first two if it can."""
 
 
 @dataclass
 class VideoFile:
-    """A file that can be opened as often as needed, each time in the same way.
+    """A file that can be opened several times with the same options.
 
     Attributes:
-        path: of the file.
-        options: of the demuxer.
+        path: path of the file.
+        options: options of the demuxer.
     """
 
     path: Path
@@ -49,13 +49,13 @@ class VideoFile:
         """Open the file.
 
         Raises:
-            MediaError: no such file, or nothing that FFmpeg reads.
+            MediaError: the file does not exist, or FFmpeg cannot read it.
         """
         path = self.path
         if path.is_dir():
             raise MediaError(f"{path}: expected a video file, got a folder.")
         try:
-            # An absolute path cannot be taken for a protocol, whatever colons are in it.
+            # FFmpeg does not interpret an absolute path as a protocol, even with colons in it.
             return av.open(str(path.absolute()), metadata_errors="replace", options=dict(self.options))
         except FileNotFoundError as err:
             raise MediaError(f"{path}: no such file. Check the path.") from err
@@ -63,15 +63,15 @@ class VideoFile:
             raise MediaError(f"{path}: no permission to read it.") from err
         except (av.FFmpegError, OSError, ValueError, LookupError) as err:
             raise MediaError(
-                f"{path}: not a video that can be read ({getattr(err, 'strerror', None) or err}). If it should be one, "
+                f"{path}: not a readable video ({getattr(err, 'strerror', None) or err}). If it should be one, "
                 "it is damaged or its download is incomplete."
             ) from err
 
     def open_for_video(self) -> tuple[InputContainer, VideoStream, VideoInfo]:
-        """Open the file and find its picture track; more of it is looked at where its beginning does not tell enough.
+        """Open the file and find its video track; probing is extended if the default limits are not sufficient.
 
         Raises:
-            MediaError: not a video, or one without a picture track that can be read.
+            MediaError: the file is no video, or its video track cannot be read.
         """
         for options in _PROBES:
             self.options = options
@@ -81,56 +81,56 @@ class VideoFile:
                 return container, stream, _info(self.path, container, stream)
             except MediaError as err:
                 container.close()
-                if not isinstance(err, _NotToldError) or options is _PROBES[-1]:
+                if not isinstance(err, _NotStatedError) or options is _PROBES[-1]:
                     raise
             except BaseException:
                 container.close()
                 raise
-        raise AssertionError("the last way to open a file returns or raises")
+        raise AssertionError("the last probe returns or raises")
 
 
-class _NotToldError(MediaError):
-    """What was read of a file so far does not tell what its pictures are like."""
+class _NotStatedError(MediaError):
+    """The probed part of a file does not state the properties of its frames."""
 
 
 def refuse_encrypted(path: Path, packet: Packet[Stream]) -> None:
-    """Refuse a packet that FFmpeg marks as encrypted.
+    """Check that FFmpeg does not mark a packet as encrypted.
 
     Raises:
-        MediaError: it is.
+        MediaError: the packet is encrypted.
     """
     if packet.has_sidedata("encryption_info"):
         raise _encrypted(path)
 
 
 def is_encrypted(stream: Stream) -> bool:
-    """Whether the file says of a track that a key is needed to read it."""
-    if "enc_key_id" in stream.metadata:  # FFmpeg's name for what Matroska says of encryption
+    """Whether a track is marked as encrypted."""
+    if "enc_key_id" in stream.metadata:  # FFmpeg's name of Matroska's encryption key ID
         return True
     return stream.codec_context is not None and stream.codec_context.codec_tag in _ENCRYPTED_TAGS
 
 
 def _encrypted(path: Path) -> MediaError:
-    return MediaError(f"{path}: the picture track is encrypted, and there is no key. Take a copy without protection.")
+    return MediaError(f"{path}: the video track is encrypted, and there is no key. Use a copy without protection.")
 
 
 def _picture_stream(path: Path, container: InputContainer) -> VideoStream:
     for stream in container.streams.video:
         if not stream.disposition & Disposition.attached_pic:
             return stream
-    raise _NotToldError(f"{path}: expected a video, but the file has no picture track.")
+    raise _NotStatedError(f"{path}: expected a video, but the file has no video track.")
 
 
 def _info(path: Path, container: InputContainer, stream: VideoStream) -> VideoInfo:
     if is_encrypted(stream):
         raise _encrypted(path)
-    # PyAV gives no context where FFmpeg has no decoder.
+    # In PyAV, a stream without a decoder in FFmpeg has no codec context.
     context = stream.codec_context
     if context is None:
         tag, known = _codec_in_dump(container, stream)
         if tag in _ENCRYPTED_TAGS:
             raise _encrypted(path)
-        name = tag or ("" if known == "none" else known) or "the codec of its picture track, which has no name"
+        name = tag or ("" if known == "none" else known) or "the codec of its video track, which has no name"
         raise MediaError(
             f"{path}: no decoder for {name}: expected a codec that FFmpeg can decode. Convert the file with a program "
             "that plays it; if it should be an ordinary video, it is damaged."
@@ -139,11 +139,13 @@ def _info(path: Path, container: InputContainer, stream: VideoStream) -> VideoIn
     duration = _announced_seconds(container)
     frames = stream.frames or (round(duration * rate) if duration else None)
     if context.width <= 0 or context.height <= 0 or stream.time_base is None:
-        raise _NotToldError(f"{path}: the picture track does not tell its size or time base; the file is damaged.")
+        raise _NotStatedError(
+            f"{path}: the video track does not state its frame size or time base; the file is damaged."
+        )
     if context.width * context.height > _MOST_PIXELS:
         raise MediaError(
-            f"{path}: has pictures of {context.width}x{context.height}; expected at most {_MOST_PIXELS // 1_000_000} "
-            "million pixels. If they are not that large, the file is damaged."
+            f"{path}: has frames of {context.width}x{context.height}; expected at most {_MOST_PIXELS // 1_000_000} "
+            "million pixels. If the actual frames are smaller, the file is damaged."
         )
     return VideoInfo(
         path=path,
@@ -158,10 +160,10 @@ def _info(path: Path, container: InputContainer, stream: VideoStream) -> VideoIn
 
 
 def _announced_seconds(container: InputContainer) -> Fraction | None:
-    """How long a file says it is, from its own start; None where it does not.
+    """Stated duration of a file, from its own start; None if not stated.
 
-    Where a format tells one length for the whole file (ASF), FFmpeg gives it to every track, and ends the file so long
-    after the latest start of any of them.
+    If a format states one duration for the whole file (ASF), FFmpeg assigns it to every track, and adds it to the
+    latest start of all tracks.
     """
     if container.duration is None:
         return None
@@ -175,12 +177,12 @@ def _announced_seconds(container: InputContainer) -> Fraction | None:
 
 
 def _codec_in_dump(container: InputContainer, stream: Stream) -> tuple[str, str]:
-    """Tag and name of the codec of a track, from FFmpeg's description of the file: PyAV has no other way."""
+    """Tag and name of the codec of a track, from FFmpeg's description of the file: PyAV has no attribute for them."""
     line = re.compile(rf"Stream #\d+:{stream.index}\D.*?Video: (\w+)(?:.*?\(([^()]+) / 0x[0-9A-Fa-f]+\))?")
     level = av.logging.get_level()
-    av.logging.set_level(av.logging.INFO)  # FFmpeg describes files in its log
+    av.logging.set_level(av.logging.INFO)  # FFmpeg writes the description to its log
     try:
-        dumped: str = getattr(container, "dumps_format", str)()  # the stub does not have it
+        dumped: str = getattr(container, "dumps_format", str)()  # missing in PyAV's stubs
     finally:
         av.logging.set_level(level)
     found = line.search(dumped)
