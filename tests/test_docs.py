@@ -144,6 +144,12 @@ def test_every_page_is_in_the_table_of_contents() -> None:
     assert listed == pages - {(REPOSITORY / "docs" / "index.md").resolve()}
 
 
+def test_every_public_name_is_in_the_reference() -> None:
+    reference = (REPOSITORY / "docs" / "api.md").read_text()
+    named = set(re.findall(r"\.\. auto\w+:: rife\.(\w+)$", reference, flags=re.MULTILINE))
+    assert named == set(rife.__all__) - {"__version__"}
+
+
 def test_one_version_everywhere() -> None:
     assert f"\nversion: {rife.__version__}\n" in (REPOSITORY / "CITATION.cff").read_text()
     assert f"## {rife.__version__}" in (REPOSITORY / "CHANGELOG.md").read_text()
