@@ -51,9 +51,6 @@ docs: $(DOCS_INSTALLED) $(WHEEL_INSTALLED) ## the documentation site, in build/s
 	@echo "Open build/site/index.html"
 
 pictures: $(WHEEL_INSTALLED) ## the pictures of README and documentation, drawn again
-	@mkdir -p build
-	$(BIN)/rife interpolate sample:bigbuckbunny -o build/bigbuckbunny_2x.mp4 --overwrite
-	$(BIN)/rife sheet sample:bigbuckbunny build/bigbuckbunny_2x.mp4 -o docs/bigbuckbunny_2x.jpg --overwrite
 	$(BIN)/python docs/pictures.py
 
 # BENCH=--quick for a first look, BENCH=--publish to renew the page of this kind of processor in docs/.

@@ -2,14 +2,16 @@
 
     python docs/pictures.py            # `make pictures`
 
-The contact sheet (`bigbuckbunny_2x.jpg`) is what `rife sheet` draws.
+The contact sheet at the top of the README (`bigbuckbunny_2x.jpg`) is what `rife sheet` draws of an excerpt.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import av
 import numpy as np
@@ -17,7 +19,9 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from rife import interpolate_video
 from rife.assets.samples import sample_path
+from rife.reports.contact_sheet import contact_sheet
 from rife.weights.load import load_network
 
 DOCS = Path(__file__).parent
@@ -164,6 +168,23 @@ def source_pair() -> tuple[Tensor, Tensor]:
     return frames[0], frames[1]
 
 
+def contact_sheet_of_an_excerpt() -> None:
+    """Interpolate a few frames of the sample clip, and draw them before and after."""
+    with TemporaryDirectory() as folder:
+        before, after = Path(folder) / "before.mp4", Path(folder) / "after.mp4"
+        with av.open(str(sample_path("bigbuckbunny"))) as video, av.open(str(before), "w") as out:
+            stream = out.add_stream("libx264", rate=25, options={"crf": "0"})
+            stream.width, stream.height, stream.pix_fmt = 1280, 720, "yuv420p"
+            for frame in islice(video.decode(video=0), FIRST_FRAME - 3, FIRST_FRAME + 5):
+                frame.pts, frame.pict_type = None, 0
+                out.mux(stream.encode(frame))
+            out.mux(stream.encode(None))
+        interpolate_video(before, after)
+        contact_sheet(before, after, Path(folder) / "sheet.png")
+        with Image.open(Path(folder) / "sheet.png") as sheet:
+            sheet.save(DOCS / "bigbuckbunny_2x.jpg", quality=80, optimize=True)
+
+
 def flow_colours(flow: Tensor) -> Tensor:
     """Paint a flow (1, 2, H, W): hue is direction, saturation is length up to the longest."""
     x, y = flow[:, :1], flow[:, 1:2]
@@ -211,6 +232,7 @@ def main() -> None:
     IMAGES.mkdir(exist_ok=True)
     for name, drawing in (("job", job()), ("times", times()), ("network", network())):
         drawing.save(IMAGES / f"{name}.svg")
+    contact_sheet_of_an_excerpt()
     stages().save(IMAGES / "stages.jpg", quality=82, optimize=True)
 
 

@@ -80,7 +80,7 @@ TIERS = {
         "fingerprint flicker rounding surveyed_source verify",
         "render",
         "result settings",
-        "outputs progress",
+        "cancellation outputs progress",
         "segments",
         "image_outputs",
         "job",

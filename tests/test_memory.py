@@ -15,6 +15,8 @@ from rife.assets.samples import sample_path
 from rife.network.specs import SPECS
 from support.clips import Clip
 
+pytestmark = pytest.mark.slow
+
 MEASURE = """
 import resource, sys
 import rife

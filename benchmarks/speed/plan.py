@@ -27,6 +27,7 @@ class Contestant:
         refine: as of `rife.load`; the published network knows full and off.
         engine: as of `rife.load`.
         precision: as of `rife.load`.
+        model: as of `rife.load`.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Contestant:
     refine: str = "full"
     engine: str = "torch"
     precision: str = "float32"
+    model: str = "4.0"
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, for another process."""

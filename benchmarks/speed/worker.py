@@ -98,7 +98,7 @@ def _maker(contestant: Contestant) -> _Between:
 
 def _interpolator(contestant: Contestant) -> Interpolator:
     return rife.load(
-        "4.0",
+        contestant.model,
         refine=contestant.refine,
         device="cpu",
         engine=contestant.engine,

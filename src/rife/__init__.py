@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from rife.errors import (
+    CancelledError,
     CheckpointError,
     EngineFaultError,
     FetchError,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from rife.pipeline import JobSettings, Progress, VideoResult, interpolate_video
 
 __all__ = [
+    "CancelledError",
     "CheckpointError",
     "EngineFaultError",
     "FetchError",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 _NAME = re.compile(r"\{(\w+)\}")
 
@@ -59,7 +60,7 @@ def in_python(name: str, value: object) -> str:
     """The words for an option or a command in Python: `overwrite=True`."""
     if name in COMMANDS:
         return COMMANDS[name]
-    return f"`{name}`" if value is None else f"{name}={value!r}"
+    return f"`{name}`" if value is None else f"{name}={repr(value) if isinstance(value, str) else value}"
 
 
 class RifeError(Exception):
@@ -106,6 +107,22 @@ class TruncatedMediaError(MediaError):
 
 class JobError(RifeError):
     """What was asked for cannot be done with this input, output, model or setting."""
+
+
+class CancelledError(RifeError):
+    """A job was cancelled.
+
+    Attributes:
+        folder: where the finished segments of the job are kept, or None.
+        segments: their number.
+    """
+
+    def __init__(
+        self, message: str = "", *, hint: Hint | None = None, folder: Path | None = None, segments: int = 0
+    ) -> None:
+        """State what was cancelled, and keep what is left of it."""
+        super().__init__(message, hint=hint)
+        self.folder, self.segments = folder, segments
 
 
 class EngineFaultError(RifeError):

@@ -11,6 +11,8 @@ import pytest
 from analysis.sources import Pictures, coded, frame, texture
 from rife.analysis.survey import survey
 
+pytestmark = pytest.mark.slow
+
 HEIGHT, WIDTH = 1080, 1920
 STILL = texture(1, height=HEIGHT, width=WIDTH)
 OBJECT = texture(2, height=120, width=120, grain=4)

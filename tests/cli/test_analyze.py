@@ -12,6 +12,8 @@ import pytest
 from rife.analysis.record import Survey
 from support.clips import Clip
 
+pytestmark = pytest.mark.slow
+
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "rife", "analyze", *map(str, arguments)]

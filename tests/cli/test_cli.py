@@ -25,6 +25,8 @@ from rife.network.ifnet import IFNet
 from rife.network.specs import SPECS
 from support.clips import Clip, decoded
 
+pytestmark = pytest.mark.slow
+
 RIFE = [sys.executable, "-m", "rife"]
 
 

@@ -28,6 +28,8 @@ from rife.weights.load import load_network
 from support.golden import with_closed_form_weights
 from support.motion import compared, lowest_psnr_db, made, moving, psnr_db
 
+pytestmark = pytest.mark.slow
+
 ENGINES: list[tuple[EngineName, Precision]] = [
     ("torch", "float32"),
     ("openvino", "float32"),

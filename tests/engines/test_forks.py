@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from conftest import blending_network
 from rife.network.specs import SPECS
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")]
 
 _MOST_SECONDS = 120
 """Far beyond what any of this takes: a child that waits for a thread that it does not have never ends."""

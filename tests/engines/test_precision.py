@@ -21,6 +21,8 @@ from rife.weights.load import load_network
 from support.golden import with_closed_form_weights
 from support.motion import lowest_psnr_db, moving, psnr_db
 
+pytestmark = pytest.mark.slow
+
 
 def test_kernels_keep_their_sums() -> None:
     weight = torch.randn(32, 17, 3, 3, generator=torch.Generator().manual_seed(0)) * 0.1

@@ -17,6 +17,8 @@ from rife.evaluate.held_out import psnr_db, score_held_out
 from rife.interpolation.interpolator import Interpolator
 from support.clips import Clip
 
+pytestmark = pytest.mark.slow
+
 
 def test_psnr_agrees_with_scikit_image() -> None:
     a, b = torch.rand(2, 1, 3, 20, 30)

@@ -20,6 +20,8 @@ from rife.network.specs import SPECS
 from rife.options import FlowScale, Refine
 from support.golden import tolerance
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def still() -> Tensor:

@@ -21,6 +21,8 @@ from rife.network.specs import SPECS, spec_named
 from rife.weights.detect import recognise
 from support.golden import IMG0, IMG1, closed_form_state, tolerance, with_closed_form_weights
 
+pytestmark = pytest.mark.slow
+
 TIME = 0.3
 HEIGHT, WIDTH = IMG0.shape[-2:]
 

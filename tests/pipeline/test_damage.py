@@ -20,6 +20,8 @@ from rife.pipeline.render import SegmentRenderer
 from support.clips import Clip, decoded
 from support.damage import MADE, Variant, frames_in_file
 
+pytestmark = pytest.mark.slow
+
 VARIANTS = [
     Variant("mp4", "truncated", 0),
     Variant("mp4 faststart", "truncated", 1),

@@ -14,6 +14,8 @@ from rife.pipeline import interpolate_video
 from support.damage import MADE, Variant
 from support.headers import HEADERS
 
+pytestmark = pytest.mark.slow
+
 SEEDS = (0, 1)
 INTERPOLATED = ("mp4", "mkv", "avi")
 

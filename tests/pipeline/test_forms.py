@@ -23,6 +23,8 @@ from rife.network.specs import SPECS
 from rife.pipeline import interpolate_video
 from support.clips import Clip, decoded
 
+pytestmark = pytest.mark.slow
+
 
 def pictures(folder: Path, *, count: int = 4, depth: int = 8, alpha: bool = False, kind: str = "png") -> Path:
     """A folder of noise pictures with gaps in their numbers."""

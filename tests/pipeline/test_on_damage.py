@@ -18,6 +18,8 @@ from rife.pipeline import Progress, interpolate_video
 from rife.pipeline import plan as plan_module
 from support.clips import Clip, by_ffmpeg, decoded, planes, with_damaged_packets
 
+pytestmark = pytest.mark.slow
+
 PICTURE = ("-f", "lavfi", "-i", "testsrc2=s=96x64:r=10:d=5")
 TONE = ("-f", "lavfi", "-i", "sine=d=5")
 X264 = ("-c:v", "libx264", "-g", "10")

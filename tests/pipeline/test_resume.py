@@ -27,6 +27,8 @@ from rife.pipeline import interpolate_video, work_folder
 from rife.pipeline import plan as plan_module
 from support.clips import Clip, decoded, planes
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def short_segments(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,7 +31,7 @@ def defaults_of(call: object) -> dict[str, object]:
 
 def test_python_has_every_option_with_its_default() -> None:
     assert {name: value for name, value in defaults_of(interpolate_video).items() if name in DEFAULTS} == DEFAULTS
-    others = {"source", "output", "settings", "interpolator", "on_progress", "on_forecast"}
+    others = {"source", "output", "settings", "interpolator", "cancel", "on_progress", "on_forecast"}
     assert set(defaults_of(interpolate_video)) == set(DEFAULTS) | others
 
 

@@ -16,6 +16,8 @@ from rife.pipeline import interpolate_video
 from support.clips import decoded
 from support.dolby_vision import dolby_vision_film
 
+pytestmark = pytest.mark.slow
+
 DISPLAY = "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50)"
 
 

@@ -15,6 +15,8 @@ from rife.pipeline import Progress, interpolate_video, work_folder
 from rife.pipeline import plan as plan_module
 from support.clips import Clip, decoded, planes
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def in_tiles() -> Interpolator:

@@ -17,6 +17,8 @@ from rife.pipeline import interpolate_video
 from support.clips import Clip, decoded
 from support.tracks import bitmap_subtitles, codecs_of, packets_of, said, sound_file, speech_file, subtitle_file
 
+pytestmark = pytest.mark.slow
+
 SUBTITLES = "1\n00:00:00,100 --> 00:00:00,600\nOne\n\n2\n00:00:01,000 --> 00:00:01,500\nTwo\n"
 CHAPTERS = (
     ";FFMETADATA1\ntitle=Film\n"

@@ -33,6 +33,8 @@ from rife.pipeline.verify import Expected, FinishedCheck, check_finished, step_t
 from rife.timing import FactorClock, RateClock
 from support.clips import Clip, decoded
 
+pytestmark = pytest.mark.slow
+
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
 MOVES = Interval(cut=False, repeated=False, luma_change=0.1)
 

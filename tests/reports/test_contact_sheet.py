@@ -16,6 +16,8 @@ from rife.reports.contact_sheet import _pictures, contact_sheet
 from support.clips import Clip
 from support.pictures import textured
 
+pytestmark = pytest.mark.slow
+
 
 def shown(path: Path) -> tuple[tuple[int, int], Fraction]:
     """Width and height of the first frame as a sheet shows it, and the aspect of its pixels."""

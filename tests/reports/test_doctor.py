@@ -15,6 +15,8 @@ from rife.engines.native.engine import NativeEngine
 from rife.network.specs import SPECS
 from rife.reports import doctor
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from rife.atomic import named_beside
+from rife.atomic import is_too_long, named_beside
 
 InputKind: TypeAlias = Literal["stream", "folder", "pattern", "file"]
 """A stream is standard input; a folder and a pattern hold image files."""
@@ -125,6 +125,8 @@ def parse_input(path: Path) -> Input:
     """
     if str(path) == STANDARD_STREAM:
         return Input(path, "stream")
+    if is_too_long(path):  # which the system cannot look for
+        return Input(path, "pattern" if is_pattern(path) else "file")
     if path.is_dir():
         return Input(path, "folder")
     return Input(path, "pattern" if is_pattern(path) and not path.exists() else "file")
@@ -141,7 +143,7 @@ def parse_output(path: Path) -> Output:
     kind: OutputKind = "video"
     if str(path) == STANDARD_STREAM:
         kind = "stream"
-    elif path.is_dir():
+    elif not is_too_long(path) and path.is_dir():
         kind = "folder"
     elif ending == Y4M_ENDING:
         kind = "y4m"

@@ -31,12 +31,12 @@ def distilled(teacher: Stage, stages: Sequence[Stage], ground_truth: Tensor) -> 
         ground_truth: (B, 3, H, W) true frame.
     """
     merged = teacher.merged()
-    teacher_error = (merged - ground_truth).abs().mean(1, True)
+    teacher_error = (merged - ground_truth).abs().mean(1, keepdim=True)
     loss = merged.new_zeros(())
     for stage in stages:
-        error = (stage.merged() - ground_truth).abs().mean(1, True)
+        error = (stage.merged() - ground_truth).abs().mean(1, keepdim=True)
         worse = (error > teacher_error + 0.01).to(merged.dtype).detach()
         # The square root has no finite slope at zero: where both flows agree, the gradient is zero.
-        distance = (teacher.flow.detach() - stage.flow).square().mean(1, True).clamp_min(1e-12).sqrt()
+        distance = (teacher.flow.detach() - stage.flow).square().mean(1, keepdim=True).clamp_min(1e-12).sqrt()
         loss = loss + (distance * worse).mean()
     return Teaching(teacher.flow, merged, loss)

@@ -12,7 +12,7 @@ from rife.interpolation.interpolator import Interpolator
 from rife.options import parse_path
 from rife.pipeline.budget import Forecast
 from rife.pipeline.job import run_job
-from rife.pipeline.result import Progress, VideoResult
+from rife.pipeline.result import CancelSignal, Progress, VideoResult
 from rife.pipeline.settings import JobOptions, JobSettings, declared_options, described_options
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ def interpolate_video(
     *,
     settings: JobSettings | None = None,
     interpolator: Interpolator | str | Path | None = None,
+    cancel: CancelSignal | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     on_forecast: Callable[[Forecast], None] | None = None,
     **options: Unpack[JobOptions],
@@ -43,6 +44,7 @@ def interpolate_video(
             default beside the source, with the factor or rate in its name.
         settings: the options below as one record, instead of single keywords.
         interpolator: from `rife.load`, or a model as `rife.load` takes it; the default model if not given.
+        cancel: an event, such as a `threading.Event`; set from any thread, it ends the job at the next frame.
         on_progress: called after every frame.
         on_forecast: called before the first frame is made, and once more when its speed is known.
 
@@ -54,6 +56,7 @@ def interpolate_video(
         TruncatedMediaError: the source ends before its own end, and damage is not held.
         FinishedFileError: the finished file differs from its plan; it is kept under another name.
         CheckpointError: the model cannot be loaded.
+        CancelledError: the job was cancelled; it tells which finished segments are kept.
     """
     if settings is not None and options:
         raise OptionError(
@@ -65,6 +68,7 @@ def interpolate_video(
         None if output is None else parse_path(output, "output"),
         settings=JobSettings(**options) if settings is None else settings,
         interpolator=interpolator,
+        cancel=cancel,
         on_progress=on_progress,
         on_forecast=on_forecast,
     )

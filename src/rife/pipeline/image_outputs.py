@@ -74,6 +74,7 @@ def write_pictures(
         with SegmentReader(segments.path(segment)) as reader:
             made = reader.pictures(segments.picture.encoding)
             for frame, picture in zip(plan.frames(segment), made, strict=True):
+                segments.check_cancel()
                 pts, end = next(times)
                 name = _source_name(frame, names, shown)
                 sink.write(upright(picture, turn, siting=siting), pts=pts, duration=max(1, end - pts), name=name)

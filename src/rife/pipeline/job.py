@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 
 from rife.analysis.survey import read_cuts, survey
 from rife.atomic import put_in_place
-from rife.errors import FinishedFileError, Hint, JobError, MediaError, TruncatedMediaError
+from rife.errors import CancelledError, FinishedFileError, Hint, JobError, MediaError, TruncatedMediaError
 from rife.interpolation.interpolator import Interpolator
 from rife.interpolation.load import as_interpolator
 from rife.media.colour.convert import is_interlaced
@@ -39,6 +39,7 @@ from rife.media.video.spool import Spool
 from rife.media.video.tracks import CopiedTracks
 from rife.options import DEFAULT_CRF
 from rife.pipeline.budget import Forecast, beside_network_bytes, check_disk, least_bytes
+from rife.pipeline.cancellation import Cancellable, cancelled_error
 from rife.pipeline.fingerprint import check_unchanged, job_identity, state_of
 from rife.pipeline.flicker import flicker_warnings, luma_step
 from rife.pipeline.image_outputs import check_pictures, picture_spec, turn_notes, write_pictures
@@ -50,7 +51,7 @@ from rife.pipeline.outputs import (
 )
 from rife.pipeline.plan import Plan
 from rife.pipeline.progress import JobProgress
-from rife.pipeline.result import Progress, VideoResult
+from rife.pipeline.result import CancelSignal, Progress, VideoResult
 from rife.pipeline.rounding import largest_move
 from rife.pipeline.segments import Segments
 from rife.pipeline.settings import JobSettings
@@ -72,6 +73,7 @@ def run_job(
     *,
     settings: JobSettings,
     interpolator: Interpolator | str | Path | None = None,
+    cancel: CancelSignal | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     on_forecast: Callable[[Forecast], None] | None = None,
 ) -> VideoResult:
@@ -86,7 +88,10 @@ def run_job(
             )
             if not reader.info.can_rewind:
                 reader = Spool(reader, Path(stack.enter_context(TemporaryDirectory(prefix="rife-"))))
-            return _Job(reader, target, settings, as_interpolator(interpolator), on_progress, on_forecast).run()
+            cancellable = Cancellable(cancel, on_progress)
+            return _Job(reader, target, settings, as_interpolator(interpolator), cancellable, on_forecast).run()
+    except CancelledError as err:
+        raise cancelled_error(target, settings) from err
     except BrokenPipeError:  # from the caller's on_progress, or from the reader of standard output
         raise
     except OSError as err:
@@ -102,11 +107,11 @@ class _Job:
         output: Output,
         settings: JobSettings,
         interpolator: Interpolator,
-        on_progress: Callable[[Progress], None] | None,
+        cancellable: Cancellable,
         on_forecast: Callable[[Forecast], None] | None,
     ) -> None:
         self._reader, self._output, self._settings, self._interpolator = reader, output, settings, interpolator
-        self._on_progress, self._on_forecast = on_progress, on_forecast
+        self._cancellable, self._on_forecast = cancellable, on_forecast
         self._started = time.perf_counter()
         info = reader.info
         self._source_state = state_of(info.path)
@@ -120,6 +125,7 @@ class _Job:
 
     def run(self) -> VideoResult:
         """Run the job."""
+        self._cancellable.check()
         plan, surveyed = self._plan()
         damage = None if self._settings.on_damage == "hold" else surveyed.damage
         if damage is not None and not self._settings.keep_partial:
@@ -140,8 +146,7 @@ class _Job:
                 folder = Path(stack.enter_context(TemporaryDirectory(prefix="rife-"))) / "work"
             check_disk(least_bytes(plan.output_frames, plan.size), folder.parent)
             work = stack.enter_context(Workspace(folder, identity, restart=self._settings.restart))
-            unchanged = partial(check_unchanged, self._reader.info.path, self._source_state)
-            segments = Segments(self._reader, plan, picture, self._interpolator, work, check_source=unchanged)
+            segments = self._segments(plan, picture, work)
             stack.callback(segments.close)
             before = segments.frames_before
             memory_bytes = self._interpolator.tiling.needed_bytes((plan.size[1], plan.size[0]))
@@ -151,7 +156,7 @@ class _Job:
                 work,
                 before=before,
                 memory_bytes=memory_bytes,
-                on_progress=self._on_progress,
+                on_progress=self._cancellable.report,
                 on_forecast=self._on_forecast,
             )
             if target.is_video:
@@ -175,6 +180,18 @@ class _Job:
             damage=surveyed.lost,
         )
 
+    def _segments(self, plan: Plan, picture: Picture, work: Workspace) -> Segments:
+        unchanged = partial(check_unchanged, self._reader.info.path, self._source_state)
+        return Segments(
+            self._reader,
+            plan,
+            picture,
+            self._interpolator,
+            work,
+            check_source=unchanged,
+            check_cancel=self._cancellable.check,
+        )
+
     @property
     def _crf(self) -> int:
         crf = self._settings.encode.crf
@@ -196,8 +213,7 @@ class _Job:
         started = time.perf_counter()
 
         def report_frame(frames: int) -> None:
-            if self._on_progress is not None:
-                self._on_progress(Progress("survey", frames, info.frames, time.perf_counter() - started))
+            self._cancellable.report(Progress("survey", frames, info.frames, time.perf_counter() - started))
 
         found = survey(surveyed, on_progress=report_frame)
         cuts = self._settings.cuts_path
@@ -287,8 +303,7 @@ class _Job:
         plan, started = segments.plan, time.perf_counter()
 
         def read_back(frames: int) -> None:
-            if self._on_progress is not None:
-                self._on_progress(Progress("check", frames, plan.output_frames, time.perf_counter() - started))
+            self._cancellable.report(Progress("check", frames, plan.output_frames, time.perf_counter() - started))
 
         expected = Expected(
             times=(frame.pts for frame in plan.all_frames()),

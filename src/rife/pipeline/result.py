@@ -5,12 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from rife.media.video.showing_times import TimeSpan
 from rife.pipeline.verify import FinishedCheck
 
 Stage = Literal["survey", "make", "check"]
+
+
+class CancelSignal(Protocol):
+    """What cancels a job: a `threading.Event`, or another event with this method."""
+
+    def is_set(self) -> bool:
+        """Whether the job is to end."""
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ class Segments:
         work: Workspace,
         *,
         check_source: Callable[[], None] = lambda: None,
+        check_cancel: Callable[[], None] = lambda: None,
     ) -> None:
         """Look for the finished segments.
 
@@ -40,9 +41,10 @@ class Segments:
             interpolator: renders the frames.
             work: the folder of the segments.
             check_source: raises if the source has changed; called before a segment is kept.
+            check_cancel: raises if the job is cancelled; called while segments are joined or written as pictures.
         """
         self.plan, self.picture, self.work = plan, picture, work
-        self._check_source = check_source
+        self._check_source, self.check_cancel = check_source, check_cancel
         self._suffix = segment_suffix(picture.encoding.codec)
         self._renderer = SegmentRenderer(source, plan, interpolator=interpolator, picture=picture)
         self.frames_before = sum(s.frames for s in plan.segments if work.finished(s.number, self._suffix))
@@ -84,6 +86,7 @@ class Segments:
         times = shown_times(self.plan, coarse_tick)
         following = next(times)
         for segment, record in zip(self.plan.segments, records, strict=True):
+            self.check_cancel()
             own = [following, *islice(times, segment.frames)]
             following = own[-1]
             yield Part(self.path(segment), own, record.reordering)

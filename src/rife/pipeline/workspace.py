@@ -72,6 +72,11 @@ def work_folder(output: Output) -> Path:
     return named_beside(path, "", f"{path.suffix}.rife-work")
 
 
+def finished_segments(folder: Path) -> int:
+    """How many finished segments a work folder holds; 0 where there is none."""
+    return sum(1 for _ in folder.glob("[0-9]*.json"))
+
+
 class Workspace:
     """An open work folder, locked by one process at a time."""
 
@@ -117,7 +122,7 @@ class Workspace:
         if not self.folder.is_dir():  # removed by someone else; that error is raised already
             self._lock.release()
             return
-        useful = not self._done and any(self.folder.glob("[0-9]*.json"))
+        useful = not self._done and finished_segments(self.folder) > 0
         if not useful:
             self._remove_segments()
         self._lock.release()
@@ -198,7 +203,7 @@ class Workspace:
         found = _read(manifest)
         if found == wanted:
             return
-        if found is not None and not restart and any(self.folder.glob("[0-9]*.json")):
+        if found is not None and not restart and finished_segments(self.folder) > 0:
             changed = sorted(key for key in wanted.keys() | found.keys() if wanted.get(key) != found.get(key))
             differences = "; ".join(f"{key} was {found.get(key)}, is {wanted.get(key)}" for key in changed[:4])
             raise JobError(

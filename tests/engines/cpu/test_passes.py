@@ -28,6 +28,8 @@ from rife.network.specs import SPECS, NetworkSpec
 from rife.network.warp import resize_flow
 from rife.refine import Contextnet
 
+pytestmark = pytest.mark.slow
+
 HEIGHT, WIDTH = 64, 96
 FLOW_PX = 40.0
 """Far enough to leave the frame at every side."""

@@ -15,6 +15,8 @@ from rife.engines.openvino.subgraphs import BlockSubgraph, FeaturesSubgraph, Res
 from rife.network.ifnet import IFNet
 from rife.network.specs import SPECS
 
+pytestmark = pytest.mark.slow
+
 TEAM = ThreadTeam(2)
 
 ROUNDING = 3e-6

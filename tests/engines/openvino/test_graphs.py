@@ -24,6 +24,8 @@ from rife.weights.load import load_network
 from support.golden import with_closed_form_weights
 from support.motion import compared, lowest_psnr_db, made, moving
 
+pytestmark = pytest.mark.slow
+
 SIZE = 59, 91
 
 
