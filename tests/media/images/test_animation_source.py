@@ -154,7 +154,7 @@ def test_a_damaged_picture_stops_after_the_good_ones(tmp_path: Path) -> None:
     data[places[3] + 40 : places[4]] = b"\xff" * (places[4] - places[3] - 40)
     path.write_bytes(data)
     frames = AnimatedImage(path).frames()
-    with pytest.raises(TruncatedMediaError, match=r"picture [2-4] cannot"):
+    with pytest.raises(TruncatedMediaError, match=r"frame [2-4] cannot"):
         list(frames)
 
 
