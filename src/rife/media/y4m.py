@@ -301,7 +301,7 @@ class Y4mSink:
                 self._stream.close()
             self._file.discard()
 
-    def write(self, picture: av.VideoFrame, *, pts: int, duration: int, name: str | None = None) -> None:
+    def write(self, picture: av.VideoFrame, *, pts: int, duration: int, name: str | None = None) -> None:  # noqa: ARG002 (of `PictureSink`)
         """Write the next frame; see `PictureSink.write`.
 
         Raises:

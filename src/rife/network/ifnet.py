@@ -348,12 +348,18 @@ class TorchOperations:
             x = later_block_input(pair, estimate, scale, tile=self.tile)
         return self.network.run_block(pair, index, x, scale, both_orders=both_orders)
 
-    def merge(self, pair: Pair, estimate: FlowEstimate, window: Window, *, refine: bool) -> Stage:
+    def merge(self, pair: Pair, estimate: FlowEstimate, window: Window, *, refine: bool) -> Stage:  # noqa: ARG002 (of `Operations`)
         """Warp both frames; `Stage.merged` blends them."""
         return stage_at(pair, estimate, window)
 
     def residuals(
-        self, pair: Pair, estimate: FlowEstimate, merged: Stage, window: Window, *, both_orders: bool
+        self,
+        pair: Pair,
+        estimate: FlowEstimate,  # noqa: ARG002 (of `Operations`)
+        merged: Stage,
+        window: Window,
+        *,
+        both_orders: bool,
     ) -> Sequence[Tensor]:
         """Run the refinement."""
         own = self.network.residual(pair, merged, window)

@@ -208,7 +208,7 @@ def test_one_door_for_every_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         open_source(tmp_path / "none.mp4")
 
     class Pipe:
-        def __init__(self, data: bytes, terminal: bool) -> None:
+        def __init__(self, data: bytes, *, terminal: bool) -> None:
             import io
 
             self.buffer, self._terminal = io.BytesIO(data), terminal

@@ -138,7 +138,7 @@ class _SharedCall:
         error = None
         try:
             self.work()
-        except BaseException as err:
+        except BaseException as err:  # noqa: BLE001 (raised by the caller's thread)
             error = err
         self._done.put(error)
 

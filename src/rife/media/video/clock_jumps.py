@@ -171,7 +171,7 @@ class JoinedClocks:
             return False
         try:
             packet = self.read()
-        except Exception as err:
+        except Exception as err:  # noqa: BLE001 (raised once the packets before it are read)
             self._failure = err
             return False
         if packet is not None:
