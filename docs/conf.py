@@ -36,7 +36,6 @@ default_role = "code"
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented_params"
-autodoc_preserve_defaults = True
 autodoc_type_aliases = {name: f"rife.options.{name}" for name in ("Number", "Tile")}
 # Inside of another union, Sphinx prints the representation of such a name.
 TypeAliasForwardRef.__repr__ = lambda alias: alias.name

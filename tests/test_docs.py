@@ -87,8 +87,9 @@ def run(command: str) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=lambda page: page.stem)
-def test_examples_run(page: Path, folder: Path) -> None:
+def test_examples_run(page: Path) -> None:
     """From the top of a page to its end, in one folder and one Python session."""
     names: dict[str, object] = {}
     for language, text in blocks(page):
@@ -142,6 +143,12 @@ def test_every_page_is_in_the_table_of_contents() -> None:
             listed |= {(page.parent / f"{entry}.md").resolve() for entry in entries}
     pages = {page.resolve() for page in PAGES if page.is_relative_to(REPOSITORY / "docs")}
     assert listed == pages - {(REPOSITORY / "docs" / "index.md").resolve()}
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    reference = (REPOSITORY / "docs" / "api.md").read_text()
+    named = set(re.findall(r"\.\. auto\w+:: rife\.(\w+)$", reference, flags=re.MULTILINE))
+    assert named == set(rife.__all__) - {"__version__"}
 
 
 def test_one_version_everywhere() -> None:

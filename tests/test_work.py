@@ -148,7 +148,7 @@ def test_convolutions_run_on_pixels_with_their_channels_side_by_side(default_int
     """Mixed memory formats cost several times the arithmetic, and nothing else would show it."""
     strange = []
 
-    def look(module: torch.nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+    def look(module: torch.nn.Module, _: tuple[Tensor, ...], output: Tensor) -> None:
         if not output.is_contiguous(memory_format=torch.channels_last):
             strange.append(module)
 

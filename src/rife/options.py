@@ -122,7 +122,7 @@ def parse_name(value: str, what: str) -> str:
     return value
 
 
-def parse_switch(value: bool, what: str) -> bool:
+def parse_switch(value: bool, what: str) -> bool:  # noqa: FBT001 (the value that is read)
     """Parse a switch.
 
     Raises:

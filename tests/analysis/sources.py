@@ -31,7 +31,7 @@ class Pictures:
     ) -> None:
         pass
 
-    def frames(self, *, from_pts: int | None = None) -> Iterator[SourceFrame]:
+    def frames(self, *, from_pts: int | None = None) -> Iterator[SourceFrame]:  # noqa: ARG002 (of `Source`)
         for index, picture in enumerate(self.pictures):
             yield SourceFrame(picture, 4 * index, 4)
 

@@ -170,7 +170,7 @@ def test_memory_that_runs_out_hands_colours_beyond_white_to_another_engine(
 ) -> None:
     frames = [1.3 * frame - 0.1 for frame in moving(160, 160, 3)]
     (expected,) = made(Interpolator(published, device="cpu", engine="torch", refine="off"), frames, [Fraction(1, 2)])
-    monkeypatch.setattr("rife.engines.select._fastest", lambda precision: ("native", "of the test"))
+    monkeypatch.setattr("rife.engines.select._fastest", lambda _: ("native", "of the test"))
     worker = Interpolator(published, device="cpu", engine="auto", refine="off")
 
     def short(*_: object, **__: object) -> Tensor:

@@ -251,9 +251,7 @@ def test_no_permission_to_write(tmp_path: Path, blender: Interpolator, monkeypat
     assert "cannot be written (Permission denied)" in str(error)
 
 
-def test_an_error_in_the_middle_leaves_nothing(
-    tmp_path: Path, blender: Interpolator, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_error_in_the_middle_leaves_nothing(tmp_path: Path, blender: Interpolator) -> None:
     source = Clip().make(tmp_path)
     calls = []
 

@@ -142,9 +142,7 @@ def test_a_job_taken_up_again_makes_the_same_frames(
         assert (one.pts, one.to_ndarray().tobytes()) == (other.pts, other.to_ndarray().tobytes())
 
 
-def test_finished_segments_of_another_choice_are_not_mixed_in(
-    tmp_path: Path, blender: Interpolator, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_finished_segments_of_another_choice_are_not_mixed_in(tmp_path: Path, blender: Interpolator) -> None:
     source = by_ffmpeg(tmp_path, *KINDS["mp4"])
 
     def interrupt(progress: Progress) -> None:
@@ -177,7 +175,7 @@ def test_a_picture_file_that_cannot_be_read_is_held_over(tmp_path: Path, blender
 def test_the_command_lists_the_times_and_ends_well(
     tmp_path: Path, blender: Interpolator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rife.interpolation.load.load", lambda *args, **kwargs: blender)
+    monkeypatch.setattr("rife.interpolation.load.load", lambda *_, **__: blender)
     source = with_damaged_packets(by_ffmpeg(tmp_path, *KINDS["mp4"]), (20,))
     arguments = ["interpolate", str(source), "-o", str(tmp_path / "o.mkv"), "--on-damage", "hold"]
     done = CliRunner().invoke(app, [*arguments, "--json"])

@@ -201,11 +201,12 @@ def test_two_jobs_on_one_output(tmp_path: Path, blender: Interpolator) -> None:
     assert len(decoded(output)) == 12
 
 
+@pytest.mark.usefixtures("short_segments")
 def test_a_full_disk_is_refused_before_and_keeps_what_is_finished(
-    tmp_path: Path, blender: Interpolator, monkeypatch: pytest.MonkeyPatch, short_segments: None
+    tmp_path: Path, blender: Interpolator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source, output = Clip(frames=24).make(tmp_path), tmp_path / "o.mp4"
-    monkeypatch.setattr("rife.pipeline.budget.free_bytes", lambda folder: 1000)
+    monkeypatch.setattr("rife.pipeline.budget.free_bytes", lambda _: 1000)
     with pytest.raises(
         JobError, match=r"the disk has \d+ MB left, and the job needs about \d.* a reserve of 50 MB\. Make room"
     ):
@@ -217,7 +218,7 @@ def test_a_full_disk_is_refused_before_and_keeps_what_is_finished(
     keep = "rife.pipeline.workspace.Workspace.keep"
     calls: list[int] = []
 
-    def full(self: object, number: int, *args: object) -> None:
+    def full(_: object, number: int, *__: object) -> None:
         calls.append(number)
         raise OSError(28, "No space left on device")
 

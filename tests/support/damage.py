@@ -193,7 +193,7 @@ def _drop(packets: Packets, chance: Random) -> None:
         del packets[_pick(packets, chance)]
 
 
-def _drop_first_picture(packets: Packets, chance: Random) -> None:
+def _drop_first_picture(packets: Packets, _: Random) -> None:
     del packets[next(i for i, p in enumerate(packets) if p.stream.type == "video")]
 
 

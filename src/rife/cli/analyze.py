@@ -60,7 +60,7 @@ def _check_targets(output: Path | None, plot: Path | None, source: Path, *, over
         if target.is_dir():
             raise JobError(f"{target}: expected a file name, got a folder.")
         if not target.parent.is_dir():
-            raise JobError(f"{target}: there is no folder {target.parent}. Make it first.")
+            raise JobError(f"{target}: there is no folder {target.parent}. Create it first.")
         if target.exists() and source.exists() and target.samefile(source):
             raise JobError(f"{target}: this is the input. Name another file.")
         if target.exists() and not overwrite:

@@ -159,7 +159,7 @@ def test_a_graph_that_does_not_compute_its_piece_is_refused(folder: Path, monkey
     import rife.engines.openvino.graphs as graphs
 
     honest = graphs._converted
-    monkeypatch.setattr(graphs, "_converted", lambda piece, inputs: honest(convolutions(torch.float32, 3), inputs))
+    monkeypatch.setattr(graphs, "_converted", lambda _, inputs: honest(convolutions(torch.float32, 3), inputs))
     with pytest.raises(EngineFaultError, match="differs from PyTorch's"):
         Example(torch.float32).run()
     assert not list(folder.glob("*.blob"))
@@ -185,7 +185,7 @@ def test_other_weights_are_another_graph(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr("rife.engines.openvino.graphs.cache_folder", lambda: tmp_path)
     x = torch.rand(1, 3, 8, 8)
     for _ in range(2):
-        network = torch.nn.Conv2d(3, 3, 3).requires_grad_(False)
+        network = torch.nn.Conv2d(3, 3, 3).requires_grad_(requires_grad=False)
         store = GraphStore(network)
         (out,) = store.graph("conv", lambda network=network: network, [x])(x)
         assert store.built == 1

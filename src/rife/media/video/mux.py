@@ -248,7 +248,7 @@ def _chain(first: TimedSegment, rest: Iterator[TimedSegment]) -> Iterator[TimedS
 
 @contextmanager
 def _created(path: Path, options: dict[str, str]) -> Iterator[OutputContainer]:
-    """Create a file, and close it on exit; an error of closing is ignored after another error."""
+    """Create a file, and close it on exit without errors; after success, the caller has closed it already."""
     try:
         file = av.open(str(path.absolute()), "w", format=container_for(path).muxer, options=options)
     except (av.FFmpegError, OSError) as err:
