@@ -27,6 +27,8 @@ from rife.options import parse_memory
 from rife.refine import Unet
 from support.golden import with_closed_form_weights
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 ROUNDING = 2e-5
 

@@ -17,6 +17,8 @@ from rife.kernels import jit
 from rife.network.ifnet import IFNet
 from rife.network.specs import SPECS
 
+pytestmark = pytest.mark.slow
+
 _ONE_KERNEL = """
 import logging, resource, sys
 import torch

@@ -49,6 +49,7 @@ def test_other_files_have_none(tmp_path: Path) -> None:
             plays_of(torn)  # whatever it says, it says something
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".gif", ".apng", ".webp"])
 @pytest.mark.parametrize("loop", [0, 3])
 def test_a_job_keeps_it_and_the_times(suffix: str, loop: int, tmp_path: Path, blender: Interpolator) -> None:

