@@ -50,7 +50,8 @@ def main() -> None:
         print(f"[{time.perf_counter() - started:6.0f} s] {text}", flush=True)
 
     bf16 = machine.has_bf16()
-    sizes = [Cell(*map(int, size.split("x")), 2) for size in options.sizes.split(",")]
+    pairs = (size.split("x") for size in options.sizes.split(","))
+    sizes = [Cell(int(width), int(height), 2) for width, height in pairs]
     with tempfile.TemporaryDirectory(prefix="rife-bench-") as folder:
         weights = {name: _closed_form(name, Path(folder)) for name in options.networks.split(",")}
         tables = []

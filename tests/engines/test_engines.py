@@ -136,7 +136,12 @@ def test_features_are_computed_once_for_each_source_frame(
     made(worker, moving(*SIZE, 2), [Fraction(1, 2)])  # the self-test too
     calls = []
     original: Callable[..., object] = worker.engine.features
-    monkeypatch.setattr(worker.engine, "features", lambda img, **kw: calls.append(img) or original(img, **kw))
+
+    def noted(img: Tensor, **options: object) -> object:
+        calls.append(img)
+        return original(img, **options)
+
+    monkeypatch.setattr(worker.engine, "features", noted)
     assert len(made(worker, moving(*SIZE, 2, count=3), [Fraction(1, 4), Fraction(1, 2), Fraction(3, 4)])) == 6
     assert len(calls) == 3
 

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from rife.errors import CheckpointError
 from rife.network.ifnet import IFNet
-from rife.network.specs import SPECS
+from rife.network.specs import SPECS, NetworkSpec
 from rife.weights import detect
 from rife.weights.convert import convert
 from rife.weights.detect import canonical, recognise
@@ -137,7 +137,12 @@ def test_what_is_not_a_file_is_refused(tmp_path: Path) -> None:
 def test_a_likely_network_is_looked_at_first_and_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
     built = []
     original = detect._signature
-    monkeypatch.setattr(detect, "_signature", lambda candidate: built.append(candidate) or original(candidate))
+
+    def noted(candidate: NetworkSpec) -> object:
+        built.append(candidate)
+        return original(candidate)
+
+    monkeypatch.setattr(detect, "_signature", noted)
     state = IFNet(SPECS["4.26"]).state_dict()
     assert recognise(state, origin="x", likely="4.26").spec.name == "4.26"
     assert len(built) == 1

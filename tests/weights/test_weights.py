@@ -18,7 +18,7 @@ from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -438,8 +438,9 @@ def test_every_entry_is_complete() -> None:
             assert not entry.compared
     assert len({entry.source.sha256 for entry in CATALOGUE.values()}) == len(CATALOGUE)
     for empty in ("licence", "corroborated", "good_at"):
+        without: dict[str, Any] = {empty: ""}
         with pytest.raises(ValueError, match=f"{empty} is empty"):
-            replace(CATALOGUE["4.26"], **{empty: ""})
+            replace(CATALOGUE["4.26"], **without)
 
 
 class Folder(SimpleHTTPRequestHandler):

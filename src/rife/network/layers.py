@@ -6,10 +6,12 @@ import torch
 from torch import Tensor, nn
 
 
-def conv(in_planes: int, out_planes: int, kernel_size: int = 3, stride: int = 1, padding: int = 1) -> nn.Sequential:
+def conv(  # noqa: PLR0917 (the published order of arguments)
+    in_planes: int, out_planes: int, kernel_size: int = 3, stride: int = 1, padding: int = 1, dilation: int = 1
+) -> nn.Sequential:
     """Build a convolution with bias, followed by a PReLU with one slope for each channel."""
     return nn.Sequential(
-        nn.Conv2d(in_planes, out_planes, kernel_size, stride=stride, padding=padding),
+        nn.Conv2d(in_planes, out_planes, kernel_size, stride=stride, padding=padding, dilation=dilation),
         nn.PReLU(out_planes),
     )
 

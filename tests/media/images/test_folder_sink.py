@@ -20,9 +20,10 @@ from rife.errors import JobError, MediaError
 from rife.media.images.folder_sink import FILE_KINDS, made_name
 from rife.media.images.image_file import decode_picture
 from rife.media.images.sequence import ImageSequence, natural_key
-from rife.media.open_sink import ImageFormat, sink_for
+from rife.media.open_sink import sink_for
 from rife.media.paths import parse_output
 from rife.media.sink import PictureSpec, lossy_quality
+from rife.options import ImageFormat
 from support.clips import planes
 from support.pictures import codes_of, planar_picture, random_codes, textured
 
