@@ -113,7 +113,7 @@ class CancelledError(RifeError):
     """A job was cancelled.
 
     Attributes:
-        folder: where the finished segments of the job are kept, or None.
+        folder: where the finished segments of the job are stored, or None.
         segments: their number.
     """
 
@@ -134,7 +134,7 @@ class OptionError(JobError, ValueError):
 
 
 class FinishedFileError(RifeError):
-    """A finished file differs from its plan; it is kept under a name that says so.
+    """A finished file differs from its plan; it is saved under a name that says so.
 
     Attributes:
         check: what was found (`rife.pipeline.verify.FinishedCheck`), where it was read back.

@@ -157,29 +157,30 @@ def _channels_first(frame: Frame, name: str) -> Tensor:
 def _check_values(tensor: Tensor, black: float, white: float, name: str, *, is_stated: bool) -> None:
     """Check that values are finite, and not so far outside of the range that it must be another range."""
     values = tensor.detach() if tensor.is_floating_point() else tensor.to(torch.float64)
-    low, high = (float(x) for x in torch.aminmax(values))
-    if not (math.isfinite(low) and math.isfinite(high)):
+    least, most = (float(x) for x in torch.aminmax(values))
+    if not (math.isfinite(least) and math.isfinite(most)):
         channel, row, column = (int(i) for i in (~values.isfinite()).nonzero()[0])
         raise ShapeError(
             f"{name}: expected numbers, got {float(values[channel, row, column])} at row {row}, column {column}, "
             f"channel {channel}. Replace it, for example with numpy.nan_to_num."
         )
     span = white - black
-    below, above = (black - low) / span, (high - white) / span
+    below, above = (black - least) / span, (most - white) / span
     far = max(below, above) > _FAR or (below > _NEAR and _share_below(values, black - _NEAR * span) > _NEAR_SHARE)
     if not far:
         return
     if is_stated:
         hint = "State its actual range."
-    elif low < -_NEAR:
+    elif least < -_NEAR:
         hint = (
-            f"State its range, as in value_range=({-1 if low >= -1 else math.floor(low)}, {max(1, math.ceil(high))})."
+            f"State its range, as in value_range=({-1 if least >= -1 else math.floor(least)}, "
+            f"{max(1, math.ceil(most))})."
         )
     else:
-        largest = next((x for x in (255, 1023, 4095, 65535) if high <= x), math.ceil(high))
+        largest = next((x for x in (255, 1023, 4095, 65535) if most <= x), math.ceil(most))
         hint = f"Divide by {largest}, or state its range: value_range=(0, {largest})."
     raise ShapeError(
-        f"{name}: expected values in [{black:g}, {white:g}] or a little beyond, got {low:g} to {high:g}. {hint}"
+        f"{name}: expected values in [{black:g}, {white:g}] or a little beyond, got {least:g} to {most:g}. {hint}"
     )
 
 

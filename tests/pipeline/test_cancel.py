@@ -52,7 +52,7 @@ def test_a_job_ends_at_the_frame_and_is_continued(
     if kept:
         assert (error.value.folder, len(list(folder.glob("*.mkv")))) == (folder, kept)
         segments = "1 finished segment is" if kept == 1 else f"{kept} finished segments are"
-        assert f"o.mp4: cancelled. {segments} kept in {folder}. Repeat the job" in str(error.value)
+        assert f"o.mp4: cancelled. {segments} in {folder}. Repeat the job" in str(error.value)
         assert sorted(path.name for path in folder.iterdir() if path.name.startswith(".")) == []
     else:
         assert error.value.folder is None

@@ -40,8 +40,8 @@ def doctor(json_lines: Json = False) -> None:
         _print(reporter, "encoders", {"open": opening, **{name: why for name, why in encoders.items() if why}})
         root, folders = facts.cache_folders()
         reporter.event("cache", folder=str(root), folders=[asdict(folder) for folder in folders])
-        kept = {folder.name: f"{folder.files} files, {folder.size_bytes / 1e6:.1f} MB" for folder in folders}
-        _print(reporter, f"cache: {root}", kept or {"empty": ""})
+        sizes = {folder.name: f"{folder.files} files, {folder.size_bytes / 1e6:.1f} MB" for folder in folders}
+        _print(reporter, f"cache: {root}", sizes or {"empty": ""})
         if wrong:
             reporter.warn(f"engine {', '.join(wrong)}: not PyTorch's frame. Please report this page.")
             raise typer.Exit(EXIT_FAILED)

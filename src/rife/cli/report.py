@@ -87,11 +87,11 @@ class Reporter:
             self._fail("error", f"{where}{err.strerror or err}.")
             raise typer.Exit(EXIT_FAILED) from err
         except KeyboardInterrupt as err:
-            kept = self._work is not None and self._work.is_dir()
+            stored = self._work is not None and self._work.is_dir()
             kept_where = (
                 f"Finished segments are in {self._work}; the same command continues after them."
-                if kept
-                else "Nothing was kept."
+                if stored
+                else "Nothing was stored."
             )
             self._fail("interrupted", f"Interrupted. {kept_where}")
             raise typer.Exit(EXIT_INTERRUPTED) from err

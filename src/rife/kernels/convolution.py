@@ -5,7 +5,7 @@ Two algorithms, both on the matrix products of `rife.kernels.matmul`:
 - `winograd`, for 3x3 kernels of stride 1: the algorithm of Winograd, as F(4x4, 3x3) by Lavin and Gray ("Fast Algorithms
   for Convolutional Neural Networks", CVPR 2016). A tile of 4 x 4 output pixels takes 36 products instead of 144: the
   6 x 6 input pixels and the kernel are evaluated as polynomials at the points 0, +-sqrt(1/2), +-sqrt(2) and infinity,
-  and multiplied point by point. These points keep rounding errors low: 3 to 6 times those of a sum in order, 1e-6 of
+  and multiplied point by point. These points keep rounding errors small: 3 to 6 times those of a sum in order, 1e-6 of
   the result.
 - `direct`, for all others: the input pixels of a few output pixels are copied to consecutive memory, zero-padded.
 

@@ -36,7 +36,7 @@ def interpolate_video(
     interval. At a constant rate, each frame is made at its exact time between the source frames around it. The
     output lasts as long as the source; sound, subtitles and the like are copied. No frame is made across a cut.
 
-    Finished segments are kept in a folder beside the output until it is complete: the same call continues after them.
+    Finished segments are stored in a folder beside the output until it is complete: the same call continues after them.
 
     Args:
         source: video file, folder or pattern of pictures, animation, or `-` for y4m on standard input.
@@ -54,9 +54,9 @@ def interpolate_video(
             room on the disk.
         MediaError: the source cannot be read or the output not written.
         TruncatedMediaError: the source ends before its own end, and damage is not held.
-        FinishedFileError: the finished file differs from its plan; it is kept under another name.
+        FinishedFileError: the finished file differs from its plan; it is saved under another name.
         CheckpointError: the model cannot be loaded.
-        CancelledError: the job was cancelled; it tells which finished segments are kept.
+        CancelledError: the job was cancelled; it tells which finished segments are stored.
     """
     if settings is not None and options:
         raise OptionError(

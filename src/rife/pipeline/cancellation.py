@@ -12,7 +12,7 @@ from rife.pipeline.workspace import finished_segments, work_folder
 
 
 def cancelled_error(target: Output, settings: JobSettings) -> CancelledError:
-    """The error of a cancelled job, which tells what is kept."""
+    """The error of a cancelled job, which tells what is stored."""
     outputs = [target, target.partial] if settings.keep_partial else [target]
     folders = [] if target.is_stream else [work_folder(output) for output in outputs]
     for folder in folders:
@@ -20,12 +20,12 @@ def cancelled_error(target: Output, settings: JobSettings) -> CancelledError:
         if segments:
             plural = "s are" if segments > 1 else " is"
             return CancelledError(
-                f"{target}: cancelled. {segments} finished segment{plural} kept in {folder}.",
+                f"{target}: cancelled. {segments} finished segment{plural} in {folder}.",
                 hint=Hint("Repeat the job to continue after the last one, or delete that folder."),
                 folder=folder,
                 segments=segments,
             )
-    return CancelledError(f"{target}: cancelled. No segment was finished, and nothing is kept.")
+    return CancelledError(f"{target}: cancelled. No segment was finished, and nothing is stored.")
 
 
 class Cancellable:

@@ -173,7 +173,7 @@ class _Job:
                 check, more = self._write_pictures(segments, progress, target, surveyed)
             work.finish()
         if damage is not None:
-            raise TruncatedMediaError(f"{damage} What could be made of it is kept as {target}.") from damage
+            raise TruncatedMediaError(f"{damage} What could be made of it is saved as {target}.") from damage
         return VideoResult(
             path=target.path,
             source_frames=len(plan.survey.pts),
@@ -273,7 +273,7 @@ class _Job:
                 "Deinterlace the source first"
             )
         if has_other_view(first):
-            notes.append("the video has a second view, for the other eye, which is not kept: the output is flat")
+            notes.append("the video has a second view, for the other eye, which is lost: the output is flat")
         picture = Picture(
             encoding=encoding,
             first=first,
@@ -302,7 +302,7 @@ class _Job:
                 segments.work.finish()
                 problems = "; ".join(check.problems)
                 raise FinishedFileError(
-                    f"{target}: not as planned: {problems}. The file is kept as {failed}.", check=check
+                    f"{target}: not as planned: {problems}. The file is saved as {failed}.", check=check
                 )
             check_not_in_the_way(target, self._settings)
         return check, [*lost, *([] if self._tracks is None else self._tracks.notes)]

@@ -52,7 +52,7 @@ class PlannedFrame:
 
 @dataclass(frozen=True)
 class Segment:
-    """A part of the job that is rendered and kept as one file, by source intervals.
+    """A part of the job that is rendered and stored as one file, by source intervals.
 
     Attributes:
         number: from 0.
@@ -77,7 +77,7 @@ class Plan:
         survey: what one pass over the source found.
         clock: the times of the output frames.
         at_cut: what is shown between the two sides of a cut.
-        duplicates: whether repeated source frames are kept, or replaced by motion.
+        duplicates: whether repeated source frames stay, or are replaced by motion.
         size: width and height.
         checksums: of every source frame, to recognise it where the source is read from the middle; empty if not known:
             the source is read from its beginning then.
@@ -221,12 +221,12 @@ class Plan:
         """Times and numbers of the source frames that are used."""
         if self.duplicates == "keep":
             return list(self.survey.pts), range(len(self.survey.pts))
-        kept = content_times(self.survey)
-        return [time for _, time in kept], [number for number, _ in kept]
+        shown = content_times(self.survey)
+        return [time for _, time in shown], [number for number, _ in shown]
 
     @cached_property
     def _changes_before(self) -> list[int]:
-        """How many intervals that are not repeats lie before each source frame; repeats count where they are kept."""
+        """How many intervals that are not repeats lie before each source frame; repeats count where they stay."""
         counts = [0]
         for interval in self.survey.intervals:
             counts.append(counts[-1] + (self.duplicates == "keep" or not interval.repeated))

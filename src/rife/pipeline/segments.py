@@ -40,7 +40,7 @@ class Segments:
             picture: encoder, colour and clock of the segments.
             interpolator: renders the frames.
             work: the folder of the segments.
-            check_source: raises if the source has changed; called before a segment is kept.
+            check_source: raises if the source has changed; called before a segment is stored.
             check_cancel: raises if the job is cancelled; called while segments are joined or written as pictures.
         """
         self.plan, self.picture, self.work = plan, picture, work
