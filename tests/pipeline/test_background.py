@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -63,33 +63,49 @@ def test_a_caller_that_fails_waits_only_for_what_runs() -> None:
     assert done in (["ran"], [])
 
 
-def test_an_interrupt_while_waiting_lets_the_running_call_end() -> None:
-    """Whoever closes the encoder next must find it idle."""
+def test_an_interrupt_while_waiting_lets_the_running_call_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The caller closes the encoder next, which has to be idle then."""
     done: list[str] = []
+    interrupted, running, may_end = (threading.Event() for _ in range(3))
 
-    def slow(name: str) -> None:
-        time.sleep(0.3)
+    def call(name: str) -> None:
+        running.set()
+        may_end.wait()
         done.append(name)
 
     def caller() -> None:
         with BackgroundWorker() as background:
-            background.do(lambda: slow("first"))
-            background.do(lambda: slow("second"))
-            signal.setitimer(signal.ITIMER_REAL, 0.1)
+            put = background._calls.put
 
-    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            caller()
-    finally:
-        signal.signal(signal.SIGALRM, before)
+            def interrupted_once(item: Callable[[], object] | None) -> None:
+                if item is None and not interrupted.is_set():
+                    interrupted.set()
+                    raise KeyboardInterrupt
+                if interrupted.is_set():
+                    may_end.set()
+                put(item)
+
+            monkeypatch.setattr(background._calls, "put", interrupted_once)
+            background.do(lambda: call("first"))
+            background.do(lambda: call("second"))
+            running.wait()
+
+    with pytest.raises(KeyboardInterrupt):
+        caller()
     assert done == ["first"]
     assert not [thread for thread in threading.enumerate() if thread.name == "rife-background"]
 
 
 def test_a_caller_that_is_faster_is_held_back() -> None:
+    running, may_end = threading.Event(), threading.Event()
+
+    def call() -> None:
+        running.set()
+        may_end.wait()
+
     with BackgroundWorker() as background:
-        started = time.monotonic()
-        for _ in range(6):
-            background.do(lambda: time.sleep(0.05))
-        assert time.monotonic() - started > 0.1
+        background.do(call)
+        running.wait()
+        background.do(call)
+        assert background._calls.full()  # one more call waits until this one has ended
+        may_end.set()
