@@ -57,7 +57,7 @@ def _footage(split: Split) -> list[list[Image.Image]]:
 def _frames(name: str) -> Iterator[Image.Image]:
     with VideoReader(sample_path(name)) as reader:
         for frame in reader.frames():
-            image = frame.picture.to_image()
+            image = Image.fromarray(frame.picture.to_ndarray(format="rgb24"))
             image.thumbnail((640, 640))
             yield image
 

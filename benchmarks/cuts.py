@@ -12,7 +12,7 @@ import argparse
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -150,7 +150,7 @@ def main() -> None:
     torch.set_num_threads(1)
     names = [arguments.only] if arguments.only else list(DETECTORS)
     scores: dict[str, dict[str, Score]] = {name: defaultdict(Score) for name in names}
-    seconds: Counter[str] = Counter()
+    seconds: defaultdict[str, float] = defaultdict(float)
     frames: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as folder:
         for kind in KINDS:
@@ -174,7 +174,9 @@ def _show_errors(name: str, clip: MadeClip, said: set[int]) -> None:
         print(f"{name}: {clip.kind}, {clip.path.name}, {clip.frames} frames: missed {missed}, false alarms {false}")
 
 
-def _print_tables(split: str, scores: dict[str, dict[str, Score]], frames: Counter[str], seconds: Counter[str]) -> None:
+def _print_tables(
+    split: str, scores: dict[str, dict[str, Score]], frames: Counter[str], seconds: Mapping[str, float]
+) -> None:
     names = list(scores)
     total = sum(frames.values())
     rows = ["all", *KINDS]

@@ -30,8 +30,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import torch
 from safetensors.torch import save_file
 
-import rife.media.video.encoding
-import rife.pipeline.job  # noqa: F401 (once, and not in every child)
+import rife.media.video.encoding  # noqa: F401 (once, and not in every child)
+import rife.pipeline.job  # noqa: F401 (the same)
 from conftest import blending_network
 from rife.assets.samples import SAMPLES, sample_path
 from rife.cli.app import main as command_line
@@ -99,7 +99,7 @@ def _child(arguments: list[str], folder: Path) -> None:
             command_line()
     except SystemExit as err:
         code = err.code if isinstance(err.code, int) else 71
-    except BaseException:
+    except BaseException:  # noqa: BLE001 (what is found: printed as Python prints it)
         sys.excepthook(*sys.exc_info())
     finally:
         sys.stdout.flush()

@@ -39,7 +39,7 @@ class Stopped:
         frames: of that stage.
         code: its exit code.
         seconds: that it took to stop.
-        resumed: frames of finished parts that it went on after.
+        resumed: frames of finished segments that it went on after.
     """
 
     stage: str
@@ -148,7 +148,7 @@ def main() -> int:
                 print(f"left behind: {others}")
         left = sorted(p.name for p in folder.iterdir())
     print(
-        f"\n{kills} stopped, {compared} whole files compared, {resumed} runs went on after finished parts; "
+        f"\n{kills} stopped, {compared} whole files compared, {resumed} runs went on after finished segments; "
         f"left in the folder: {', '.join(left)}; {wrong} wrong"
     )
     # Runs that all begin anew would say nothing of going on.

@@ -50,7 +50,8 @@ def main() -> None:
         print(f"[{time.perf_counter() - started:6.0f} s] {text}", flush=True)
 
     bf16 = machine.has_bf16()
-    sizes = [Cell(*map(int, size.split("x")), 2) for size in options.sizes.split(",")]
+    pairs = (size.split("x") for size in options.sizes.split(","))
+    sizes = [Cell(int(width), int(height), 2) for width, height in pairs]
     with tempfile.TemporaryDirectory(prefix="rife-bench-") as folder:
         weights = {name: _closed_form(name, Path(folder)) for name in options.networks.split(",")}
         tables = []
@@ -59,8 +60,8 @@ def main() -> None:
             np.save(frames, clips.frames_at(cell.width, cell.height, FRAMES))
             rows: dict[str, Rows] = {}
             for name, path in weights.items():
-                rivals = _contestants(name, path, bf16=bf16)
-                timed = rounds.time_cells([cell], rivals, frames, runs=options.runs, say=lambda text: None)
+                rivals = _contestants(path, bf16=bf16)
+                timed = rounds.time_cells([cell], rivals, frames, runs=options.runs, say=lambda _: None)
                 rows[name] = timed[cell.key]
                 say(f"{cell.size} {name}")
             tables.append(_table(cell, rows, bf16=bf16))
@@ -80,7 +81,7 @@ def _closed_form(name: str, folder: Path) -> Path:
     return path
 
 
-def _contestants(name: str, weights: Path, *, bf16: bool) -> list[Contestant]:
+def _contestants(weights: Path, *, bf16: bool) -> list[Contestant]:
     own = replace(REFERENCE, model=str(weights))
     rows = [REFERENCE, replace(own, name="native float32"), replace(own, name="torch float32", engine="torch")]
     if bf16:

@@ -54,7 +54,7 @@ def _same_random_numbers() -> None:
 def _auto_is_pytorch(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """A test that names no engine runs PyTorch in float32, whatever the processor would choose."""
     if request.node.get_closest_marker("chooses_engine") is None:
-        monkeypatch.setattr("rife.engines.select._fastest", lambda precision: ("torch", "of the tests"))
+        monkeypatch.setattr("rife.engines.select._fastest", lambda _: ("torch", "of the tests"))
 
 
 @pytest.fixture(scope="session")
@@ -96,4 +96,4 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def as_if_moving(monkeypatch: pytest.MonkeyPatch) -> None:
     """Equal frames go through the network too: for tests of what it does with them."""
-    monkeypatch.setattr("rife.interpolation.interpolator.static_regions", lambda a, b: None)
+    monkeypatch.setattr("rife.interpolation.interpolator.static_regions", lambda *_: None)

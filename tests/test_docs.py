@@ -87,8 +87,9 @@ def run(command: str) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=lambda page: page.stem)
-def test_examples_run(page: Path, folder: Path) -> None:
+def test_examples_run(page: Path) -> None:
     """From the top of a page to its end, in one folder and one Python session."""
     names: dict[str, object] = {}
     for language, text in blocks(page):

@@ -42,7 +42,7 @@ def test_a_whole_number_in_any_form(value: object) -> None:
 
 NO_NUMBERS = (
     "", "four", "1/0", "1,5", "1e999999999", "0x10", "nan", "inf", float("nan"), float("inf"), True, None, [2], b"2",
-    np.bool_(True), np.array([1, 2]), np.float32("nan"), torch.rand(2), 2j, object(), "2" * 5000,
+    np.True_, np.array([1, 2]), np.float32("nan"), torch.rand(2), 2j, object(), "2" * 5000,
 )  # fmt: skip
 
 

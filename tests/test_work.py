@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -20,6 +21,7 @@ from rife.interpolation.interpolator import Interpolator
 from rife.network.estimate import Pair
 from rife.network.ifnet import IFNet
 from rife.network.specs import SPECS
+from rife.network.warp import backward_warp
 from rife.refine import Contextnet
 
 HEIGHT, WIDTH = 64, 128
@@ -31,12 +33,11 @@ class WarpedPixels:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.of_channels: dict[int, int] = {}
-        warp = rife.network.regions.backward_warp
 
         def counted(image: Tensor, flow: Tensor, **places: Tensor) -> Tensor:
             channels = image.shape[1]
             self.of_channels[channels] = self.of_channels.get(channels, 0) + flow[0, 0].numel()
-            return warp(image, flow, **places)
+            return backward_warp(image, flow, **places)
 
         monkeypatch.setattr(rife.network.regions, "backward_warp", counted)
 
@@ -107,7 +108,7 @@ def test_convolutions_of_our_own_multiply_less_than_half(monkeypatch: pytest.Mon
     features = [engine.features(x) for x in (img0, img1)]
     counted(Winograd)
     counted(Direct)
-    pair = Pair(img0, img1, *features, torch.full((1, 1, 1, 1), 0.5))
+    pair = Pair(img0, img1, features[0], features[1], torch.full((1, 1, 1, 1), 0.5))
     engine.synthesize(pair, engine.estimate(pair), pair.whole)
     assert products / (480 * 736) <= 32_400
 
@@ -130,7 +131,12 @@ def test_context_is_computed_once_for_each_source_frame(
 ) -> None:
     asked = []
     features = Contextnet.features
-    monkeypatch.setattr(Contextnet, "features", lambda self, x: asked.append(x) or features(self, x))
+
+    def noted(self: Contextnet, x: Tensor) -> list[Tensor]:
+        asked.append(x)
+        return features(self, x)
+
+    monkeypatch.setattr(Contextnet, "features", noted)
     frames = [default_interpolator.prepare(torch.rand(1, 3, 48, 64)) for _ in range(3)]
     for before, after in pairwise(frames):
         assert len(list(default_interpolator.between(before, after, [Fraction(k, 4) for k in (1, 2, 3)]))) == 3
@@ -140,7 +146,7 @@ def test_context_is_computed_once_for_each_source_frame(
 def test_tiles_cost_their_overlap_and_no_more() -> None:
     """A block at full size in tiles of 128: 168 to 208 pixels are computed for 128."""
     network = blending_network(SPECS["4.6"])
-    whole, tiled = (operations(lambda tile=tile: made(network, 256, 256, tile=tile)) for tile in (None, 128))
+    whole, tiled = (operations(partial(made, network, 256, 256, tile=tile)) for tile in (None, 128))
     assert whole < tiled < whole * (168 / 128) ** 2
 
 
@@ -148,7 +154,7 @@ def test_convolutions_run_on_pixels_with_their_channels_side_by_side(default_int
     """Mixed memory formats cost several times the arithmetic, and nothing else would show it."""
     strange = []
 
-    def look(module: torch.nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+    def look(module: torch.nn.Module, _: tuple[Tensor, ...], output: Tensor) -> None:
         if not output.is_contiguous(memory_format=torch.channels_last):
             strange.append(module)
 

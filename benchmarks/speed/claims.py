@@ -83,7 +83,7 @@ def _picture(results: Results) -> Iterator[Claim]:
 
 def _against_ffmpeg(results: Results) -> Iterator[Claim]:
     name = best(results, "full")
-    rows = next((job["rows"] for job in results["jobs"].values() if FFMPEG in job["rows"]), {})
+    rows: dict[str, Any] = next((job["rows"] for job in results["jobs"].values() if FFMPEG in job["rows"]), {})
     ours, theirs = (rows.get(key, {}).get("runs", []) for key in (name, FFMPEG))
     pairs = list(zip(ours, theirs, strict=False))
     value = median(b / a for a, b in pairs) if pairs else None

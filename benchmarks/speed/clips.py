@@ -89,7 +89,7 @@ def _scaled(width: int, height: int) -> Iterator[av.VideoFrame]:
         crop_width = min(full_width, full_height * width // height)
         crop_height = min(full_height, full_width * height // width)
         top, left = (full_height - crop_height) // 2, (full_width - crop_width) // 2
-        cropped = np.ascontiguousarray(rgb[top : top + crop_height, left : left + crop_width])
+        cropped = np.ascontiguousarray(rgb[top : top + crop_height, left : left + crop_width], dtype=np.uint8)
         yield av.VideoFrame.from_ndarray(cropped, format="rgb24").reformat(width, height, interpolation="BICUBIC")
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from rife.options import EngineName, Precision, Refine
+
 Kind = Literal["rife", "published", "blend"]
 
 REFERENCE = "rife torch float32, full"
@@ -15,6 +17,8 @@ BASELINE = "published, full"
 
 BLEND = "linear blend"
 FFMPEG = "ffmpeg minterpolate"
+
+REFINE: tuple[Refine, ...] = ("full", "off")
 
 
 @dataclass(frozen=True)
@@ -32,9 +36,9 @@ class Contestant:
 
     name: str
     kind: Kind
-    refine: str = "full"
-    engine: str = "torch"
-    precision: str = "float32"
+    refine: Refine = "full"
+    engine: EngineName = "torch"
+    precision: Precision = "float32"
     model: str = "4.0"
 
     def as_json(self) -> dict[str, Any]:
@@ -115,16 +119,16 @@ class Plan:
 def contestants(*, bf16: bool, openvino: bool, native: bool) -> list[Contestant]:
     """List who takes part on a machine: its libraries, and what its processor multiplies."""
     rows = [Contestant(BASELINE, "published"), Contestant("published, off", "published", refine="off")]
-    rows += [_ours("torch", "float32", refine) for refine in ("full", "off")]
+    rows += [_ours("torch", "float32", refine) for refine in REFINE]
     if native:
-        rows += [_ours("native", "float32", refine) for refine in ("full", "off")]
+        rows += [_ours("native", "float32", refine) for refine in REFINE]
     if openvino:
         rows += [_ours("openvino", "float32", "full")]
         if bf16:
             rows += [_ours("torch", "bf16", "full")]
-            rows += [_ours("openvino", "bf16", refine) for refine in ("full", "off")]
+            rows += [_ours("openvino", "bf16", refine) for refine in REFINE]
     return [*rows, Contestant(BLEND, "blend")]
 
 
-def _ours(engine: str, precision: str, refine: str) -> Contestant:
+def _ours(engine: EngineName, precision: Precision, refine: Refine) -> Contestant:
     return Contestant(f"rife {engine} {precision}, {refine}", "rife", refine, engine, precision)

@@ -41,8 +41,7 @@ def main() -> None:
         command = json.loads(line)
         try:
             answer = getattr(worker, command.pop("do"))(**command)
-        # Whatever goes wrong with one contestant is its result; the others go on.
-        except Exception as err:
+        except Exception as err:  # noqa: BLE001 (an error of a contestant is its result; the others go on)
             answer = {"error": f"{type(err).__name__}: {err}"}
         print(json.dumps(answer), file=answers, flush=True)
 

@@ -1,4 +1,4 @@
-"""rife: makes the frames in between. An independent implementation of RIFE (Huang et al., ECCV 2022).
+"""Video frame interpolation with RIFE (Huang et al., ECCV 2022), in an independent implementation.
 
 Names are resolved when they are first used, so that `import rife` does not import torch.
 """

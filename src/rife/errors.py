@@ -86,15 +86,15 @@ class RifeError(Exception):
 
 
 class ShapeError(RifeError, ValueError):
-    """A tensor or frame has a shape, channel count, kind or values that the network cannot take."""
+    """A tensor or frame has a shape, channel count, type or values that the network does not support."""
 
 
 class CheckpointError(RifeError):
-    """A weights file cannot be fetched, read, recognised or trusted."""
+    """A weights file cannot be fetched, read, recognised or verified."""
 
 
 class FetchError(RifeError):
-    """A file could not be fetched, or is not the file that was expected."""
+    """A file could not be fetched, or differs from the expected one."""
 
 
 class MediaError(RifeError):
@@ -102,11 +102,11 @@ class MediaError(RifeError):
 
 
 class TruncatedMediaError(MediaError):
-    """Decoding stopped before the end that the file itself announces."""
+    """Decoding stopped before the end that the file announces."""
 
 
 class JobError(RifeError):
-    """What was asked for cannot be done with this input, output, model or setting."""
+    """A job that is not possible with this input, output, model or option."""
 
 
 class CancelledError(RifeError):
@@ -126,36 +126,36 @@ class CancelledError(RifeError):
 
 
 class EngineFaultError(RifeError):
-    """An engine computes something else than PyTorch does."""
+    """The result of an engine differs from that of PyTorch."""
 
 
 class OptionError(JobError, ValueError):
-    """A setting has a value that cannot be, or contradicts another one, whatever the input is."""
+    """An option is out of range or contradicts another one, whatever the input is."""
 
 
 class FinishedFileError(RifeError):
-    """A finished file is not what was planned; it is kept under a name that says so.
+    """A finished file differs from its plan; it is kept under a name that says so.
 
     Attributes:
         check: what was found (`rife.pipeline.verify.FinishedCheck`), where it was read back.
     """
 
     def __init__(self, message: str, *, check: object = None) -> None:
-        """Say what is wrong, and keep what was found."""
+        """State what is wrong, and keep what was found."""
         super().__init__(message)
         self.check = check
 
 
 class MissingExtraError(RifeError, ImportError):
-    """An optional library is needed; the message names the command that installs it.
+    """An optional library is missing; the message names the command that installs it.
 
     Attributes:
-        library: what is missing, by the name that pip knows.
-        extra: the extra of this package that it belongs to.
+        library: its name for pip.
+        extra: the extra of this package that installs it.
     """
 
     def __init__(self, *, library: str, extra: str, purpose: str) -> None:
-        """Say which library is missing and what it is for."""
-        # By its own name: that works beside a checkout and beside a wheel, wherever either came from.
+        """Name the missing library and what needs it."""
+        # By its own name, which works for a checkout and for a wheel.
         super().__init__(f"{purpose} needs {library}, which is not installed. Run: pip install {library}")
         self.library, self.extra = library, extra

@@ -1,6 +1,6 @@
-"""Choices, defaults and forms of values that users meet in the API and on the command line alike.
+"""Choices, defaults and parsers of option values, shared by the Python interface and the command line.
 
-Each kind of value has one parser, which both use: what a user writes is parsed once, at the edge.
+Every kind of value has one parser: values are parsed once, where they enter the package.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Sound = Literal["drop", "stretch"]
 """In slow motion, `drop` leaves sound out; `stretch` makes it longer at the same pitch."""
 
 ImageFormat = Literal["png", "jpg", "webp", "tiff"]
-"""Kinds of picture file that a folder is filled with."""
+"""Formats of the image files of a folder."""
 
 EngineName = Literal["auto", "torch", "openvino", "native"]
 """The library that runs the network. `torch` is PyTorch, the reference; `openvino` and `native` (our own convolutions)
@@ -51,13 +51,13 @@ Tile = Literal["auto", "off"] | int
 """Side in pixels of the tiles in which a frame is made; auto tiles what is too large for the memory, off never does."""
 
 MIN_TILE_PX = 128
-"""Smaller tiles consist of little but their overlap."""
+"""Smaller tiles consist of little more than their overlap."""
 
 DEFAULT_CRF = 16
-"""Constant rate factor: near the threshold of what can be seen, so that a second generation costs little."""
+"""Constant rate factor near the threshold of visibility, so that encoding again costs little."""
 
 MAX_CRF = 63
-"""The worst quality that any encoder knows."""
+"""The lowest quality of any encoder."""
 
 _MEMORY_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
@@ -69,12 +69,12 @@ _URL = re.compile(r"^([a-z][a-z0-9+.-]+):/+", re.IGNORECASE)
 
 
 def parse_number(value: Number, what: str, *, expected: str = "a number") -> Fraction:
-    """Read a number exactly, as it is written: 0.1 is 1/10.
+    """Parse a number exactly as it is written: 0.1 is 1/10.
 
     Args:
         value: a number of Python, NumPy or PyTorch (one element), or text: `2`, `2.5`, `5/2`.
-        what: the name of the setting, for the message.
-        expected: what it should be, for the message.
+        what: name of the option, for the message.
+        expected: description of a valid value, for the message.
 
     Raises:
         OptionError: not a finite number.
@@ -86,7 +86,7 @@ def parse_number(value: Number, what: str, *, expected: str = "a number") -> Fra
 
 
 def parse_whole(value: Number, what: str, *, least: int, most: int | None = None) -> int:
-    """Read a whole number in a range; for forms of numbers see `parse_number`.
+    """Parse a whole number in a range; for the forms of numbers see `parse_number`.
 
     Raises:
         OptionError: not a whole number, or out of range.
@@ -99,10 +99,10 @@ def parse_whole(value: Number, what: str, *, least: int, most: int | None = None
 
 
 def parse_choice(value: str, what: str, choices: object) -> Any:  # noqa: ANN401 (one of the words of a Literal type)
-    """Read one of the words of a Literal type.
+    """Parse a word of a Literal type.
 
     Raises:
-        OptionError: another one.
+        OptionError: not one of them.
     """
     words = get_args(choices)
     if not isinstance(value, str) or value not in words:
@@ -112,7 +112,7 @@ def parse_choice(value: str, what: str, choices: object) -> Any:  # noqa: ANN401
 
 
 def parse_name(value: str, what: str) -> str:
-    """Read a name, such as that of an encoder.
+    """Parse a name, such as that of an encoder.
 
     Raises:
         OptionError: not text, or empty.
@@ -122,8 +122,8 @@ def parse_name(value: str, what: str) -> str:
     return value
 
 
-def parse_switch(value: bool, what: str) -> bool:
-    """Read a switch.
+def parse_switch(value: bool, what: str) -> bool:  # noqa: FBT001 (the value that is read)
+    """Parse a switch.
 
     Raises:
         OptionError: neither True nor False.
@@ -134,11 +134,11 @@ def parse_switch(value: bool, what: str) -> bool:
 
 
 def parse_path(value: str | os.PathLike[str], what: str) -> Path:
-    """Read the path of a file or folder.
+    """Parse the path of a file or folder.
 
     Args:
         value: text or `pathlib.Path`.
-        what: what the path names, for the message.
+        what: name of the option, for the message.
 
     Raises:
         OptionError: not a path.
@@ -156,15 +156,15 @@ def parse_path(value: str | os.PathLike[str], what: str) -> Path:
 
 
 def is_url(text: str) -> bool:
-    """Whether a text is a URL, and not the path of something that there is."""
+    """Whether a text is a URL, and not the path of an existing file."""
     return _URL.match(text) is not None and not os.path.lexists(text)
 
 
 def parse_scale(value: Number) -> FlowScale:
-    """Read a flow scale: `auto`, or one of the numbers that networks work at.
+    """Parse a flow scale: `auto`, or one of the supported numbers.
 
     Raises:
-        OptionError: another one.
+        OptionError: not one of them.
     """
     number = _exact(value)
     for scale in get_args(FlowScale):
@@ -176,16 +176,16 @@ def parse_scale(value: Number) -> FlowScale:
 
 
 def parse_crf(value: Number) -> int:
-    """Read a quality of the encoder: 0 (lossless) to 63.
+    """Parse a quality of the encoder: 0 (lossless) to 63.
 
     Raises:
-        OptionError: another number, or none.
+        OptionError: not a whole number in that range.
     """
     return parse_whole(value, "crf", least=0, most=MAX_CRF)
 
 
 def parse_tile(value: Number) -> Tile:
-    """Read a tile size: `auto`, `off`, or a number of pixels.
+    """Parse a tile size: `auto`, `off`, or a number of pixels.
 
     Raises:
         OptionError: none of these.
@@ -200,7 +200,7 @@ def parse_tile(value: Number) -> Tile:
 
 
 def parse_memory(value: Number) -> int:
-    """Read an amount of memory: bytes, or text such as `4G`, `512M` or `1.5G`; units are powers of 1024.
+    """Parse an amount of memory: bytes, or text such as `4G`, `512M` or `1.5G`; units are powers of 1024.
 
     Raises:
         OptionError: not an amount of memory.
@@ -219,7 +219,7 @@ def parse_memory(value: Number) -> int:
 
 
 def _exact(value: object) -> Fraction | None:
-    """The number that a value stands for; None if it is none."""
+    """The exact value of a number in any form; None if the value is not a number."""
     if isinstance(value, str):
         return _written(value.strip())
     kind = str(getattr(value, "dtype", "")).rpartition(".")[2]
@@ -248,7 +248,7 @@ def _written(text: str) -> Fraction | None:
 
 
 def _shortest(number: float, kind: str) -> str:
-    """The shortest decimal fraction that a floating-point type cannot tell from a number of that type."""
+    """The shortest decimal that rounds to a number of a floating-point type."""
     code = {"float32": "f", "float16": "e"}.get(kind)
     if code is not None:
         for digits in range(1, 10):
@@ -259,5 +259,5 @@ def _shortest(number: float, kind: str) -> str:
 
 
 def readable_bytes(size_bytes: int) -> str:
-    """A size for a person: in GB, or in MB where that would be less than 0.1 GB."""
+    """A size as text: in GB, or in MB below 0.1 GB."""
     return f"{size_bytes / 1e9:.1f} GB" if size_bytes >= 1e8 else f"{size_bytes / 1e6:.0f} MB"

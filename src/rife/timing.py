@@ -79,7 +79,7 @@ class FactorClock:
         """Average frames per second of the output."""
         return source_rate * self.factor / self.slowdown
 
-    def frames_in(self, start_pts: int, end_pts: int, *, source_frames: int) -> int:
+    def frames_in(self, start_pts: int, end_pts: int, *, source_frames: int) -> int:  # noqa: ARG002 (of `Clock`)
         """Number of output frames between two source times that are `source_frames` source frames apart."""
         return source_frames * self.factor
 
@@ -113,11 +113,11 @@ class RateClock:
         """Seconds per tick of the output's times: one frame."""
         return 1 / self.rate
 
-    def frame_rate(self, source_rate: Fraction) -> Fraction:
+    def frame_rate(self, source_rate: Fraction) -> Fraction:  # noqa: ARG002 (of `Clock`)
         """Frames per second of the output."""
         return self.rate
 
-    def frames_in(self, start_pts: int, end_pts: int, *, source_frames: int) -> int:
+    def frames_in(self, start_pts: int, end_pts: int, *, source_frames: int) -> int:  # noqa: ARG002 (of `Clock`)
         """Number of output frames between two source times that are `source_frames` source frames apart."""
         return math.ceil(end_pts * self._frames_per_tick) - math.ceil(start_pts * self._frames_per_tick)
 

@@ -31,7 +31,7 @@ class Pictures:
     ) -> None:
         pass
 
-    def frames(self, *, from_pts: int | None = None) -> Iterator[SourceFrame]:
+    def frames(self, *, from_pts: int | None = None) -> Iterator[SourceFrame]:  # noqa: ARG002 (of `Source`)
         for index, picture in enumerate(self.pictures):
             yield SourceFrame(picture, 4 * index, 4)
 
@@ -41,7 +41,8 @@ def texture(seed: int, *, height: int = 180, width: int = 320, grain: int = 6) -
     rng = np.random.default_rng(seed)
     coarse = rng.uniform(20, 235, (grain + 1, grain * width // height + 1, 3))
     fine = rng.uniform(-25, 25, (height // 6 + 2, width // 6 + 2, 3))
-    return np.clip(stretched(coarse, height, width) + stretched(fine, height, width), 0, 255)
+    out: np.ndarray = np.clip(stretched(coarse, height, width) + stretched(fine, height, width), 0, 255)
+    return out
 
 
 def stretched(values: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -50,7 +51,8 @@ def stretched(values: np.ndarray, height: int, width: int) -> np.ndarray:
     top, left = y.astype(int), x.astype(int)
     down, right = (y - top)[:, None, None], (x - left)[None, :, None]
     rows = values[top] * (1 - down) + values[top + 1] * down
-    return rows[:, left] * (1 - right) + rows[:, left + 1] * right
+    out: np.ndarray = rows[:, left] * (1 - right) + rows[:, left + 1] * right
+    return out
 
 
 def frame(rgb: np.ndarray, pixel_format: str = "yuv420p", *, full_range: bool = False) -> av.VideoFrame:

@@ -20,7 +20,7 @@ OBJECT = texture(2, height=120, width=120, grain=4)
 
 def with_object(at: float, *, size: int = 120) -> np.ndarray:
     """A square over a still background, at a place that need not be a whole pixel."""
-    out = STILL.copy()
+    out: np.ndarray = STILL.copy()
     left, part = int(at), at - int(at)
     shown = np.pad(OBJECT[:size, :size], ((0, 0), (1, 1), (0, 0)))
     cover = np.pad(np.ones((size, size, 1)), ((0, 0), (1, 1), (0, 0)))

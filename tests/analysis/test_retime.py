@@ -113,8 +113,8 @@ def test_what_holds_for_every_source(survey: Survey) -> None:
     frames, whens = [frame for frame, _ in kept], [when for _, when in kept]
     assert frames == sorted(set(frames))
     assert all(a < b for a, b in itertools.pairwise(whens))
-    assert kept[0] == (0, survey.pts[0])
-    assert kept[-1] == (len(survey.pts) - 1, survey.pts[-1])
+    assert kept[0] == (0, Fraction(survey.pts[0]))
+    assert kept[-1] == (len(survey.pts) - 1, Fraction(survey.pts[-1]))
     place_of = dict(kept)
     for shot in shots(survey):
         end = survey.pts[shot[-1].last + 1] if shot[-1].last + 1 < len(survey.pts) else survey.pts[-1] + 1
@@ -125,7 +125,8 @@ def test_what_holds_for_every_source(survey: Survey) -> None:
             # Within one cycle of where it was.
             assert survey.pts[max(0, run.first - 6)] <= when <= survey.pts[min(len(survey.pts) - 1, run.last + 6)]
             if run.is_still:
-                assert (place_of[run.first], place_of[run.last]) == (survey.pts[run.first], survey.pts[run.last])
+                assert place_of[run.first] == survey.pts[run.first]
+                assert place_of[run.last] == survey.pts[run.last]
             else:
                 inside = [frame for frame in range(run.first + 1, run.last + 1) if frame in place_of]
                 assert inside in ([], [len(survey.pts) - 1])

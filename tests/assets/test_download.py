@@ -79,7 +79,7 @@ def whole(content: bytes = CONTENT, *, kind: str = "application/octet-stream", s
 
 
 def fails(code: int, location: str | None = None) -> Answer:
-    def answer(handler: BaseHTTPRequestHandler, start: int) -> None:
+    def answer(handler: BaseHTTPRequestHandler, _: int) -> None:
         handler.send_response(code)
         if location is not None:
             handler.send_header("Location", location)
@@ -122,7 +122,7 @@ def test_the_next_try_continues_where_the_last_one_ended(server: Server, tmp_pat
     class Interrupted(BaseException):
         pass
 
-    def stop(done: int, total: int | None) -> None:
+    def stop(*_: object) -> None:
         raise Interrupted
 
     with pytest.raises(Interrupted), downloaded(server.source("/a"), on_bytes=stop):
@@ -137,7 +137,7 @@ def test_the_next_try_continues_where_the_last_one_ended(server: Server, tmp_pat
 def test_a_server_that_does_not_continue_begins_again(server: Server) -> None:
     calls = [0]
 
-    def answer(handler: BaseHTTPRequestHandler, start: int) -> None:
+    def answer(handler: BaseHTTPRequestHandler, _: int) -> None:
         calls[0] += 1
         whole(stop=300_000 if calls[0] == 1 else None)(handler, 0)
 
@@ -197,14 +197,18 @@ def test_no_route(server: Server) -> None:
 def test_a_server_that_says_nothing(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     ended = threading.Event()
     monkeypatch.setattr(module, "TIMEOUT_SECONDS", 0.2)
-    server.answers["/a"] = lambda handler, start: ended.wait(10) and None
+
+    def silent(*_: object) -> None:
+        ended.wait(10)
+
+    server.answers["/a"] = silent
     with pytest.raises(FetchError, match="gave nothing for"):
         fetched(server.source("/a"))
     ended.set()
 
 
 def test_more_than_was_announced_is_refused(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    def endless(handler: BaseHTTPRequestHandler, start: int) -> None:
+    def endless(handler: BaseHTTPRequestHandler, _: int) -> None:
         handler.send_response(200)
         handler.end_headers()
         handler.wfile.write(CONTENT * 2)

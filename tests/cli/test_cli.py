@@ -159,7 +159,7 @@ def test_names_as_long_as_names_can_be(tmp_path: Path, model: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 4
 
 
-def test_an_error_of_the_system_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_of_the_system_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(typer.Exit) as stopped, Reporter(json_lines=False).errors():
         (tmp_path / "none").read_bytes()
     assert stopped.value.exit_code == 1
@@ -258,7 +258,7 @@ def test_models_show_tells_what_a_file_is(model: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("half", [False, True])
-def test_convert(half: bool, model: Path, tmp_path: Path) -> None:
+def test_convert(half: bool, tmp_path: Path) -> None:
     pickled, output = tmp_path / "in.pkl", tmp_path / "out.safetensors"
     state = IFNet(SPECS["4.6"]).state_dict()
     torch.save({f"module.{key}": tensor for key, tensor in state.items()}, pickled)

@@ -36,5 +36,5 @@ def test_freed_memory_is_used_again() -> None:
 
 
 def test_another_c_library_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ctypes.CDLL", lambda name: object())
+    monkeypatch.setattr("ctypes.CDLL", lambda _: object())
     assert keep_freed_memory() is False

@@ -136,7 +136,12 @@ def test_features_are_computed_once_for_each_source_frame(
     made(worker, moving(*SIZE, 2), [Fraction(1, 2)])  # the self-test too
     calls = []
     original: Callable[..., object] = worker.engine.features
-    monkeypatch.setattr(worker.engine, "features", lambda img, **kw: calls.append(img) or original(img, **kw))
+
+    def noted(img: Tensor, **options: object) -> object:
+        calls.append(img)
+        return original(img, **options)
+
+    monkeypatch.setattr(worker.engine, "features", noted)
     assert len(made(worker, moving(*SIZE, 2, count=3), [Fraction(1, 4), Fraction(1, 2), Fraction(3, 4)])) == 6
     assert len(calls) == 3
 
@@ -170,7 +175,7 @@ def test_memory_that_runs_out_hands_colours_beyond_white_to_another_engine(
 ) -> None:
     frames = [1.3 * frame - 0.1 for frame in moving(160, 160, 3)]
     (expected,) = made(Interpolator(published, device="cpu", engine="torch", refine="off"), frames, [Fraction(1, 2)])
-    monkeypatch.setattr("rife.engines.select._fastest", lambda precision: ("native", "of the test"))
+    monkeypatch.setattr("rife.engines.select._fastest", lambda _: ("native", "of the test"))
     worker = Interpolator(published, device="cpu", engine="auto", refine="off")
 
     def short(*_: object, **__: object) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from torch import Tensor
 from rife.engines.openvino.engine import OpenVinoEngine
 from rife.engines.precision import _to_bf16, in_bf16, rounded
 from rife.network import schedule
-from rife.network.estimate import Pair
+from rife.network.estimate import FlowEstimate, Pair
 from rife.network.ifnet import IFNet
 from rife.network.regions import Window
 from rife.network.specs import SPECS
@@ -86,9 +87,16 @@ def test_whether_to_start_again_is_asked_in_float32_where_it_is_close(
     pair = network.eval().pair(*torch.rand(2, 1, 3, 64, 64, generator=torch.Generator().manual_seed(0)), refine=False)
     network.spec = replace(network.spec, restart_flow_px=float(moved_px(network, pair)) * limit_share)
     engine = OpenVinoEngine(network, precision="bf16")
-    seen = []
+    seen: list[object] = []
     original = schedule.coarse_flow
-    monkeypatch.setattr(schedule, "coarse_flow", lambda ops, *a, **k: seen.append(ops) or original(ops, *a, **k))
+
+    def noted(
+        operations: schedule.Operations[Tensor], pair: Pair, scales: Sequence[float], *, average: bool
+    ) -> tuple[FlowEstimate, Tensor]:
+        seen.append(operations)
+        return original(operations, pair, scales, average=average)
+
+    monkeypatch.setattr(schedule, "coarse_flow", noted)
     features0, features1 = (engine.features(img) for img in (pair.img0, pair.img1))
     engine.estimate(pair._replace(features0=features0, features1=features1))
     assert (engine._variant.exact in seen) is asked

@@ -95,7 +95,7 @@ def test_a_library_that_cannot_be_loaded_is_told(
     for engine in ("openvino", "native"):
         monkeypatch.setitem(sys.modules, f"rife.engines.{engine}.engine", None)
         with pytest.raises(JobError, match=f"engine {engine}: .* cannot be loaded"):
-            create_engine(published, engine=engine)  # type: ignore[arg-type]
+            create_engine(published, engine=engine)
     assert create_engine(published).label == "torch float32"
     assert "PyTorch is used instead" in caplog.text
 

@@ -37,7 +37,7 @@ def test_an_opaque_frame_is_made_as_one_without_opacity(worker: str, request: py
     frames = torch.rand(2, 1, 3, 40, 56) * 1.2 - 0.1  # beyond black and white too
     expected = made(interpolator, *frames)
     opaque = torch.ones(1, 1, 40, 56)
-    out = made(interpolator, *(torch.cat((frame, opaque), 1) for frame in frames))
+    out = made(interpolator, torch.cat((frames[0], opaque), 1), torch.cat((frames[1], opaque), 1))
     torch.testing.assert_close(out[:, :3], expected, atol=2e-6, rtol=0)
     assert (out[:, 3] == 1).all()
     mixed = made(interpolator, frames[0], torch.cat((frames[1], opaque), 1))

@@ -90,7 +90,7 @@ def test_any_scale_keeps_the_size(name: str, scale: FlowScale) -> None:
 
 def test_unknown_scales_are_refused(blender: Interpolator) -> None:
     with pytest.raises(JobError, match=r"one of 1, 0\.5, 0\.25, 2, auto, got '3'"):
-        Interpolator(blender.network, scale="3")  # type: ignore[arg-type]
+        Interpolator(blender.network, scale="3")
 
 
 # --- both frame orders -----------------------------------------------------------------------------------

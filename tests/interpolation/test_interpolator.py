@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,8 @@ from rife.errors import CheckpointError, JobError, OptionError, RifeError, Shape
 from rife.interpolation.interpolator import Interpolator
 from rife.interpolation.prepared import split_range
 from rife.interpolation.stream import interpolate
+from rife.network.encoder import FrameFeatures
+from rife.network.estimate import Pair
 from rife.network.ifnet import IFNet
 from rife.network.specs import SPECS
 
@@ -98,11 +101,17 @@ class CountingNetwork(IFNet):
         for parameter in self.parameters():
             parameter.data.zero_()
 
-    def pair(self, img0: Tensor, img1: Tensor, timestep: float = 0.5, **options: object) -> object:
+    def pair(
+        self,
+        img0: Tensor,
+        img1: Tensor,
+        timestep: float | Tensor = 0.5,
+        **options: Any,  # noqa: ANN401 (those of `IFNet.pair`)
+    ) -> Pair:
         self.asked.append(float(timestep))
-        return super().pair(img0, img1, timestep, **options)  # type: ignore[arg-type]
+        return super().pair(img0, img1, timestep, **options)
 
-    def features(self, img: Tensor, *, refine: bool = True) -> object:
+    def features(self, img: Tensor, *, refine: bool = True) -> FrameFeatures:
         self.encoded += 1
         return super().features(img, refine=refine)
 
@@ -165,7 +174,7 @@ def test_a_buffer_that_is_filled_again_is_another_frame(blender: Interpolator, r
     buffer, prepared = torch.empty(1, 3, 32, 48), []
     for frame in (first, second):
         prepared.append(blender.prepare(buffer.copy_(frame)))
-    (middle,) = blender.between(*prepared, [Fraction(1, 2)])
+    (middle,) = blender.between(prepared[0], prepared[1], [Fraction(1, 2)])
     torch.testing.assert_close(middle, (first + second) / 2)
 
 
@@ -227,7 +236,7 @@ def test_memory_of_weights_is_shared_where_it_lies_as_needed(blender: Interpolat
 @pytest.mark.parametrize("t", [np.float32(0.25), torch.tensor(0.25), "1/4", np.float64(0.25), Fraction(1, 4)])
 def test_a_time_in_any_form(t: object, middle_blender: Interpolator) -> None:
     frames = [np.full((8, 8, 3), value, np.float32) for value in (0.0, 1.0)]
-    assert float(middle_blender(*frames, t).mean()) == pytest.approx(0.25)  # type: ignore[arg-type]
+    assert float(middle_blender(frames[0], frames[1], t).mean()) == pytest.approx(0.25)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("factor", [np.int64(2), "2", 2.0])
@@ -241,7 +250,7 @@ def test_grey_frames_are_made_and_come_back_grey(kind: str, blender: Interpolato
     """As files of grey are; they were once refused."""
     shape = {"(H, W)": (16, 24), "(H, W, 1)": (16, 24, 1), "(1, H, W)": (1, 16, 24)}[kind]
     first, second = (np.full(shape, value, np.uint8) for value in (40, 80))
-    frames = [torch.from_numpy(x) if kind == "(1, H, W)" else x for x in (first, second)]
+    frames: list[Any] = [torch.from_numpy(x) if kind == "(1, H, W)" else x for x in (first, second)]
     made = list(interpolate(frames, factor=2, interpolator=blender))[1]
     assert (tuple(made.shape), type(made)) == (shape, type(frames[0]))
     assert np.unique(np.asarray(made)).tolist() == [60]
@@ -296,7 +305,7 @@ def test_a_model_by_its_name_or_a_sentence(blender: Interpolator, tmp_path: Path
 
 
 def test_every_error_that_a_user_can_meet_is_public() -> None:
-    tree = [
+    tree: list[type[RifeError]] = [
         RifeError,
         *RifeError.__subclasses__(),
         *(x for y in RifeError.__subclasses__() for x in y.__subclasses__()),

@@ -31,7 +31,7 @@ def test_frames_that_move_everywhere() -> None:
 
 
 def test_equal_frames_need_no_network(blender: Interpolator, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blender.engine, "estimate", lambda *a, **k: pytest.fail("ran"))
+    monkeypatch.setattr(blender.engine, "estimate", lambda *_, **__: pytest.fail("ran"))
     frame = np.random.default_rng(0).integers(0, 256, (90, 130, 3), dtype=np.uint8)
     assert np.array_equal(blender(frame, frame.copy(), Fraction(1, 3)), frame)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ def animation(path: Path, *, loop: int | None = 0, durations: list[int] = DURATI
     first, *others = (Image.fromarray(textured(index)) for index in range(len(durations)))
     loops = {} if loop is None else {"loop": loop}
     kind = "PNG" if path.suffix == ".apng" else None
-    first.save(path, kind, save_all=True, append_images=others, duration=durations, **loops, **how)  # type: ignore[arg-type]
+    first.save(path, kind, save_all=True, append_images=others, duration=durations, **loops, **how)
     return path
 
 
@@ -62,7 +63,7 @@ def test_a_job_keeps_it_and_the_times(suffix: str, loop: int, tmp_path: Path, bl
             seconds = [frame.duration * made.info.time_base for frame in made.frames()]
         for index, wanted in enumerate(DURATIONS_MS):
             # A GIF counts hundredths; each pair of pictures lasts as long as the one that it was made of.
-            assert abs(sum(seconds[2 * index : 2 * index + 2]) * 1000 - wanted) <= 10
+            assert abs(sum(seconds[2 * index : 2 * index + 2], Fraction()) * 1000 - wanted) <= 10
 
 
 def test_played_once_stays_played_once(tmp_path: Path, blender: Interpolator) -> None:

@@ -10,7 +10,7 @@ from rife.interpolation.interpolator import Interpolator
 from rife.network.ifnet import IFNet, Prediction
 from rife.network.specs import SPECS, spec_named
 from rife.network.warp import backward_warp
-from support.golden import IMG0, IMG1, golden, tolerance, with_closed_form_weights, worst
+from support.golden import IMG0, IMG1, golden, head_of, tolerance, with_closed_form_weights, worst
 
 INFERENCE = [("3.5", "v3_5"), ("3.8", "hdv3"), ("4.0", "v4_0"), ("4.6", "v4_6"), ("4.15", "v4_15"), ("4.26", "v4_26")]
 
@@ -101,9 +101,8 @@ def restarting_network() -> IFNet:
     for parameter in network.parameters():
         parameter.data.zero_()
     for name in ("block0", "block1"):
-        block = network.get_submodule(name)
-        last = block.lastconv
-        last.bias.data[:4] = 10.0 if name == "block1" else 0.5  # times 2 * scale 4: 80 px
+        _, bias = head_of(network, name)
+        bias.data[:4] = 10.0 if name == "block1" else 0.5  # times 2 * scale 4: 80 px
     return network.eval()
 
 
@@ -136,8 +135,8 @@ def test_restart_is_decided_for_each_sample_alone() -> None:
         slow, fast = second_change(slow0, slow0), second_change(fast0, fast1)
         assert slow < fast
         factor = 32 / ((slow + fast) / 2)
-        network.block1.lastconv.weight.mul_(factor)
-        network.block1.lastconv.bias.mul_(factor)
+        for tensor in head_of(network, "block1"):
+            tensor.mul_(factor)
         alone = network(slow0, slow0).merged, network(fast0, fast1).merged
         together = network(torch.cat((slow0, fast0)), torch.cat((slow0, fast1)))
         # The coarse flow of the slow pair comes from scale 8, that of the fast pair from scale 16.
@@ -173,15 +172,17 @@ def test_the_teacher_is_not_taught_by_the_distillation() -> None:
     # The teacher stands on the student's last flow, and so would teach it through the back door.
     loss = estimate.teaching.distillation_loss + 0 * estimate.teaching.flow.sum()
     loss.backward()
-    assert network.block_tea.lastconv.weight.grad is not None
-    assert float(network.block_tea.lastconv.weight.grad.abs().max()) == 0
-    assert float(network.block0.lastconv.weight.grad.abs().max()) > 0
+    taught, student = (head_of(network, block)[0].grad for block in ("block_tea", "block0"))
+    assert taught is not None
+    assert student is not None
+    assert float(taught.abs().max()) == 0
+    assert float(student.abs().max()) > 0
 
 
 def test_a_teacher_that_agrees_to_the_bit_gives_finite_gradients() -> None:
     network = built("IFNet", teacher=True)
-    network.block_tea.lastconv.weight.data.zero_()
-    network.block_tea.lastconv.bias.data.zero_()
+    for tensor in head_of(network, "block_tea"):
+        tensor.data.zero_()
     image = torch.rand(1, 3, 32, 32)
     estimate = network(image, torch.rand(1, 3, 32, 32), ground_truth=image)
     assert estimate.teaching is not None

@@ -56,8 +56,9 @@ def run_published(network: nn.Module, img0: Tensor, img1: Tensor, t: float) -> T
     y = torch.linspace(-1, 1, HEIGHT).view(1, 1, -1, 1).expand(-1, -1, -1, WIDTH)
     inputs = [img0, img1, torch.full((1, 1, HEIGHT, WIDTH), t)]
     inputs += [torch.tensor([(WIDTH - 1) / 2, (HEIGHT - 1) / 2]), torch.cat((x, y), 1)]
-    if hasattr(network, "encode"):
-        inputs += [network.encode(img0), network.encode(img1)]
+    encode = getattr(network, "encode", None)
+    if encode is not None:
+        inputs += [encode(img0), encode(img1)]
     with torch.no_grad():
         out: Tensor = network(*inputs)
     return out

@@ -17,6 +17,7 @@ from rife.errors import JobError, MediaError, RifeError, TruncatedMediaError
 from rife.interpolation.interpolator import Interpolator
 from rife.media.colour.convert import to_rgb
 from rife.media.video.segment import SegmentWriter
+from rife.media.video.side_data import display_matrix_of
 from rife.network.ifnet import IFNet
 from rife.network.specs import SPECS
 from rife.pipeline import JobSettings, Progress, default_output, interpolate_video
@@ -253,9 +254,7 @@ def test_no_permission_to_write(tmp_path: Path, blender: Interpolator, monkeypat
     assert "cannot be written (Permission denied)" in str(error)
 
 
-def test_an_error_in_the_middle_leaves_nothing(
-    tmp_path: Path, blender: Interpolator, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_error_in_the_middle_leaves_nothing(tmp_path: Path, blender: Interpolator) -> None:
     source = Clip().make(tmp_path)
     calls = []
 
@@ -436,7 +435,8 @@ def test_names_with_colons(tmp_path: Path, blender: Interpolator, monkeypatch: p
 def test_mirroring_is_carried_over(tmp_path: Path, blender: Interpolator) -> None:
     source = Clip(mirrored=True).make(tmp_path)
     interpolate_video(source, tmp_path / "out.mp4", interpolator=blender)
-    matrices = [bytes(decoded(p)[0].side_data.get("DISPLAYMATRIX")) for p in (source, tmp_path / "out.mp4")]
+    matrices = [display_matrix_of(decoded(p)[0]) for p in (source, tmp_path / "out.mp4")]
+    assert matrices[0] is not None
     assert matrices[0] == matrices[1]
 
 

@@ -54,7 +54,7 @@ def test_the_frame_before_damage_is_held_and_what_follows_is_made(
 def test_the_held_frame_is_the_one_before_and_nothing_is_made_across(tmp_path: Path, blender: Interpolator) -> None:
     source = with_damaged_packets(by_ffmpeg(tmp_path, *KINDS["mp4"]), (20,))
     result = interpolate_video(source, tmp_path / "o.mkv", on_damage="hold", crf=0, interpolator=blender)
-    assert [(stretch.start, stretch.end) for stretch in result.damage] == [(2, Fraction(29, 10))]
+    assert [(stretch.start, stretch.end) for stretch in result.damage] == [(Fraction(2), Fraction(29, 10))]
     frames = decoded(tmp_path / "o.mkv")
     luma = [planes(frame)[0] for frame in frames]
     assert all((luma[number] == luma[38]).all() for number in range(39, 58))
@@ -100,6 +100,7 @@ def test_a_transport_stream_that_loses_pictures_in_silence(tmp_path: Path, blend
     data = bytearray(source.read_bytes())
     with VideoReader(source) as reader:
         key = [p for p in reader.container.demux(reader.stream) if p.is_keyframe][2].pos
+    assert key is not None
     video = data[key + 1 : key + 3]
     pid, place, is_first = int.from_bytes(video, "big") & 0x1FFF, key, True
     while place < len(data):
@@ -142,9 +143,7 @@ def test_a_job_taken_up_again_makes_the_same_frames(
         assert (one.pts, one.to_ndarray().tobytes()) == (other.pts, other.to_ndarray().tobytes())
 
 
-def test_finished_segments_of_another_choice_are_not_mixed_in(
-    tmp_path: Path, blender: Interpolator, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_finished_segments_of_another_choice_are_not_mixed_in(tmp_path: Path, blender: Interpolator) -> None:
     source = by_ffmpeg(tmp_path, *KINDS["mp4"])
 
     def interrupt(progress: Progress) -> None:
@@ -177,7 +176,7 @@ def test_a_picture_file_that_cannot_be_read_is_held_over(tmp_path: Path, blender
 def test_the_command_lists_the_times_and_ends_well(
     tmp_path: Path, blender: Interpolator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rife.interpolation.load.load", lambda *args, **kwargs: blender)
+    monkeypatch.setattr("rife.interpolation.load.load", lambda *_, **__: blender)
     source = with_damaged_packets(by_ffmpeg(tmp_path, *KINDS["mp4"]), (20,))
     arguments = ["interpolate", str(source), "-o", str(tmp_path / "o.mkv"), "--on-damage", "hold"]
     done = CliRunner().invoke(app, [*arguments, "--json"])

@@ -138,7 +138,7 @@ def test_other_settings_are_refused_and_not_mixed(tmp_path: Path, blender: Inter
     parts = {p: p.read_bytes() for p in work_folder(parse_output(output)).iterdir()}
     for options in ({"crf": 30}, {"factor": 3}, {"fps": "60"}, {"at_cut": "blend"}):
         with pytest.raises(JobError, match=r"a job that differs \(.* was .*, is .*restart=True"):
-            interpolate_video(source, output, interpolator=blender, **options)  # type: ignore[arg-type]
+            interpolate_video(source, output, interpolator=blender, **options)
     assert {p: p.read_bytes() for p in work_folder(parse_output(output)).iterdir()} == parts
     result = interpolate_video(source, output, interpolator=blender, factor=3, restart=True)
     assert (result.frames_resumed, len(decoded(output))) == (0, 72)
@@ -188,7 +188,7 @@ def test_files_that_are_not_the_jobs_are_not_touched(tmp_path: Path, blender: In
 
 def test_two_jobs_on_one_output(tmp_path: Path, blender: Interpolator) -> None:
     source, output = Clip().make(tmp_path), tmp_path / "o.mp4"
-    errors = []
+    errors: list[pytest.ExceptionInfo[JobError]] = []
 
     def meanwhile(_: object) -> None:
         if work_folder(parse_output(output)).exists() and not errors:
@@ -201,11 +201,12 @@ def test_two_jobs_on_one_output(tmp_path: Path, blender: Interpolator) -> None:
     assert len(decoded(output)) == 12
 
 
+@pytest.mark.usefixtures("short_segments")
 def test_a_full_disk_is_refused_before_and_keeps_what_is_finished(
-    tmp_path: Path, blender: Interpolator, monkeypatch: pytest.MonkeyPatch, short_segments: None
+    tmp_path: Path, blender: Interpolator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source, output = Clip(frames=24).make(tmp_path), tmp_path / "o.mp4"
-    monkeypatch.setattr("rife.pipeline.budget.free_bytes", lambda folder: 1000)
+    monkeypatch.setattr("rife.pipeline.budget.free_bytes", lambda _: 1000)
     with pytest.raises(
         JobError, match=r"the disk has \d+ MB left, and the job needs about \d.* a reserve of 50 MB\. Make room"
     ):
@@ -217,7 +218,7 @@ def test_a_full_disk_is_refused_before_and_keeps_what_is_finished(
     keep = "rife.pipeline.workspace.Workspace.keep"
     calls: list[int] = []
 
-    def full(self: object, number: int, *args: object) -> None:
+    def full(_: object, number: int, *__: object) -> None:
         calls.append(number)
         raise OSError(28, "No space left on device")
 

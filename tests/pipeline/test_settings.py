@@ -77,7 +77,7 @@ def test_a_record_and_single_options_together_are_refused(tmp_path: Path) -> Non
     """Also where the option has its default: it may contradict the record."""
     for options in ({"overwrite": False}, {"factor": 3, "crf": 0}):
         with pytest.raises(OptionError, match=f"got both: settings and {', '.join(options)}"):
-            interpolate_video(tmp_path / "x.mp4", settings=JobSettings(overwrite=True), **options)  # type: ignore[arg-type]
+            interpolate_video(tmp_path / "x.mp4", settings=JobSettings(overwrite=True), **options)
 
 
 def test_an_option_that_does_not_exist_is_an_error(tmp_path: Path) -> None:

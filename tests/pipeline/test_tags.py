@@ -117,7 +117,7 @@ def test_the_aspect_ratio_of_pixels_is_in_every_container(
 def test_an_aspect_ratio_that_could_not_be_written_is_named(
     tmp_path: Path, blender: Interpolator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rife.media.video.mux.write_display_size", lambda path, size: False)
+    monkeypatch.setattr("rife.media.video.mux.write_display_size", lambda *_: False)
     result = interpolate_video(clip(tmp_path), tmp_path / "o.webm", interpolator=blender)
     assert "the sample aspect ratio (4:3) is not preserved" in result.notes
 

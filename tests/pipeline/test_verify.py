@@ -12,6 +12,8 @@ import av
 import imageio_ffmpeg
 import numpy as np
 import pytest
+from av.packet import Packet
+from av.stream import Stream
 from PIL import Image
 from torch import Tensor
 
@@ -23,7 +25,7 @@ from rife.media.measure import thumbnail
 from rife.media.video import mux as assembly
 from rife.media.video.containers import container_for
 from rife.media.video.encoding import Encoding
-from rife.media.video.mux import Part, Picture, assemble
+from rife.media.video.mux import Picture, TimedSegment, assemble
 from rife.media.video.segment import SegmentReader, SegmentWriter
 from rife.media.video.tracks import CopiedTracks
 from rife.pipeline import interpolate_video
@@ -154,20 +156,20 @@ class Written:
         self.folder = folder
         self.picture = picture_of(np.full((48, 64), 90))
         self.encoding = Encoding("libx264", "yuv420p", {"preset": "ultrafast", "bf": "2"})
-        self._parts: dict[int, tuple[Path, int]] = {}
+        self._segments: dict[int, tuple[Path, int]] = {}
 
     def check(self, plan: Plan, suffix: str) -> FinishedCheck:
         """Write the frames of a plan, and check them."""
         path, coarse = self.folder / f"out{suffix}", container_for(Path(f"x{suffix}")).tick
         times = list(shown_times(plan, coarse))
-        segment, reordering = self._part(len(times) - 1)
+        segment, reordering = self._segment(len(times) - 1)
         tick = coarse or plan.clock.tick
         picture = Picture(self.encoding, self.picture, Fraction(25), tick, None, {})
 
-        def parts() -> Iterator[Part]:
-            yield Part(segment, times, reordering)
+        def segments() -> Iterator[TimedSegment]:
+            yield TimedSegment(segment, times, reordering)
 
-        assemble(path, parts, reordering=reordering, picture=picture, tracks=None)
+        assemble(path, segments, reordering=reordering, picture=picture, tracks=None)
         cells = thumbnail(self.picture).cells
         expected = Expected(
             times=(frame.pts for frame in plan.all_frames()),
@@ -180,8 +182,8 @@ class Written:
         )
         return check_finished(path, expected)
 
-    def _part(self, frames: int) -> tuple[Path, int]:
-        if frames not in self._parts:
+    def _segment(self, frames: int) -> tuple[Path, int]:
+        if frames not in self._segments:
             path = self.folder / f"{frames}.mkv"
             with SegmentWriter(
                 path,
@@ -197,8 +199,8 @@ class Written:
                 writer.finish()
             with SegmentReader(path) as reader:
                 reordering = max(place - item.number for place, item in enumerate(reader.packets()))
-            self._parts[frames] = path, reordering
-        return self._parts[frames]
+            self._segments[frames] = path, reordering
+        return self._segments[frames]
 
 
 @pytest.fixture
@@ -230,7 +232,8 @@ def test_a_last_frame_that_is_shown_long_keeps_its_length(suffix: str, tmp_path:
     """With reordered frames, the packet that is written last is not the one that is shown last."""
     source = resting(tmp_path / "rest.gif")
     result = interpolate_video(source, tmp_path / f"out{suffix}", interpolator=blender)
-    assert (result.check.picture_seconds, result.check.picture_seconds_planned) == (pytest.approx(2.7, abs=0.002), 2.7)
+    assert result.check.picture_seconds == pytest.approx(2.7, abs=0.002)
+    assert result.check.picture_seconds_planned == 2.7
     if suffix in (".mp4", ".mov"):
         with av.open(str(tmp_path / f"out{suffix}")) as file:
             video = file.streams.video[0]
@@ -353,10 +356,11 @@ def test_a_hole_that_is_lost_in_copying_is_found(
     output = tmp_path / f"out{suffix}"
     assert interpolate_video(source, output, interpolator=blender).check.problems == ()
 
-    copied: Callable[[CopiedTracks], Iterator[av.Packet]] = CopiedTracks._copied
+    copied: Callable[[CopiedTracks], Iterator[Packet[Stream]]] = CopiedTracks._copied
 
-    def early(self: CopiedTracks) -> Iterator[av.Packet]:
+    def early(self: CopiedTracks) -> Iterator[Packet[Stream]]:
         for packet in copied(self):
+            assert packet.pts is not None
             if packet.pts * packet.time_base > 1.5:
                 packet.pts -= round(Fraction(1, 2) / packet.time_base)
                 packet.dts = packet.pts

@@ -41,7 +41,7 @@ def test_it_reads_what_interpolate_writes(name: str, tmp_path: Path, blender: In
 
 
 def test_turned_and_in_its_aspect_ratio(tmp_path: Path) -> None:
-    assert shown(Clip(frames=3, rotation=90).make(tmp_path)) == ((64, 96), 1)
+    assert shown(Clip(frames=3, rotation=90).make(tmp_path)) == ((64, 96), Fraction(1))
     squeezed = tmp_path / "squeezed.y4m"
     squeezed.write_bytes(b"YUV4MPEG2 W4 H2 F10:1 A4:3 Cmono\n" + (b"FRAME\n" + bytes(8)) * 3)
     assert shown(squeezed) == ((4, 2), Fraction(4, 3))

@@ -37,7 +37,7 @@ def multiply_adds(network: IFNet, height: int, width: int) -> int:
     def count(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         nonlocal total
         pixels = inputs[0] if isinstance(layer, nn.ConvTranspose2d) else output
-        total += pixels.shape[2] * pixels.shape[3] * layer.weight.numel()  # type: ignore[operator, union-attr]
+        total += pixels.shape[2] * pixels.shape[3] * layer.weight.numel()  # type: ignore[operator]
 
     for layer in network.modules():
         if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):

@@ -10,6 +10,8 @@ from subprocess import run
 import av
 import imageio_ffmpeg
 import numpy as np
+from av.packet import Packet
+from av.stream import Stream
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,13 @@ def planes(frame: av.VideoFrame) -> list[np.ndarray]:
         lines = np.frombuffer(memoryview(plane), dtype).reshape(plane.height, -1)
         out.append(lines[:, : plane.width].copy())
     return out
+
+
+def seconds_of(shown: av.VideoFrame | Packet[Stream]) -> Fraction:
+    """The time of a frame or a packet that has one."""
+    assert shown.pts is not None
+    assert shown.time_base is not None
+    return shown.pts * shown.time_base
 
 
 def by_ffmpeg(folder: Path, name: str, *arguments: str) -> Path:

@@ -8,9 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import TypeAlias
 
 import av
 import imageio_ffmpeg
+from av.packet import Packet
+from av.stream import Stream
 
 from support.clips import Clip
 from support.headers import HEADERS
@@ -181,7 +184,7 @@ BYTES: dict[str, Callable[[bytearray, Random], bytearray]] = {
 
 # --- packets -------------------------------------------------------------------------------------------------
 
-Packets = list[av.Packet]
+Packets: TypeAlias = "list[Packet[Stream]]"
 
 
 def _pick(packets: Packets, chance: Random, kind: str | None = None) -> int:
@@ -193,7 +196,7 @@ def _drop(packets: Packets, chance: Random) -> None:
         del packets[_pick(packets, chance)]
 
 
-def _drop_first_picture(packets: Packets, chance: Random) -> None:
+def _drop_first_picture(packets: Packets, _: Random) -> None:
     del packets[next(i for i, p in enumerate(packets) if p.stream.type == "video")]
 
 
@@ -267,8 +270,8 @@ PACKETS: dict[str, Callable[[Packets, Random], None]] = {
 _REMUXED = ("mp4", "mp4 faststart", "mov", "mkv", "variable mkv", "webm", "ts", "avi", "flv")
 
 
-def _like(packet: av.Packet, data: bytes) -> av.Packet:
-    copy = av.Packet(data)
+def _like(packet: Packet[Stream], data: bytes) -> Packet[Stream]:
+    copy: Packet[Stream] = Packet(data)
     copy.stream, copy.pts, copy.dts = packet.stream, packet.pts, packet.dts
     copy.time_base, copy.duration, copy.is_keyframe = packet.time_base, packet.duration, packet.is_keyframe
     return copy

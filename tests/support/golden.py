@@ -71,6 +71,14 @@ def with_closed_form_weights(module: nn.Module) -> nn.Module:
     return module.eval()
 
 
+def head_of(network: nn.Module, block: str) -> tuple[Tensor, Tensor]:
+    """Weight and bias of a block's last convolution."""
+    layer = network.get_submodule(f"{block}.lastconv")
+    assert isinstance(layer, nn.ConvTranspose2d)
+    assert layer.bias is not None
+    return layer.weight, layer.bias
+
+
 def worst(computed: Tensor, reference: np.ndarray, step: int = STEP) -> float:
     """Largest difference from a reference that was kept at every `step`-th pixel."""
     kept = computed[..., ::step, ::step].detach().double().numpy()

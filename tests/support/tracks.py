@@ -80,7 +80,9 @@ def plain_header() -> bytes:
     """The ASS header that FFmpeg gives to text without styles."""
     decoder = av.CodecContext.create("subrip", "r")
     decoder.open()
-    return decoder.subtitle_header
+    header = decoder.subtitle_header
+    assert header is not None
+    return header
 
 
 def said(path: Path) -> list[tuple[float, float, str]]:

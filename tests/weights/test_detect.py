@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from rife.errors import CheckpointError
 from rife.network.ifnet import IFNet
-from rife.network.specs import SPECS
+from rife.network.specs import SPECS, NetworkSpec
 from rife.weights import detect
 from rife.weights.convert import convert
 from rife.weights.detect import canonical, recognise
@@ -25,7 +25,7 @@ UNNAMED = [name for name, row in SPECS.items() if not row.named_only]
 
 
 @cache
-def meta_state(name: str, refine: bool) -> State:
+def meta_state(name: str, *, refine: bool) -> State:
     with torch.device("meta"):
         return dict(IFNet(SPECS[name], refine=refine).state_dict())
 
@@ -33,7 +33,7 @@ def meta_state(name: str, refine: bool) -> State:
 @pytest.mark.parametrize("refine", [True, False])
 @pytest.mark.parametrize("name", UNNAMED)
 def test_all_pairs(name: str, refine: bool) -> None:
-    state = meta_state(name, refine)
+    state = meta_state(name, refine=refine)
     found = recognise(state, origin="x")
     assert found.spec.name == name
     assert found.refine == (refine and SPECS[name].refines)
@@ -48,7 +48,7 @@ def test_all_pairs(name: str, refine: bool) -> None:
 def test_any_one_changed_tensor_is_refused_by_name(data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(UNNAMED))
     refine = data.draw(st.booleans()) and SPECS[name].refines
-    state = dict(meta_state(name, refine))
+    state = dict(meta_state(name, refine=refine))
     key = data.draw(st.sampled_from(sorted(state)))
     change = data.draw(st.sampled_from(["drop", "rename", "reshape", "add"]))
     tensor = state[key]
@@ -137,7 +137,12 @@ def test_what_is_not_a_file_is_refused(tmp_path: Path) -> None:
 def test_a_likely_network_is_looked_at_first_and_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
     built = []
     original = detect._signature
-    monkeypatch.setattr(detect, "_signature", lambda candidate: built.append(candidate) or original(candidate))
+
+    def noted(candidate: NetworkSpec) -> object:
+        built.append(candidate)
+        return original(candidate)
+
+    monkeypatch.setattr(detect, "_signature", noted)
     state = IFNet(SPECS["4.26"]).state_dict()
     assert recognise(state, origin="x", likely="4.26").spec.name == "4.26"
     assert len(built) == 1

@@ -18,7 +18,7 @@ from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -300,7 +300,7 @@ def make_wheel(folder: Path, data: bytes, member: str = "toy/flownet.pkl") -> Pa
 
 
 @pytest.fixture
-def toy(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, small_state: State) -> Path:
+def toy(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, small_state: State) -> Path:  # noqa: ARG001 (an empty cache)
     """A catalogue whose one entry `toy` comes from a local index that the real pip reads."""
     import hashlib
 
@@ -363,14 +363,16 @@ def test_no_network(toy: Path, cache: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_damaged_cache_is_fetched_again(toy: Path, cache: Path) -> None:
+@pytest.mark.usefixtures("toy")
+def test_a_damaged_cache_is_fetched_again(cache: Path) -> None:
     path = fetch("toy")
     path.write_bytes(path.read_bytes()[:1000])
     assert load_network("toy").spec.name == "3.8"
     assert cached_files(cache) == [path.name]
 
 
-def test_the_catalogue_must_agree_with_the_tensors(toy: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("toy")
+def test_the_catalogue_must_agree_with_the_tensors(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(CATALOGUE, "toy", replace(CATALOGUE["toy"], network="4.6"))
     with pytest.raises(CheckpointError, match=r"the catalogue says 4\.6, its tensors 3\.8"):
         fetch("toy")
@@ -383,7 +385,8 @@ def _fetch_in_a_process(entry: CatalogueEntry, results: multiprocessing.queues.Q
 
 
 @pytest.mark.slow
-def test_two_processes_at_the_same_moment(toy: Path, cache: Path) -> None:
+@pytest.mark.usefixtures("toy")
+def test_two_processes_at_the_same_moment(cache: Path) -> None:
     context = multiprocessing.get_context("spawn")
     results = context.Queue()
     processes = [context.Process(target=_fetch_in_a_process, args=(CATALOGUE["toy"], results)) for _ in range(2)]
@@ -397,7 +400,8 @@ def test_two_processes_at_the_same_moment(toy: Path, cache: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_pip_in_the_working_folder_is_not_run(toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("toy")
+def test_a_pip_in_the_working_folder_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fetching once ran a pip.py that lay in the folder that the user stood in."""
     folder = tmp_path / "downloads"
     folder.mkdir()
@@ -407,7 +411,8 @@ def test_a_pip_in_the_working_folder_is_not_run(toy: Path, tmp_path: Path, monke
     assert not (tmp_path / "ran").exists()
 
 
-def test_a_cache_that_cannot_be_used(toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("toy")
+def test_a_cache_that_cannot_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("RIFE_CACHE", str(tmp_path / "file"))
     with pytest.raises(CheckpointError, match="Set RIFE_CACHE to a folder that can be written"):
@@ -415,7 +420,8 @@ def test_a_cache_that_cannot_be_used(toy: Path, tmp_path: Path, monkeypatch: pyt
 
 
 @pytest.mark.slow
-def test_the_package_is_never_imported(toy: Path) -> None:
+@pytest.mark.usefixtures("toy")
+def test_the_package_is_never_imported() -> None:
     load_network("toy")
     assert "toy" not in sys.modules
 
@@ -432,8 +438,9 @@ def test_every_entry_is_complete() -> None:
             assert not entry.compared
     assert len({entry.source.sha256 for entry in CATALOGUE.values()}) == len(CATALOGUE)
     for empty in ("licence", "corroborated", "good_at"):
+        without: dict[str, Any] = {empty: ""}
         with pytest.raises(ValueError, match=f"{empty} is empty"):
-            replace(CATALOGUE["4.26"], **{empty: ""})
+            replace(CATALOGUE["4.26"], **without)
 
 
 class Folder(SimpleHTTPRequestHandler):
@@ -450,7 +457,7 @@ class Folder(SimpleHTTPRequestHandler):
 
 
 @pytest.fixture
-def release(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, small_state: State) -> Iterator[Path]:
+def release(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, small_state: State) -> Iterator[Path]:  # noqa: ARG001 (an empty cache)
     """A model `released` that stands at an address: yields the published file on the server."""
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     folder = tmp_path / "page"
@@ -503,7 +510,8 @@ def test_a_release_fetched_by_hand(release: Path, cache: Path, tmp_path: Path) -
     assert len(cached_files(cache)) == 1
 
 
-def test_a_release_of_another_network_is_refused(release: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("release")
+def test_a_release_of_another_network_is_refused(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(CATALOGUE, "released", replace(CATALOGUE["released"], network="4.26"))
     with pytest.raises(CheckpointError, match=r"the catalogue says 4\.26, its tensors 3\.8"):
         load_network("released")

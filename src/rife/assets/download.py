@@ -83,7 +83,7 @@ def downloaded(source: ReleaseFile, *, on_bytes: OnBytes | None = None) -> Itera
     failures = []
     for url in source.urls:
         try:
-            _download_from(url, source, partial, on_bytes or (lambda done, total: None))
+            _download_from(url, source, partial, on_bytes or (lambda *_: None))
             break
         except FetchError as err:
             failures.append(f"{url} {err}")

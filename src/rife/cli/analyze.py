@@ -1,4 +1,4 @@
-"""`rife analyze`: what a video is before frames are made."""
+"""`rife analyze`: the cuts, repeated frames and motion of a video."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ def analyze(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
     on_damage: Annotated[
         OnDamage,
-        typer.Option(help="Where INPUT cannot be decoded: stop, or hold the frame before that and go on behind it."),
+        typer.Option(
+            help="Where INPUT cannot be decoded, stop, or hold the frame before and continue after the damage."
+        ),
     ] = "stop",
     json_lines: Json = False,
 ) -> None:
@@ -51,14 +53,14 @@ def analyze(
 
 
 def _check_targets(output: Path | None, plot: Path | None, source: Path, *, overwrite: bool) -> None:
-    """Refuse at once what could not be written in the end."""
+    """Check, before the video is read, that the files can be written."""
     for target in (output, plot):
         if target is None:
             continue
         if target.is_dir():
             raise JobError(f"{target}: expected a file name, got a folder.")
         if not target.parent.is_dir():
-            raise JobError(f"{target}: there is no folder {target.parent}. Make it first.")
+            raise JobError(f"{target}: there is no folder {target.parent}. Create it first.")
         if target.exists() and source.exists() and target.samefile(source):
             raise JobError(f"{target}: this is the input. Name another file.")
         if target.exists() and not overwrite:

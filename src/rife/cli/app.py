@@ -22,7 +22,7 @@ from rife.cli.sheet import sheet
 
 app = typer.Typer(
     name="rife",
-    help="Make a video smoother: rife makes the frames in between.",
+    help="Raise the frame rate of videos by synthesising the frames in between.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

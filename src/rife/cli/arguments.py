@@ -40,24 +40,27 @@ def _known_network(name: str | None) -> str | None:
 Network = Annotated[
     str | None,
     typer.Option(
-        help="Network that the weights are for, where their tensors do not tell (IFNet_2R).",
+        help="Network of the weights, where their tensors fit several (IFNet_2R).",
         metavar="NAME",
         callback=_known_network,
     ),
 ]
 Scale = Annotated[
-    FlowScale, typer.Option(help="Size at which flow is estimated; auto decides by size and motion of each pair.")
+    FlowScale, typer.Option(help="Relative size at which flow is estimated; auto chooses it for each pair of frames.")
 ]
-Ensemble = Annotated[bool, typer.Option("--ensemble", help="Average both frame orders, where the network has it.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, ...; auto takes an NVIDIA GPU if there is one.")]
+Ensemble = Annotated[
+    bool, typer.Option("--ensemble", help="Average the results of both frame orders, where the network allows it.")
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, ...; auto is an NVIDIA GPU if there is one.")]
 Engine = Annotated[
     EngineName,
-    typer.Option(
-        help="On a processor, auto takes openvino where that multiplies bf16, else native (extra cpu), else torch."
-    ),
+    typer.Option(help="On a CPU, auto is openvino where the CPU has bf16, else native (extra cpu), else torch."),
 ]
 Arithmetic = Annotated[
     Precision,
-    typer.Option("--precision", help="auto is bf16 with OpenVINO on a processor that multiplies it, else float32."),
+    typer.Option(
+        "--precision",
+        help="Arithmetic of the convolutions; auto is bf16 with OpenVINO where the CPU has it, else float32.",
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON line for each event.")]

@@ -1,4 +1,4 @@
-"""`rife doctor`: what a report of a fault needs, and whether every engine is right on this machine."""
+"""`rife doctor`: facts for a report of a fault, and a self-test of every engine on this machine."""
 
 from __future__ import annotations
 

@@ -39,10 +39,13 @@ def interpolate(
     network: Network = None,
     device: Device = "auto",
     tile: Annotated[
-        str, typer.Option(help="Make frames in tiles: auto (what is too large), off, or their side in pixels.")
+        str,
+        typer.Option(
+            help="Render frames in tiles: auto (frames too large for the memory), off, or their side in pixels."
+        ),
     ] = "auto",
     memory: Annotated[
-        str | None, typer.Option(help="What the network may take: 4G, 512M, ...; 1.6 GB by default.", metavar="SIZE")
+        str | None, typer.Option(help="Memory for the network: 4G, 512M, ...; 1.6 GB by default.", metavar="SIZE")
     ] = None,
     engine: Engine = "auto",
     precision: Arithmetic = "auto",
@@ -51,8 +54,8 @@ def interpolate(
 ) -> None:
     """Write INPUT with more frames: FACTOR for each of its own, a constant rate, or slow motion.
 
-    The output lasts as long as the input; sound, subtitles and the like are copied. A job that was interrupted goes
-    on where it was when the same command is given again. Weights are fetched the first time.
+    The output lasts as long as the input; sound, subtitles and the like are copied. The same command
+    continues an interrupted job after its last finished segment. Weights are fetched the first time.
     """
     reporter = Reporter(json_lines=json_lines, output_is_piped=output == Path("-"))
     with reporter.errors():
@@ -106,7 +109,7 @@ def interpolate(
 
 
 def _default_target(source: str, path: Path, settings: JobSettings) -> Path:
-    """Beside the input; for a sample, which lies in the cache, in the current folder."""
+    """Beside the input; for a sample clip, which lies in the cache, in the current folder."""
     from rife.assets.samples import SAMPLE_PREFIX
     from rife.pipeline import default_output
 

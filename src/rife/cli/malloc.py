@@ -1,7 +1,7 @@
-"""Memory that is used again instead of given back, for a process of our own.
+"""Reuse of freed memory, for the process of the command line.
 
-Networks ask for the same tens of megabytes for every frame. The C library of Linux gives blocks of that size back to
-the system at once, and the system clears each page when it is asked for again.
+Networks allocate the same tens of megabytes for every frame. The C library of Linux returns blocks of that size to the
+system at once, and the system clears each page when it is allocated again.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 
 
 def keep_freed_memory() -> bool:
-    """Tell the C library to keep what is freed for the next frame. For the command line: it changes the whole process.
+    """Make the C library keep freed memory for the next frame. It changes the whole process: for the command line only.
 
     Returns:
         Whether it could: only glibc has the setting.

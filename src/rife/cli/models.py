@@ -1,4 +1,4 @@
-"""`rife models`: what is known, and what a file is."""
+"""`rife models`: the known models and networks, and the network of a file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from rife.reports.models import NetworkFacts
 
-app = typer.Typer(help="List known models and networks; show what a weights file is.", rich_markup_mode=None)
+app = typer.Typer(help="List known models and networks; show the network of a weights file.", rich_markup_mode=None)
 
 
 @app.callback(invoke_without_command=True)
@@ -30,8 +30,10 @@ def models(context: typer.Context, json_lines: Json = False) -> None:
         named, networks = known_models(), known_networks()
         for row in named:
             cached = str(row.cached) if row.cached else None
-            told = {field: getattr(row, field) for field in ("source", "sha256", "corroborated", "compared", "licence")}
-            reporter.event("model", name=row.name, cached=cached, **told, **_fields(row.network))
+            origin = {
+                field: getattr(row, field) for field in ("source", "sha256", "corroborated", "compared", "licence")
+            }
+            reporter.event("model", name=row.name, cached=cached, **origin, **_fields(row.network))
         for facts in networks:
             reporter.event("network", name=facts.spec.name, **_fields(facts))
         if json_lines:
@@ -58,7 +60,7 @@ def show(
     network: Network = None,
     json_lines: Json = False,
 ) -> None:
-    """Show what a weights file is: network, releases that share it, parameters."""
+    """Show the network of a weights file, the releases that share it, and its number of parameters."""
     reporter = Reporter(json_lines=json_lines)
     with reporter.errors():
         from rife.reports.models import describe

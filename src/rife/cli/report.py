@@ -1,4 +1,4 @@
-"""What commands say: a progress bar on a terminal, JSON lines on request, errors, and exit codes.
+"""Output of the commands: a progress bar on a terminal, JSON lines on request, errors, and exit codes.
 
 Exit codes: 0 done, 1 failed, 2 bad usage, 130 interrupted.
 """
@@ -34,13 +34,13 @@ _JSON_INTERVAL_SECONDS = 0.5
 
 
 class Reporter:
-    """Says what a command does, to a person or to a program."""
+    """Reports what a command does, as text or as JSON lines."""
 
     def __init__(self, *, json_lines: bool, output_is_piped: bool = False) -> None:
         """Choose between JSON lines on standard output and words on standard error.
 
         Args:
-            json_lines: for a program, not for a person.
+            json_lines: print JSON lines instead of text.
             output_is_piped: standard output carries the result itself; JSON lines go to standard error.
         """
         self.json_lines = json_lines
@@ -57,19 +57,19 @@ class Reporter:
             print(json.dumps({"event": event, **fields}), flush=True, file=self._lines)
 
     def say(self, text: str) -> None:
-        """Tell a person at a terminal; silent otherwise."""
+        """Print a line on a terminal; silent otherwise."""
         if self._interactive:
             typer.echo(text, err=True)
 
     def warn(self, text: str) -> None:
-        """Tell a person something that matters, at a terminal or in a log."""
+        """Print a warning, on a terminal or into a log."""
         self.event("warning", message=text)
         if not self.json_lines:
             typer.echo(f"warning: {text}", err=True)
 
     @contextmanager
     def errors(self) -> Iterator[None]:
-        """Turn errors and Ctrl-C into a message and an exit code, and what the package logs into warnings."""
+        """Turn errors and Ctrl-C into a message and an exit code, and log records of the package into warnings."""
         log, handler = logging.getLogger("rife"), _WarningHandler(self)
         log.addHandler(handler)
         try:
@@ -80,9 +80,9 @@ class Reporter:
                 self.event("check", **asdict(check))
             self._fail("error", err.worded(on_the_command_line))
             raise typer.Exit(EXIT_BAD_USAGE if isinstance(err, OptionError) else EXIT_FAILED) from err
-        except BrokenPipeError as err:  # nobody reads what is printed
+        except BrokenPipeError as err:  # the reader of standard output has closed it
             raise typer.Exit(EXIT_FAILED) from err
-        except OSError as err:  # of the system, wherever it came from: a path, and what is wrong with it
+        except OSError as err:  # an error of the system, with the path that it names
             where = "" if err.filename is None else f"{err.filename}: "
             self._fail("error", f"{where}{err.strerror or err}.")
             raise typer.Exit(EXIT_FAILED) from err
@@ -142,7 +142,7 @@ class Reporter:
             yield lambda done, total: bar.update(task, completed=done, total=total)
 
     def step(self, progress: Progress) -> None:
-        """Report how far a job is."""
+        """Report the progress of a job."""
         done = progress.frames_done - progress.frames_before + progress.frame_share
         rate = done / progress.seconds if progress.seconds else 0.0
         if self._bar is not None and self._task is not None:
@@ -166,7 +166,7 @@ class Reporter:
             )
 
     def forecast(self, forecast: Forecast) -> None:
-        """Say what a job will take."""
+        """Report the forecast of a job."""
         self.event("forecast", **asdict(forecast))
         before = f", {forecast.frames_made_before} of them made before" if forecast.frames_made_before else ""
         room = (
@@ -179,12 +179,12 @@ class Reporter:
             self._print(f"about {_duration(forecast.seconds)} for the {forecast.frames_to_make} frames that are left")
 
     def table(self, rows: dict[str, str]) -> None:
-        """Show facts under each other."""
+        """Print names and values in two columns."""
         for name, value in rows.items():
             self.say(f"  {name:<26} {value}")
 
     def _print(self, text: str) -> None:
-        """Tell a person, above the progress bar if there is one."""
+        """Print a line, above the progress bar if there is one."""
         if self._bar is not None:
             self._bar.console.print(text, highlight=False)
         else:
@@ -197,7 +197,7 @@ class Reporter:
 
 
 class _WarningHandler(logging.Handler):
-    """Hands what is logged to a reporter."""
+    """Passes log records on to a reporter."""
 
     def __init__(self, reporter: Reporter) -> None:
         super().__init__(logging.WARNING)

@@ -58,15 +58,15 @@ def _kernels_are_right() -> bool:
 
     def self_test() -> bool:
         numbers = torch.linspace(-1, 2, 67)
-        inside, beyond = _split_by_kernels(numbers)
+        inside, remainder = _split_by_kernels(numbers)
         expected = numbers.clamp(0, 1)
         whole = _split_by_kernels(expected)
         return (
             whole[0] is expected
             and whole[1] is None
-            and beyond is not None
+            and remainder is not None
             and torch.equal(inside, expected)
-            and torch.equal(beyond, numbers - expected)
+            and torch.equal(remainder, numbers - expected)
         )
 
     return kernels("pixels") is not None and passes("colours beyond black and white", self_test)
@@ -75,11 +75,11 @@ def _kernels_are_right() -> bool:
 def _split_by_kernels(picture: Tensor) -> tuple[Tensor, Tensor | None]:
     from rife.kernels import jit
 
-    packing = kernels("pixels")
-    assert packing is not None
+    pixels = kernels("pixels")
+    assert pixels is not None
     numbers = picture.detach().view(-1).numpy()
-    if not jit.run(packing.is_out_of_range, numbers):
+    if not jit.run(pixels.is_out_of_range, numbers):
         return picture, None
-    inside, beyond = torch.empty_like(picture), torch.empty_like(picture)
-    jit.run(packing.split_range, numbers, inside.view(-1).numpy(), beyond.view(-1).numpy())
-    return inside, beyond
+    inside, remainder = torch.empty_like(picture), torch.empty_like(picture)
+    jit.run(pixels.split_range, numbers, inside.view(-1).numpy(), remainder.view(-1).numpy())
+    return inside, remainder

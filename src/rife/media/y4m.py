@@ -202,7 +202,7 @@ class Y4mWriter:
         frame_rate: Fraction,
         sample_aspect_ratio: Fraction | None = None,
     ) -> None:
-        """Prepare a stream; the header is written with the first frame, which determines the colour range.
+        """Prepare a stream; the header is written with the first frame, which determines pixel format and range.
 
         Args:
             file: blocking, binary; the caller closes it.
@@ -301,7 +301,7 @@ class Y4mSink:
                 self._stream.close()
             self._file.discard()
 
-    def write(self, picture: av.VideoFrame, *, pts: int, duration: int, name: str | None = None) -> None:
+    def write(self, picture: av.VideoFrame, *, pts: int, duration: int, name: str | None = None) -> None:  # noqa: ARG002 (of `PictureSink`)
         """Write the next frame; see `PictureSink.write`.
 
         Raises:

@@ -130,6 +130,8 @@ class IFNet(nn.Module):
             ShapeError: frames differ, or their size does not suit the network.
             ValueError: a timestep, ensemble or teacher that this network does not have.
         """
+        if ground_truth is not None and not hasattr(self, "block_tea"):
+            raise ValueError("a ground truth needs the teacher: build the network with teacher=True")
         refine = refine and self.refines
         pair = self.pair(
             img0, img1, timestep, features0=features0, features1=features1, refine=refine, flow_scale=flow_scale
@@ -137,12 +139,12 @@ class IFNet(nn.Module):
         average = schedule.averages(self.spec, ensemble=ensemble)
         scales = schedule.block_scales(self.spec, flow_scale)
         far = self._moves_far(pair, scales, average=average)
-        if bool(far.any() and not far.all()):
+        if far is not None and bool(far.any() and not far.all()):
             # Only the samples that move far restart: a batch equals a loop.
             options = {"refine": refine, "flow_scale": flow_scale, "ensemble": ensemble}
             restarted, others = (self._forward_rows(pair, rows, **options) for rows in (far, ~far))
             return join_rows(restarted, others, far)
-        restarts = bool(far.all())
+        restarts = far is not None and bool(far.all())
         if restarts:
             scales = [2 * scale for scale in scales]
 
@@ -260,17 +262,15 @@ class IFNet(nn.Module):
         prediction: Prediction = self(part.img0, part.img1, timestep, **options)
         return prediction
 
-    def _moves_far(self, pair: Pair, scales: Sequence[float], *, average: bool) -> Tensor:
-        """Whether the estimate of each sample restarts at doubled scales, (B,)."""
+    def _moves_far(self, pair: Pair, scales: Sequence[float], *, average: bool) -> Tensor | None:
+        """Whether the estimate of each sample restarts at doubled scales, (B,); None if it never does."""
         operations = self.operations()
         if operations.restart_px is None:
-            return torch.zeros(pair.img0.shape[0], dtype=torch.bool)
+            return None
         return schedule.coarse_flow(operations, pair, scales, average=average)[1] > operations.restart_px
 
     def _teach(self, pair: Pair, estimate: FlowEstimate, stages: Sequence[Stage], ground_truth: Tensor) -> Teaching:
         """Run the teacher on the input that a further block would take, and the true frame."""
-        if not hasattr(self, "block_tea"):
-            raise ValueError("a ground truth needs the teacher: build the network with teacher=True")
         x = block_input_at(pair, estimate, pair.whole, stage=stages[-1])
         change = self.block_tea(x.to_channels(self.spec.teacher_input, pair.timestep, truth=ground_truth), 1)
         return distilled(stage_at(pair, estimate.plus(change), pair.whole), stages, ground_truth)
@@ -348,12 +348,18 @@ class TorchOperations:
             x = later_block_input(pair, estimate, scale, tile=self.tile)
         return self.network.run_block(pair, index, x, scale, both_orders=both_orders)
 
-    def merge(self, pair: Pair, estimate: FlowEstimate, window: Window, *, refine: bool) -> Stage:
+    def merge(self, pair: Pair, estimate: FlowEstimate, window: Window, *, refine: bool) -> Stage:  # noqa: ARG002 (of `Operations`)
         """Warp both frames; `Stage.merged` blends them."""
         return stage_at(pair, estimate, window)
 
     def residuals(
-        self, pair: Pair, estimate: FlowEstimate, merged: Stage, window: Window, *, both_orders: bool
+        self,
+        pair: Pair,
+        estimate: FlowEstimate,  # noqa: ARG002 (of `Operations`)
+        merged: Stage,
+        window: Window,
+        *,
+        both_orders: bool,
     ) -> Sequence[Tensor]:
         """Run the refinement."""
         own = self.network.residual(pair, merged, window)

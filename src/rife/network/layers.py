@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 
-def conv(
+def conv(  # noqa: PLR0917 (the published order of arguments)
     in_planes: int, out_planes: int, kernel_size: int = 3, stride: int = 1, padding: int = 1, dilation: int = 1
 ) -> nn.Sequential:
     """Build a convolution with bias, followed by a PReLU with one slope for each channel."""

@@ -144,7 +144,7 @@ class Unet(nn.Module):
         """Height and width must be multiples of this."""
         return 8 * self.finest_shrink
 
-    def forward(
+    def forward(  # noqa: PLR0917 (the published order of arguments)
         self,
         img0: Tensor,
         img1: Tensor,

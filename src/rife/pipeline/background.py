@@ -60,7 +60,7 @@ class BackgroundWorker:
             if self._error is None and not self._stopped:
                 try:
                     call()
-                except BaseException as err:
+                except BaseException as err:  # noqa: BLE001 (raised by the caller's thread)
                     self._error = err
             del call  # release the frame while waiting for the next one
 

@@ -89,7 +89,14 @@ def run_job(
             if not reader.info.can_rewind:
                 reader = Spool(reader, Path(stack.enter_context(TemporaryDirectory(prefix="rife-"))))
             cancellable = Cancellable(cancel, on_progress)
-            return _Job(reader, target, settings, as_interpolator(interpolator), cancellable, on_forecast).run()
+            return _Job(
+                reader,
+                target,
+                settings,
+                interpolator=as_interpolator(interpolator),
+                cancellable=cancellable,
+                on_forecast=on_forecast,
+            ).run()
     except CancelledError as err:
         raise cancelled_error(target, settings) from err
     except BrokenPipeError:  # from the caller's on_progress, or from the reader of standard output
@@ -106,6 +113,7 @@ class _Job:
         reader: Source,
         output: Output,
         settings: JobSettings,
+        *,
         interpolator: Interpolator,
         cancellable: Cancellable,
         on_forecast: Callable[[Forecast], None] | None,

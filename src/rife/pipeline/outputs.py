@@ -117,5 +117,5 @@ def _check_file(output: Output, settings: JobSettings) -> None:
             f"{path}: is a video file, without image files.", hint=Hint("Name a folder, or leave {image_format} out.")
         )
     if not path.parent.is_dir():
-        raise JobError(f"{path}: there is no folder {path.parent}. Make it first.")
+        raise JobError(f"{path}: there is no folder {path.parent}. Create it first.")
     check_not_in_the_way(output, settings)

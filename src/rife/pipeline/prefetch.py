@@ -73,7 +73,7 @@ class Prefetcher(Generic[_Item]):
                 del item  # release the frame while the next one is decoded
                 if self._stopped:
                     break
-        except BaseException as err:
+        except BaseException as err:  # noqa: BLE001 (raised by the caller's thread)
             error = err
         finally:
             self._items.close()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rife.interpolation.interpolator import Interpolator
 from rife.media.source import Source
-from rife.media.video.mux import Part, Picture
+from rife.media.video.mux import Picture, TimedSegment
 from rife.media.video.segment import segment_suffix
 from rife.pipeline.plan import Plan, Segment
 from rife.pipeline.progress import JobProgress
@@ -76,7 +76,7 @@ class Segments:
                 progress.check_room()
             yield segment, record
 
-    def timed(self, records: Sequence[SegmentRecord], coarse_tick: Fraction) -> Iterator[Part]:
+    def timed(self, records: Sequence[SegmentRecord], coarse_tick: Fraction) -> Iterator[TimedSegment]:
         """Yield the finished segments with the times of their frames, up to the first frame of the next segment.
 
         Args:
@@ -89,4 +89,4 @@ class Segments:
             self.check_cancel()
             own = [following, *islice(times, segment.frames)]
             following = own[-1]
-            yield Part(self.path(segment), own, record.reordering)
+            yield TimedSegment(self.path(segment), own, record.reordering)

@@ -98,7 +98,7 @@ def recognise(state: Mapping[str, Tensor], *, origin: str, network: str | None =
 
 
 def _decline_older_family(found: Signature, origin: str) -> None:
-    """Report the files of RIFE 3.1 and 2.x by name: flow, context and fusion networks, each in a file of its own."""
+    """Raise an error that names the file of RIFE 3.1 or 2.x: flow, context or fusion network, each in its own file."""
     # Context and fusion networks start with 32 channels; flow networks have one head for the flow, and no mask.
     first, head = found.get("conv0.conv1.0.weight"), found.get("block0.conv1.weight", ())
     part = "contextnet" if first == (32, 3, 3, 3) else "unet" if first == (32, 10, 3, 3) else None

@@ -56,7 +56,7 @@ def load_network(model: str | Path = DEFAULT_MODEL, *, refine: bool = True, netw
     built = IFNet(weights.recognised.spec, refine=keep)
     own = built.state_dict().keys()
     built.load_state_dict({k: v.float() for k, v in weights.state.items() if k in own}, strict=True)
-    return built.eval().requires_grad_(False)
+    return built.eval().requires_grad_(requires_grad=False)
 
 
 def load_weights(model: str | Path = DEFAULT_MODEL, *, network: str | None = None) -> Weights:

@@ -58,7 +58,8 @@ def two_frames(passes: Passes, spec: NetworkSpec, *, height: int = HEIGHT, width
     for frame in frames:
         encoded = torch.rand(1, spec.encoder.out, height, width) if spec.encoder else None
         features.append(FrameFeatures(encoded, [], passes.pack(frame)))
-    return Pair(frames[0], frames[1], *features, torch.full((1, 1, 1, 1), 0.3) if spec.any_time else None)
+    timestep = torch.full((1, 1, 1, 1), 0.3) if spec.any_time else None
+    return Pair(frames[0], frames[1], features[0], features[1], timestep)
 
 
 def pixels(pair: Pair) -> tuple[Tensor, Tensor]:
@@ -183,7 +184,7 @@ def test_the_smallest_context_maps() -> None:
     flow = torch.randn(1, 4, 16, 16) * FLOW_PX
     maps = [torch.rand(1, 16 << level, 8 >> level, 8 >> level) for level in range(4)]
     window = Window(0, 0, 16, 16)
-    expected = [torch.cat(both, 1) for both in zip(*(net.warp(maps, f) for f in flow.split(2, 1)), strict=True)]
+    expected = [torch.cat(both, 1) for both in zip(*(net.warp(maps, f) for f in flow.chunk(2, 1)), strict=True)]
     halved = resize_flow(flow, 0.5)
     cells = lanes_of(halved, 8)[0].permute(1, 2, 0).contiguous()
     found = passes.warp_contexts([(x, x) for x in maps], cells, window, finest_shrink=2)

@@ -23,7 +23,11 @@ def test_every_row_is_made_once(threads: int, rows: int) -> None:
 
 def test_all_threads_work() -> None:
     together = threading.Barrier(3, timeout=10)
-    thread_team.ThreadTeam(3).run(lambda *_: together.wait(), 3, min_rows=1, chunks_per_thread=1)
+
+    def wait(*_: int) -> None:
+        together.wait()
+
+    thread_team.ThreadTeam(3).run(wait, 3, min_rows=1, chunks_per_thread=1)
 
 
 def test_an_error_of_a_helper_reaches_the_caller() -> None:

@@ -155,9 +155,9 @@ def test_the_parts_of_every_network(name: str) -> None:
             used = 5 + spec.carried
             assert_near(found[..., :used], expected[..., :used].permute(0, 3, 1, 2))
     frame = F.pad(torch.rand(1, 64, 96, 3) * 1.2 - 0.1, (0, 1))
-    expected = FeaturesSubgraph(network, refine=network.refines)(frame)
-    found = subgraphs.features(frame, refine=network.refines)
-    for a, b in zip(found, expected, strict=True):
+    expected_maps = FeaturesSubgraph(network, refine=network.refines)(frame)
+    maps = subgraphs.features(frame, refine=network.refines)
+    for a, b in zip(maps, expected_maps, strict=True):
         assert a.shape == b.shape
         assert_near(a, b.permute(0, 3, 1, 2))
 

@@ -69,7 +69,8 @@ class Example:
 
     @property
     def expected(self) -> Tensor:
-        return self.network(self.x)
+        out: Tensor = self.network(self.x)
+        return out
 
 
 both_precisions = pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["float32", "bf16"])
@@ -159,7 +160,7 @@ def test_a_graph_that_does_not_compute_its_piece_is_refused(folder: Path, monkey
     import rife.engines.openvino.graphs as graphs
 
     honest = graphs._converted
-    monkeypatch.setattr(graphs, "_converted", lambda piece, inputs: honest(convolutions(torch.float32, 3), inputs))
+    monkeypatch.setattr(graphs, "_converted", lambda _, inputs: honest(convolutions(torch.float32, 3), inputs))
     with pytest.raises(EngineFaultError, match="differs from PyTorch's"):
         Example(torch.float32).run()
     assert not list(folder.glob("*.blob"))
@@ -184,12 +185,15 @@ def test_two_sizes_in_one_process_and_a_second_start(published: IFNet) -> None:
 def test_other_weights_are_another_graph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rife.engines.openvino.graphs.cache_folder", lambda: tmp_path)
     x = torch.rand(1, 3, 8, 8)
-    for _ in range(2):
-        network = torch.nn.Conv2d(3, 3, 3).requires_grad_(False)
+
+    def build_and_compare(network: nn.Module) -> None:
         store = GraphStore(network)
-        (out,) = store.graph("conv", lambda network=network: network, [x])(x)
+        (out,) = store.graph("conv", lambda: network, [x])(x)
         assert store.built == 1
         assert torch.allclose(out, network(x), atol=1e-5)
+
+    for _ in range(2):
+        build_and_compare(nn.Conv2d(3, 3, 3).requires_grad_(requires_grad=False))
 
 
 def test_networks_with_the_same_tensors_do_not_share_graphs() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.video.codeccontext import VideoCodecContext
 
 from rife.errors import MediaError
 from rife.media.colour.pixel_formats import LAYOUTS, has_alpha, losses, samples, working_format
@@ -140,6 +141,7 @@ def opacity_kept(path: Path, codec: str, name: str, decoder: str | None) -> list
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         context = av.CodecContext.create(decoder, "r") if decoder else stream.codec_context
+        assert isinstance(context, VideoCodecContext)
         picture = next(picture for packet in container.demux(stream) for picture in context.decode(packet))
     if not has_alpha(picture.format.name):
         return [255, 255]

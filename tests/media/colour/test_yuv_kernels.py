@@ -141,7 +141,7 @@ def test_kernels_that_are_wrong_here_are_done_without(
 ) -> None:
     honest = getattr(yuv, kernel)
 
-    def broken(*arguments: object, out: object) -> None:
+    def broken(*arguments: object, out: torch.Tensor | av.VideoFrame) -> None:
         if fault == "raises":
             raise RuntimeError("LLVM does not know this processor")
         honest(*arguments, out=out)

@@ -108,8 +108,8 @@ def test_animated_png_keeps_every_code(tmp_path: Path, channels: int, deep: bool
             np.testing.assert_array_equal(frame.to_ndarray(format=name), expected)
     if not deep:
         for index, (_, codes) in enumerate(read(path)):
-            expected = Image.fromarray(textured(index, channels=channels)).convert("RGBA")
-            np.testing.assert_array_equal(codes, np.array(expected))
+            image = Image.fromarray(textured(index, channels=channels)).convert("RGBA")
+            np.testing.assert_array_equal(codes, np.array(image))
 
 
 @pytest.mark.parametrize("channels", [3, 4])

@@ -154,7 +154,7 @@ def test_a_damaged_picture_stops_after_the_good_ones(tmp_path: Path) -> None:
     data[places[3] + 40 : places[4]] = b"\xff" * (places[4] - places[3] - 40)
     path.write_bytes(data)
     frames = AnimatedImage(path).frames()
-    with pytest.raises(TruncatedMediaError, match=r"picture [2-4] cannot"):
+    with pytest.raises(TruncatedMediaError, match=r"frame [2-4] cannot"):
         list(frames)
 
 
@@ -208,7 +208,7 @@ def test_one_door_for_every_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         open_source(tmp_path / "none.mp4")
 
     class Pipe:
-        def __init__(self, data: bytes, terminal: bool) -> None:
+        def __init__(self, data: bytes, *, terminal: bool) -> None:
             import io
 
             self.buffer, self._terminal = io.BytesIO(data), terminal

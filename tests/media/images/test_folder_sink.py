@@ -20,9 +20,10 @@ from rife.errors import JobError, MediaError
 from rife.media.images.folder_sink import FILE_KINDS, made_name
 from rife.media.images.image_file import decode_picture
 from rife.media.images.sequence import ImageSequence, natural_key
-from rife.media.open_sink import ImageFormat, sink_for
+from rife.media.open_sink import sink_for
 from rife.media.paths import parse_output
 from rife.media.sink import PictureSpec, lossy_quality
+from rife.options import ImageFormat
 from support.clips import planes
 from support.pictures import codes_of, planar_picture, random_codes, textured
 
@@ -264,7 +265,7 @@ def test_a_full_folder_is_refused_or_written_into_and_nothing_else_is_touched(tm
     with pytest.raises(JobError, match=r"holds 000001\.png"):
         write(folder, pictures(2))
     (note,) = write(folder, pictures(2), overwrite=True)
-    assert "2 other files" in note
+    assert "2 older files" in note
     assert listed(folder) == ["000001.png", "000002.png", "000009.png", "notes.txt"]
     assert (folder / "notes.txt").read_text() == "mine"
     assert (folder / "000009.png").read_bytes() == b"old"
@@ -315,7 +316,7 @@ def test_places_that_cannot_be(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(JobError, match="expected a folder"):
         sink_for(parse_output(tmp_path / "file"), spec)
-    with pytest.raises(JobError, match="Make it first"):
+    with pytest.raises(JobError, match="Create it first"):
         sink_for(parse_output(tmp_path / "no" / "where"), spec)
     with pytest.raises(JobError, match="one number conversion"):
         sink_for(parse_output(tmp_path / "%d_%d.png"), spec)

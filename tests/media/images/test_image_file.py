@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from typing import Any, Literal
 
 import imageio_ffmpeg
 import numpy as np
@@ -47,7 +48,9 @@ def pillow(mode: str) -> Image.Image:
         ("a.webp", "RGBA", {"lossless": True, "exact": True}, "gbrap"),
     ],
 )
-def test_eight_bits_are_read_to_the_bit(tmp_path: Path, name: str, mode: str, how: dict, pixel_format: str) -> None:
+def test_eight_bits_are_read_to_the_bit(
+    tmp_path: Path, name: str, mode: str, how: dict[str, Any], pixel_format: str
+) -> None:
     path = tmp_path / name
     pillow(mode).save(path, **how)
     assert picture_facts(path) == PictureFacts(SHAPE[1], SHAPE[0], pixel_format)
@@ -57,9 +60,11 @@ def test_eight_bits_are_read_to_the_bit(tmp_path: Path, name: str, mode: str, ho
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
 @pytest.mark.parametrize("order", ["<", ">"])
-def test_sixteen_bits_of_tiff_are_read_to_the_bit(tmp_path: Path, channels: int, order: str) -> None:
+def test_sixteen_bits_of_tiff_are_read_to_the_bit(tmp_path: Path, channels: int, order: Literal["<", ">"]) -> None:
     codes = random_codes(SHAPE if channels == 1 else (*SHAPE, channels), deep=True)
-    how = {"photometric": "minisblack" if channels == 1 else "rgb"} | ({"extrasamples": [2]} if channels == 4 else {})
+    how: dict[str, Any] = {"photometric": "minisblack" if channels == 1 else "rgb"}
+    if channels == 4:
+        how["extrasamples"] = [2]
     tifffile.imwrite(tmp_path / "a.tif", codes, byteorder=order, **how)
     np.testing.assert_array_equal(codes_of(decode_picture(tmp_path / "a.tif")), codes)
 
@@ -72,7 +77,7 @@ def test_sixteen_bits_of_grey_png_are_read_to_the_bit(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("subsampling", "name"), [(0, "yuvj444p"), (1, "yuvj422p"), (2, "yuvj420p")])
 def test_a_jpeg_keeps_its_codes_matrix_and_range(tmp_path: Path, subsampling: int, name: str) -> None:
-    smooth = Image.fromarray(np.stack(np.mgrid[0:33, 0:47], -1)[..., [0, 1, 0]].astype(np.uint8) * 5)
+    smooth = Image.fromarray(np.moveaxis(np.mgrid[0:33, 0:47], 0, -1)[..., [0, 1, 0]].astype(np.uint8) * 5)
     smooth.save(tmp_path / "a.jpg", quality=95, subsampling=subsampling)
     picture = decode_picture(tmp_path / "a.jpg")
     assert (picture.format.name, picture.colorspace, picture.color_range) == (name, 5, 2)
@@ -90,7 +95,7 @@ def test_cmyk_becomes_rgb_without_an_alpha_that_nobody_wrote(tmp_path: Path) -> 
 def test_pictures_are_turned_as_exif_says(tmp_path: Path, orientation: int, name: str) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
-    how = {"lossless": True} if name == "a.webp" else {}
+    how: dict[str, Any] = {"lossless": True} if name == "a.webp" else {}
     pillow("RGB").save(tmp_path / name, exif=exif, **how)
     expected = np.array(ImageOps.exif_transpose(Image.open(tmp_path / name)).convert("RGB"))
     picture = decode_picture(tmp_path / name)

@@ -6,6 +6,7 @@ import shutil
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from hypothesis import given
@@ -14,6 +15,7 @@ from PIL import Image
 
 from rife.errors import MediaError, TruncatedMediaError
 from rife.media.images import sequence
+from rife.media.images.image_file import decode_picture
 from rife.media.images.sequence import ImageSequence, matches, natural_key, numbered
 from rife.media.paths import parse_input
 from support.pictures import codes_of, random_codes, save_png, textured
@@ -188,8 +190,12 @@ def test_one_tiny_picture(tmp_path: Path, size: tuple[int, int]) -> None:
 def test_beginning_in_the_middle_opens_no_earlier_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = ImageSequence(folder_of(tmp_path, *(f"{index}.png" for index in range(6))))
     opened = []
-    decode = sequence.decode_picture
-    monkeypatch.setattr(sequence, "decode_picture", lambda path, **how: opened.append(path.stem) or decode(path, **how))
+
+    def noted(path: Path, *, pixel_format: str | None = None) -> av.VideoFrame:
+        opened.append(path.stem)
+        return decode_picture(path, pixel_format=pixel_format)
+
+    monkeypatch.setattr(sequence, "decode_picture", noted)
     assert [(frame.pts, frame.name) for frame in source.frames(from_pts=4)] == [(4, "4"), (5, "5")]
     assert opened == ["4", "5"]
     for outside in (-1, 6):

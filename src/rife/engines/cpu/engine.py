@@ -74,7 +74,7 @@ class Variant:
         """The variant in float32."""
         return self.float32 or self
 
-    def accumulate(self, pair: Pair, estimate: FlowEstimate) -> FlowEstimate:
+    def accumulate(self, pair: Pair, estimate: FlowEstimate) -> FlowEstimate:  # noqa: ARG002 (of `Operations`)
         """Nothing: kernels sum up the blocks' outputs where they read them."""
         return estimate
 
@@ -168,7 +168,12 @@ class CpuEngine:
 
     @torch.no_grad()
     def estimate(
-        self, pair: Pair, *, flow_scale: float = 1.0, ensemble: bool = False, tile: int | None = None
+        self,
+        pair: Pair,
+        *,
+        flow_scale: float = 1.0,
+        ensemble: bool = False,
+        tile: int | None = None,  # noqa: ARG002 (of `Engine`)
     ) -> FlowEstimate:
         """Run the blocks on the whole frame: `tile` is for engines that divide it."""
         _check_one_frame(pair.img0)

@@ -95,9 +95,8 @@ class ThreadTeam:
             for error in errors:
                 raise error
         finally:
-            del (
-                errors
-            )  # an error refers to its frames, and these to the error: only the garbage collector would free them
+            # An error refers to its frames, and these to the error: only the garbage collector would free them.
+            del errors
 
     @cached_property
     def _calls(self) -> SimpleQueue[_SharedCall | None]:
@@ -139,7 +138,7 @@ class _SharedCall:
         error = None
         try:
             self.work()
-        except BaseException as err:
+        except BaseException as err:  # noqa: BLE001 (raised by the caller's thread)
             error = err
         self._done.put(error)
 

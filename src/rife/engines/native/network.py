@@ -24,6 +24,7 @@ from rife.engines.cpu.channel_layout import (
 from rife.engines.cpu.thread_team import ThreadTeam
 from rife.engines.native.convolutions import Direct, Winograd, whole_vectors
 from rife.network.blocks import IFBlock, ResConv
+from rife.network.channels import FLOW
 from rife.network.encoder import Head
 from rife.network.ifnet import IFNet
 from rife.network.layers import Conv2
@@ -250,17 +251,17 @@ def _subpixel_kernels(convolution: nn.Module) -> _SubpixelKernels:
     )
 
 
-def _pixel_shuffled(kernels_2x2: _SubpixelKernels) -> _SubpixelKernels:
+def _pixel_shuffled(subpixels: _SubpixelKernels) -> _SubpixelKernels:
     """Append a pixel shuffle by 2: 4 x 4 output pixels for an input pixel."""
-    kernels, bias = kernels_2x2
+    kernels, bias = subpixels
     kernels = kernels.reshape(2, 2, -1, 2, 2, *kernels.shape[3:]).permute(0, 3, 1, 4, 2, 5, 6, 7)
     bias = bias.reshape(2, 2, -1, 2, 2).permute(0, 3, 1, 4, 2)
     return _SubpixelKernels(kernels.flatten(0, 1).flatten(1, 2), bias.flatten(0, 1).flatten(1, 2))
 
 
-def _subpixel_convolution(kernels_2x2: _SubpixelKernels, slopes: Tensor, channels: int | None = None) -> Winograd:
+def _subpixel_convolution(subpixels: _SubpixelKernels, slopes: Tensor, channels: int | None = None) -> Winograd:
     """Arrange an upsampling, its output channels padded with zeros to `channels`."""
-    kernels, bias = kernels_2x2
+    kernels, bias = subpixels
     side, _, outputs = bias.shape
     missing = (channels or outputs) - outputs
     every = F.pad(slopes, (0, missing)).repeat(side * side)
@@ -287,18 +288,18 @@ def _head(block: IFBlock, factor: float, channels: int) -> list[Winograd]:
     head, before = block.spec.head, []
     if head in ("deconv", "pixelshuffle"):
         last = block.lastconv if head == "deconv" else _modules(block.lastconv)[0]
-        kernels_2x2 = _subpixel_kernels(last)
+        subpixels = _subpixel_kernels(last)
     else:
         flow, mask = (_modules(part) for part in (block.conv1, block.conv2))
         if head == "double_deconvs":
             slopes = torch.cat([_slopes(part[1], _subpixel_kernels(part[0]).bias.shape[2]) for part in (flow, mask)])
             both = _joined(_subpixel_kernels(flow[0]), _subpixel_kernels(mask[0]), apart=False)
             before = [_subpixel_convolution(both, slopes, whole_vectors(len(slopes)))]
-        kernels_2x2 = _joined(_subpixel_kernels(flow[-1]), _subpixel_kernels(mask[-1]), apart=head == "double_deconvs")
-    kernels, bias = _pixel_shuffled(kernels_2x2) if head == "pixelshuffle" else kernels_2x2
+        subpixels = _joined(_subpixel_kernels(flow[-1]), _subpixel_kernels(mask[-1]), apart=head == "double_deconvs")
+    kernels, bias = _pixel_shuffled(subpixels) if head == "pixelshuffle" else subpixels
     kernels, bias = kernels[:, :, :channels], bias[..., :channels]
     factors = torch.ones(bias.shape[2])
-    factors[:4] = factor
+    factors[FLOW] = factor
     scaled = _SubpixelKernels(kernels * factors.reshape(-1, 1, 1, 1), bias * factors)
     return [*before, _subpixel_convolution(scaled, torch.ones(len(factors)), channels)]
 

@@ -192,7 +192,7 @@ class AnimatedGif(_MuxedFile):
     def __enter__(self) -> AnimatedGif:
         return self
 
-    def write(self, picture: av.VideoFrame, *, pts: int, duration: int, name: str | None = None) -> None:
+    def write(self, picture: av.VideoFrame, *, pts: int, duration: int, name: str | None = None) -> None:  # noqa: ARG002 (of `PictureSink`)
         """Write the next frame; see `PictureSink.write`."""
         nearest = round(self._start_seconds(picture, pts, duration) / _GIF_TICK)
         start = max(nearest, self._next_start)
@@ -248,7 +248,7 @@ class AnimatedPng(_MuxedFile):
     def __enter__(self) -> AnimatedPng:
         return self
 
-    def write(self, picture: av.VideoFrame, *, pts: int, duration: int, name: str | None = None) -> None:
+    def write(self, picture: av.VideoFrame, *, pts: int, duration: int, name: str | None = None) -> None:  # noqa: ARG002 (of `PictureSink`)
         """Write the next frame; see `PictureSink.write`."""
         packed = interleaved(picture, self._encodes)
         packed.pts, packed.time_base = round(self._start_seconds(picture, pts, duration) / self._tick), self._tick
@@ -292,7 +292,7 @@ class AnimatedWebp(_AnimatedFile):
     ) -> None:
         self._file.discard()
 
-    def write(self, picture: av.VideoFrame, *, pts: int, duration: int, name: str | None = None) -> None:
+    def write(self, picture: av.VideoFrame, *, pts: int, duration: int, name: str | None = None) -> None:  # noqa: ARG002 (of `PictureSink`)
         """Write the next frame; see `PictureSink.write`."""
         packed = interleaved(picture, "bgra")
         packed.pts, packed.time_base = round(self._start_seconds(picture, pts, duration) / _MILLISECOND), _MILLISECOND

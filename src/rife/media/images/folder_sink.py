@@ -122,7 +122,7 @@ class FolderSink:
     ) -> None:
         shutil.rmtree(self._work, ignore_errors=True)
 
-    def write(self, picture: av.VideoFrame, *, pts: int, duration: int, name: str | None = None) -> None:
+    def write(self, picture: av.VideoFrame, *, pts: int, duration: int, name: str | None = None) -> None:  # noqa: ARG002 (of `PictureSink`)
         """Write the next frame to its file; see `PictureSink.write`."""
         refuse_other_picture(self._spec, picture, self._folder)
         data = self._encoded(picture)

@@ -171,7 +171,7 @@ class JoinedClocks:
             return False
         try:
             packet = self.read()
-        except Exception as err:
+        except Exception as err:  # noqa: BLE001 (raised once the packets before it are read)
             self._failure = err
             return False
         if packet is not None:
@@ -241,7 +241,7 @@ class JoinedClocks:
         return all(other.end < when - _LEAP_SECONDS for other in others)
 
     def _bridged(self, packet: Packet[Stream], jumped: _Track, error: Fraction) -> Fraction:
-        """Offset of a new clock: no track begins after the discontinuity before it has ended before it."""
+        """Offset of a new clock: the smallest one by which no track overlaps its own end before the discontinuity."""
         now = self._now
         sides = {
             index: _Sides(track, self._offsets[track.clock], track.next, track.end)

@@ -31,7 +31,7 @@ from rife.media.video.tracks import CopiedTracks, decoding_seconds
 
 
 @dataclass(frozen=True)
-class Part:
+class TimedSegment:
     """A finished segment and the presentation times of its frames.
 
     Attributes:
@@ -53,7 +53,7 @@ class Picture:
         encoding: encoding of the segments.
         first: first frame of the source, for the colour tags.
         frame_rate: average frames per second.
-        time_base: seconds per tick of the parts' times.
+        time_base: seconds per tick of the segments' times.
         sample_aspect_ratio: width over height of a pixel.
         metadata: metadata of the source's track.
         siting: chroma location, if known.
@@ -71,14 +71,19 @@ class Picture:
 
 
 def assemble(
-    path: Path, parts: Callable[[], Iterator[Part]], *, reordering: int, picture: Picture, tracks: CopiedTracks | None
+    path: Path,
+    segments: Callable[[], Iterator[TimedSegment]],
+    *,
+    reordering: int,
+    picture: Picture,
+    tracks: CopiedTracks | None,
 ) -> list[str]:
     """Write the final file. If a copied track makes that impossible, the file is written without that track.
 
     Args:
         path: file to write; its extension determines the container.
-        parts: function that returns the parts in order, at each call.
-        reordering: largest reordering of all parts.
+        segments: function that returns the segments in order, at each call.
+        reordering: largest reordering of all segments.
         picture: properties of the video track.
         tracks: the source's other tracks, if it has any.
 
@@ -90,7 +95,7 @@ def assemble(
         JobError: the segments have different codec parameters.
     """
     try:
-        _write(path, parts(), reordering=reordering, picture=picture, tracks=tracks)
+        _write(path, segments(), reordering=reordering, picture=picture, tracks=tracks)
         return _completed(path, picture)
     except _WritingError as err:
         written = tracks.written if tracks is not None else []
@@ -101,7 +106,7 @@ def assemble(
     for without in (*({index} for index in written if len(written) > 1), set(written)):
         tracks.begin_again(without=without, why=str(failure))
         try:
-            _write(path, parts(), reordering=reordering, picture=picture, tracks=tracks)
+            _write(path, segments(), reordering=reordering, picture=picture, tracks=tracks)
             return _completed(path, picture)
         except _WritingError as err:
             if err.disk_is_full or without == set(written):
@@ -118,9 +123,9 @@ class _WritingError(MediaError):
 
 
 def _write(
-    path: Path, parts: Iterator[Part], *, reordering: int, picture: Picture, tracks: CopiedTracks | None
+    path: Path, segments: Iterator[TimedSegment], *, reordering: int, picture: Picture, tracks: CopiedTracks | None
 ) -> None:
-    first = next(parts)
+    first = next(segments)
     strictness = "normal" if tracks is None else tracks.strictness(path.suffix.lower())
     with SegmentReader(first.path) as sample, _created(path, muxer_options(strictness)) as file:
         try:
@@ -132,7 +137,7 @@ def _write(
             message = f"{path.suffix} cannot hold this stream of {picture.encoding.codec} ({reason_of(err)})."
             raise _WritingError(message, error=err) from err
         header = sample.stream.codec_context.extradata
-        pictures = _pictures(first, parts, video, picture.time_base, reordering=reordering, header=header)
+        pictures = _pictures(first, segments, video, picture.time_base, reordering=reordering, header=header)
         others = tracks.packets() if tracks is not None else iter(())
         for packet in heapq.merge(pictures, others, key=decoding_seconds):
             try:
@@ -183,21 +188,27 @@ def _add_video(file: OutputContainer, sample: VideoStream, picture: Picture, con
 
 
 def _pictures(
-    first: Part, rest: Iterator[Part], video: VideoStream, tick: Fraction, *, reordering: int, header: bytes | None
+    first: TimedSegment,
+    rest: Iterator[TimedSegment],
+    video: VideoStream,
+    tick: Fraction,
+    *,
+    reordering: int,
+    header: bytes | None,
 ) -> Iterator[Packet[Stream]]:
-    """Yield the packets of all parts with their final times.
+    """Yield the packets of all segments with their final times.
 
-    Decoding times are the presentation times, shifted by the largest reordering of all parts: they increase from part
-    to part, independent of each encoder's own decoding times.
+    Decoding times are the presentation times, shifted by the largest reordering of all segments: they increase from
+    segment to segment, independent of each encoder's own decoding times.
     """
     step = first.times[1] - first.times[0]
     waiting = [first.times[0] - step * (reordering - i) for i in range(reordering)]
     last: Packet[VideoStream] | None = None
-    for part in _chain(first, rest):
-        with SegmentReader(part.path) as reader:
+    for segment in _chain(first, rest):
+        with SegmentReader(segment.path) as reader:
             if reader.stream.codec_context.extradata != header:
-                raise JobError(f"{part.path}: was encoded differently from the segments before it.", hint=RESTART)
-            times = part.times
+                raise JobError(f"{segment.path}: was encoded differently from the segments before it.", hint=RESTART)
+            times = segment.times
             waiting.extend(times[:-1])
             for index, item in enumerate(reader.packets()):
                 packet = item.packet
@@ -230,14 +241,14 @@ def _reach_to(end: int, last: Packet[VideoStream], *, delay: int) -> None:
     last.duration = max(last.duration or 0, end - delay - last.dts)
 
 
-def _chain(first: Part, rest: Iterator[Part]) -> Iterator[Part]:
+def _chain(first: TimedSegment, rest: Iterator[TimedSegment]) -> Iterator[TimedSegment]:
     yield first
     yield from rest
 
 
 @contextmanager
 def _created(path: Path, options: dict[str, str]) -> Iterator[OutputContainer]:
-    """Create a file, and close it on exit; an error of closing is ignored after another error."""
+    """Create a file, and close it on exit without errors; after success, the caller has closed it already."""
     try:
         file = av.open(str(path.absolute()), "w", format=container_for(path).muxer, options=options)
     except (av.FFmpegError, OSError) as err:

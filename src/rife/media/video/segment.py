@@ -228,7 +228,7 @@ class SegmentReader:
 
 
 def renamed(picture: av.VideoFrame, name: str) -> av.VideoFrame:
-    """The same samples with another pixel format of equal layout; the frame itself if it has that format.
+    """The same samples in another pixel format of equal channels and bit depth; the frame itself if it has that format.
 
     Alpha that only the new format has is opaque; alpha that only the old format has was added in the same way.
     """
