@@ -59,6 +59,7 @@ def broken(worker: Interpolator, fault: Callable[[Tensor], Tensor], *, after: in
     return calls
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", GARBAGE)
 def test_garbage_never_reaches_a_file(kind: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     source = Clip(frames=6).make(tmp_path)
@@ -160,6 +161,7 @@ def test_agreement_is_measured_against_the_contrast() -> None:
     assert not agree(torch.full_like(dim, math.nan), dim)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["4.0", "4.26", "4.25.lite", "3.8", "3.5", "IFNet_2R", "IFNet_m"])
 @pytest.mark.parametrize(
     ("engine", "precision"), [("native", "float32"), ("openvino", "float32"), ("openvino", "bf16")]

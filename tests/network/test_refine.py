@@ -202,6 +202,7 @@ def test_gradients_reach_frame_flow_and_weights() -> None:
     assert all(p.grad is not None and p.grad.isfinite().all() for p in refine.parameters())
 
 
+@pytest.mark.slow
 def test_export_with_any_size_that_is_a_multiple_of_16(contextnet: nn.Module, unet: nn.Module) -> None:
     # The tuples name the shapes of the arguments: rows and columns are 16 times a free number.
     rows, columns = torch.export.Dim("rows", min=1, max=64), torch.export.Dim("columns", min=1, max=64)

@@ -36,6 +36,7 @@ class CancelledFromAnotherThread:
             thread.join()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("stage", "frames", "kept"), [("survey", 5, 0), ("make", 3, 0), ("make", 20, 1), ("make", 48, 3), ("check", 10, 4)]
 )

@@ -50,6 +50,7 @@ CLIPS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factor", [2, 3])
 @pytest.mark.parametrize("name", list(CLIPS))
 def test_times_counts_and_source_frames(name: str, factor: int, tmp_path: Path, blender: Interpolator) -> None:
@@ -89,6 +90,7 @@ def test_new_frames_are_the_right_blend(tmp_path: Path, blender: Interpolator) -
             assert np.abs((a.astype(float) + b) / 2 - c).max() <= 0.51
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov"])
 def test_length_is_that_of_the_source(suffix: str, tmp_path: Path, blender: Interpolator) -> None:
     source = Clip(frames=10, audio=True, suffix=suffix).make(tmp_path)
@@ -266,6 +268,7 @@ def test_an_error_in_the_middle_leaves_nothing(tmp_path: Path, blender: Interpol
     assert sorted(p.name for p in tmp_path.iterdir()) == [source.name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
 def test_truncated_files(suffix: str, tmp_path: Path, blender: Interpolator) -> None:
     whole = Clip(frames=100, suffix=suffix, faststart=True, lossless=False).make(tmp_path, "whole")
@@ -319,6 +322,7 @@ def test_a_partial_result_replaces_nothing(tmp_path: Path, blender: Interpolator
     assert "z.partial.mp4: exists already" in str(error)
 
 
+@pytest.mark.slow
 def test_an_average_rate_that_is_a_long_fraction(tmp_path: Path, blender: Interpolator) -> None:
     """A phone's variable rate averages to a fraction whose double does not fit 32 bits: it once crashed."""
     rng = np.random.default_rng(0)

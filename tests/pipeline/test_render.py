@@ -63,6 +63,7 @@ def rendered(
     return hashes
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("short_segments")
 @pytest.mark.parametrize("rate", [None, Fraction(3, 2)])
 @pytest.mark.parametrize("name", list(CLIPS))

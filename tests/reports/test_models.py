@@ -48,6 +48,7 @@ def multiply_adds(network: IFNet, height: int, width: int) -> int:
     return total
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in ONE_OF_EACH_FORM if name in SPECS])
 def test_work_is_what_a_run_does(name: str) -> None:
     spec = SPECS[name]
@@ -71,6 +72,7 @@ def test_help_is_instant() -> None:
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout.strip() == "False"
 
 
+@pytest.mark.slow
 def test_what_was_counted_is_kept_and_needs_no_torch(cache: Path) -> None:
     """PyTorch alone takes a second and a half of processor time to start."""
     script = (
