@@ -64,6 +64,7 @@ def test_a_constant_rate_places_every_frame_once_and_exactly(
     assert abs(len(places) * clock.tick - length) < clock.tick
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [Fraction(60), Fraction(60000, 1001)])
 def test_film_to_sixty_does_not_drift_in_three_hours(rate: Fraction) -> None:
     source_rate = Fraction(24000, 1001)

@@ -31,6 +31,7 @@ def square(left: int, *, hidden: float = 0.0, inside: tuple[float, float, float]
     return picture
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("worker", ["blender", "middle_blender", "default_interpolator"])
 def test_an_opaque_frame_is_made_as_one_without_opacity(worker: str, request: pytest.FixtureRequest) -> None:
     interpolator = request.getfixturevalue(worker)

@@ -125,6 +125,7 @@ def test_each_new_frame_is_made_at_its_own_time_from_the_source_frames() -> None
     assert worker.network.encoded == 4, "features are computed once for each source frame"
 
 
+@pytest.mark.slow
 def test_measuring_motion_computes_features_once_for_each_frame_too() -> None:
     network = CountingNetwork("4.15")
     frames = [np.full((400, 416, 3), value, np.uint8) for value in (0, 100, 200)]

@@ -81,6 +81,7 @@ def test_closed_form_inputs_are_those_of_the_reference() -> None:
         assert worst(x, reference[name]) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(SPECS))
 def test_batch_equals_loop(name: str) -> None:
     network = built(name, refine=SPECS[name].refines)

@@ -290,6 +290,7 @@ def test_truncated_files(suffix: str, tmp_path: Path, blender: Interpolator) -> 
     assert len(decoded(partial)) == 2 * int(match[2])
 
 
+@pytest.mark.slow
 def test_whole_files_are_not_called_truncated(tmp_path: Path, blender: Interpolator) -> None:
     for i, clip in enumerate((Clip(frames=3, suffix=".mkv"), Clip(frames=40, audio=True, suffix=".mkv"))):
         interpolate_video(clip.make(tmp_path, f"c{i}"), tmp_path / f"o{i}.mp4", interpolator=blender)
@@ -396,6 +397,7 @@ def test_depth_is_kept_as_far_as_the_encoder_goes(tmp_path: Path, blender: Inter
     assert any("12 bits per sample" in note for note in result.notes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
 def test_a_recording_that_starts_at_some_hour(suffix: str, tmp_path: Path, blender: Interpolator) -> None:
     source = Clip(frames=25, suffix=".ts", start=40000 * 25).make(tmp_path)
