@@ -99,5 +99,5 @@ def test_rates_as_people_write_them(text: str, rate: Fraction) -> None:
 
 @pytest.mark.parametrize("text", ["", "fast", "0", "-5", "1/0", "1001", "nan"])
 def test_what_is_not_a_rate(text: str) -> None:
-    with pytest.raises(JobError, match="frame rate"):
+    with pytest.raises(JobError, match="fps"):
         parse_rate(text)
