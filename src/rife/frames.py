@@ -1,4 +1,4 @@
-"""Frames in memory: their conversion to and from the network's tensors, and the only rounding of float to integer.
+"""Frames in memory: their conversion to and from the network's tensors, and the rounding of float to integer.
 
 A frame is either a NumPy array (H, W, 3), RGB, uint8, uint16 or float in [0, 1], or a torch tensor (3, H, W) of the
 same dtypes. A fourth channel is straight alpha: colours are not multiplied by it. A grey frame is (H, W) or (H, W, 1),

@@ -348,7 +348,7 @@ class TorchOperations:
             x = later_block_input(pair, estimate, scale, tile=self.tile)
         return self.network.run_block(pair, index, x, scale, both_orders=both_orders)
 
-    def merge(self, pair: Pair, estimate: FlowEstimate, window: Window, *, refine: bool) -> Stage:  # noqa: ARG002 (of `Operations`)
+    def warp_window(self, pair: Pair, estimate: FlowEstimate, window: Window, *, refine: bool) -> Stage:  # noqa: ARG002 (of `Operations`)
         """Warp both frames; `Stage.merged` blends them."""
         return stage_at(pair, estimate, window)
 

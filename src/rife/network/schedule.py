@@ -62,8 +62,11 @@ class Operations(Protocol[MergedT]):
     ) -> Sequence[BlockOutput]:
         """Run block number `index` at 1/`scale` of the frame's size."""
 
-    def merge(self, pair: Pair, estimate: FlowEstimate, window: Window, *, refine: bool) -> MergedT:
-        """Warp and blend a window of the frames, and prepare what the refinement takes, if `refine`."""
+    def warp_window(self, pair: Pair, estimate: FlowEstimate, window: Window, *, refine: bool) -> MergedT:
+        """Warp a window of both frames, and compute what the refinement takes, if `refine`.
+
+        The mask blends the warped frames here, or in `frame`.
+        """
 
     def residuals(
         self, pair: Pair, estimate: FlowEstimate, merged: MergedT, window: Window, *, both_orders: bool
@@ -195,9 +198,9 @@ def synthesize(
     """
     multiple = operations.refine_multiple
     if not refine or multiple is None:
-        return operations.frame(operations.merge(pair, estimate, window, refine=False), None)
+        return operations.frame(operations.warp_window(pair, estimate, window, refine=False), None)
     outer = window.grown(REFINE_REACH_PX, within=pair.whole, multiple=multiple)
-    merged = operations.merge(pair, estimate, outer, refine=True)
+    merged = operations.warp_window(pair, estimate, outer, refine=True)
     both_orders = averages(operations.spec, ensemble=ensemble)
     own, *other = operations.residuals(pair, estimate, merged, outer, both_orders=both_orders)
     residual = (own + other[0]) / 2 if other else own

@@ -1,7 +1,7 @@
 """The table of networks: one frozen record for each distinct RIFE network.
 
 Releases with the same tensors and arithmetic share a row. Everything that follows from the fields (inputs of the
-blocks, pad multiple) is derived here, so that a new release is a new row and nothing else.
+blocks, pad multiple) is derived here, so that a new release of a known form is a new row and nothing else.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ class NetworkSpec:
         encoder: per-frame feature encoder, if there is one.
         refines: contextnet and unet belong to the network.
         teacher_width: channels of the privileged teacher block used in training, if it is defined.
-        restart_flow_px: when the second block moves both flows by more than this somewhere, all scales
-            double and estimation starts again.
+        restart_flow_px: where the second block changes each of the two flows by more than this at some pixel (in x or
+            y, not necessarily at the same pixel), all scales double and the estimate starts again.
         ensemble: whether both frame orders can be averaged.
         groups: groups of the convolutions inside `ResConv`.
         half_downsampling: blocks and refinement halve the picture once less.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -239,3 +240,9 @@ def test_a_convolution_in_squares_is_the_same_convolution() -> None:
         given = torch.sigmoid(correction).permute(0, 2, 3, 1).contiguous().detach()
         found = passes.apply_residual(MergedWindow(merged, torch.empty(0, 10, 14), none, none), given)
         torch.testing.assert_close(found, expected.detach())
+
+
+def test_a_number_of_carried_channels_that_kernels_do_not_copy_is_refused() -> None:
+    """A ninth channel would be lost without a word."""
+    with pytest.raises(ValueError, match="expected 0 or 8 carried channels, got 9"):
+        padded_output_channels(replace(SPECS["4.26"], carried=9))

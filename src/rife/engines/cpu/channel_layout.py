@@ -20,6 +20,9 @@ _FRAMES = ("sources", "warped")
 """Parts that are two frames of three channels."""
 
 _VECTOR = 8
+_CARRIED = (0, 8)
+"""Numbers of carried channels that the kernels copy."""
+
 """Channels of a block's output are padded to a multiple of this."""
 
 
@@ -67,7 +70,16 @@ def _channels_of(part: InputPart) -> Sequence[int]:
 
 
 def padded_output_channels(spec: NetworkSpec) -> int:
-    """Channels in memory of a block's output: flow, mask and carried features, padded."""
+    """Channels in memory of a block's output: flow, mask and carried features, padded.
+
+    Raises:
+        ValueError: the network carries another number of channels than the kernels copy.
+    """
+    if spec.carried not in _CARRIED:
+        raise ValueError(
+            f"network {spec.name}: expected {' or '.join(map(str, _CARRIED))} carried channels, got {spec.carried}. "
+            "Extend block_input in kernels/merge.py first."
+        )
     return _VECTOR if spec.carried == 0 else 2 * _VECTOR
 
 

@@ -85,7 +85,7 @@ class Variant:
         own = self._change(pair, estimate, index, scale)
         return [own, self._change(pair.swapped(), estimate.swapped(), index, scale)] if both_orders else [own]
 
-    def merge(self, pair: Pair, estimate: FlowEstimate, window: Window, *, refine: bool) -> MergedWindow:
+    def warp_window(self, pair: Pair, estimate: FlowEstimate, window: Window, *, refine: bool) -> MergedWindow:
         """Warp and blend, in one pass."""
         shrink = self.network.contextnet.finest_shrink if refine else None
         images, out_of_range = _pixels(pair), _out_of_range(pair)
