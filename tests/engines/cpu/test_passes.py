@@ -245,4 +245,4 @@ def test_a_convolution_in_squares_is_the_same_convolution() -> None:
 def test_a_number_of_carried_channels_that_kernels_do_not_copy_is_refused() -> None:
     """A ninth channel would be lost without a word."""
     with pytest.raises(ValueError, match="expected 0 or 8 carried channels, got 9"):
-        padded_output_channels(replace(SPECS["4.26"], carried=9))
+        padded_output_channels(replace(SPECS["4.26"], outputs=14, carried=9))

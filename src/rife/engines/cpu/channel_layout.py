@@ -20,10 +20,10 @@ _FRAMES = ("sources", "warped")
 """Parts that are two frames of three channels."""
 
 _VECTOR = 8
+"""Channels of a block's output are padded to a multiple of this."""
+
 _CARRIED = (0, 8)
 """Numbers of carried channels that the kernels copy."""
-
-"""Channels of a block's output are padded to a multiple of this."""
 
 
 @dataclass(frozen=True)
